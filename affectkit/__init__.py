@@ -1,0 +1,241 @@
+"""affectkit: compose facial-affect systems from interchangeable components.
+
+Public names are imported when they are first used, from the one table below; importing the package imports nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False  # type checkers know the name; importing typing would double the cost of this module
+if TYPE_CHECKING:
+    from typing import Any
+
+    from affectkit.analysis import analyze as analyze
+    from affectkit.artifact import from_pretrained as from_pretrained, load as load, save as save
+    from affectkit.configs import (
+        DatasetConfig as DatasetConfig,
+        Events as Events,
+        FaceDetectorConfig as FaceDetectorConfig,
+        FeaturesConfig as FeaturesConfig,
+        Frames as Frames,
+        FusionConfig as FusionConfig,
+        HeadConfig as HeadConfig,
+        LateFusionConfig as LateFusionConfig,
+        MotionConfig as MotionConfig,
+        ScoreMapConfig as ScoreMapConfig,
+        SpotterConfig as SpotterConfig,
+        TemporalConfig as TemporalConfig,
+        Tracking as Tracking,
+        Windows as Windows,
+    )
+    from affectkit.ensemble import EnsembleConfig as EnsembleConfig
+    from affectkit.ensemble_model import Ensemble as Ensemble
+    from affectkit.errors import (
+        AffectkitError as AffectkitError,
+        AmbiguousNameError as AmbiguousNameError,
+        ArtifactError as ArtifactError,
+        ConfigError as ConfigError,
+        InputError as InputError,
+        MissingDependencyError as MissingDependencyError,
+        PluginError as PluginError,
+        PluginWarning as PluginWarning,
+        RegistryError as RegistryError,
+        RenamedWarning as RenamedWarning,
+        SpecError as SpecError,
+        StreamError as StreamError,
+        WeightsError as WeightsError,
+    )
+    from affectkit.faces.whole_frame import WholeFrameConfig as WholeFrameConfig
+    from affectkit.features.conv_stem import ConvStemConfig as ConvStemConfig
+    from affectkit.features.timm_backbone import TimmConfig as TimmConfig
+    from affectkit.fields import dial as dial
+    from affectkit.files import read_config as read_config, write_config as write_config
+    from affectkit.fusion.affine import AffineFusionConfig as AffineFusionConfig
+    from affectkit.fusion.concat import ConcatFusionConfig as ConcatFusionConfig
+    from affectkit.heads.action_units import ActionUnitsConfig as ActionUnitsConfig
+    from affectkit.heads.compound_expression import CompoundExpressionConfig as CompoundExpressionConfig
+    from affectkit.heads.expression import ExpressionConfig as ExpressionConfig
+    from affectkit.heads.micro_expression import MicroExpressionConfig as MicroExpressionConfig
+    from affectkit.heads.valence_arousal import ValenceArousalConfig as ValenceArousalConfig
+    from affectkit.hookspecs import hookimpl as hookimpl
+    from affectkit.interfaces import (
+        Dataset as Dataset,
+        FaceDetector as FaceDetector,
+        FeatureExtractor as FeatureExtractor,
+        Fusion as Fusion,
+        LateFusion as LateFusion,
+        MotionFrontEnd as MotionFrontEnd,
+        ScoreMap as ScoreMap,
+        Spotter as Spotter,
+        TaskHead as TaskHead,
+        TemporalEncoder as TemporalEncoder,
+    )
+    from affectkit.late.mean import MeanFusionConfig as MeanFusionConfig
+    from affectkit.late.product import ProductFusionConfig as ProductFusionConfig
+    from affectkit.late.stacking import StackingConfig as StackingConfig
+    from affectkit.late.vote import VoteFusionConfig as VoteFusionConfig
+    from affectkit.late.weighted import WeightedFusionConfig as WeightedFusionConfig
+    from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
+    from affectkit.model import Model as Model, Pipeline as Pipeline
+    from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
+    from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
+    from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
+    from affectkit.records import (
+        ArraySource as ArraySource,
+        Event as Event,
+        Face as Face,
+        FramesSource as FramesSource,
+        ImageSource as ImageSource,
+        Index as Index,
+        Issue as Issue,
+        Labels as Labels,
+        Sample as Sample,
+        VideoSource as VideoSource,
+    )
+    from affectkit.registry import Registry as Registry, default_registry as default_registry
+    from affectkit.sequences import Sequence as Sequence, Targets as Targets
+    from affectkit.specs import (
+        DatasetSpec as DatasetSpec,
+        FaceDetectorSpec as FaceDetectorSpec,
+        FeaturesSpec as FeaturesSpec,
+        FusionSpec as FusionSpec,
+        HeadSpec as HeadSpec,
+        LateFusionSpec as LateFusionSpec,
+        MotionSpec as MotionSpec,
+        PipelineSpec as PipelineSpec,
+        Requirement as Requirement,
+        ScoreMapSpec as ScoreMapSpec,
+        SpotterSpec as SpotterSpec,
+        TemporalSpec as TemporalSpec,
+        Weights as Weights,
+        lazy as lazy,
+    )
+    from affectkit.streams import (
+        FeatureStream as FeatureStream,
+        FrameStream as FrameStream,
+        PredictionStream as PredictionStream,
+    )
+    from affectkit.temporal.gru import GRUConfig as GRUConfig
+    from affectkit.temporal.transformer import TransformerConfig as TransformerConfig
+
+_PUBLIC = {
+    "analyze": "affectkit.analysis",
+    "from_pretrained": "affectkit.artifact",
+    "load": "affectkit.artifact",
+    "save": "affectkit.artifact",
+    "DatasetConfig": "affectkit.configs",
+    "Events": "affectkit.configs",
+    "FaceDetectorConfig": "affectkit.configs",
+    "FeaturesConfig": "affectkit.configs",
+    "Frames": "affectkit.configs",
+    "FusionConfig": "affectkit.configs",
+    "HeadConfig": "affectkit.configs",
+    "LateFusionConfig": "affectkit.configs",
+    "MotionConfig": "affectkit.configs",
+    "ScoreMapConfig": "affectkit.configs",
+    "SpotterConfig": "affectkit.configs",
+    "TemporalConfig": "affectkit.configs",
+    "Tracking": "affectkit.configs",
+    "Windows": "affectkit.configs",
+    "EnsembleConfig": "affectkit.ensemble",
+    "Ensemble": "affectkit.ensemble_model",
+    "AffectkitError": "affectkit.errors",
+    "AmbiguousNameError": "affectkit.errors",
+    "ArtifactError": "affectkit.errors",
+    "ConfigError": "affectkit.errors",
+    "InputError": "affectkit.errors",
+    "MissingDependencyError": "affectkit.errors",
+    "PluginError": "affectkit.errors",
+    "PluginWarning": "affectkit.errors",
+    "RegistryError": "affectkit.errors",
+    "RenamedWarning": "affectkit.errors",
+    "SpecError": "affectkit.errors",
+    "StreamError": "affectkit.errors",
+    "WeightsError": "affectkit.errors",
+    "WholeFrameConfig": "affectkit.faces.whole_frame",
+    "ConvStemConfig": "affectkit.features.conv_stem",
+    "TimmConfig": "affectkit.features.timm_backbone",
+    "dial": "affectkit.fields",
+    "read_config": "affectkit.files",
+    "write_config": "affectkit.files",
+    "AffineFusionConfig": "affectkit.fusion.affine",
+    "ConcatFusionConfig": "affectkit.fusion.concat",
+    "ActionUnitsConfig": "affectkit.heads.action_units",
+    "CompoundExpressionConfig": "affectkit.heads.compound_expression",
+    "ExpressionConfig": "affectkit.heads.expression",
+    "MicroExpressionConfig": "affectkit.heads.micro_expression",
+    "ValenceArousalConfig": "affectkit.heads.valence_arousal",
+    "hookimpl": "affectkit.hookspecs",
+    "Dataset": "affectkit.interfaces",
+    "FaceDetector": "affectkit.interfaces",
+    "FeatureExtractor": "affectkit.interfaces",
+    "Fusion": "affectkit.interfaces",
+    "LateFusion": "affectkit.interfaces",
+    "MotionFrontEnd": "affectkit.interfaces",
+    "ScoreMap": "affectkit.interfaces",
+    "Spotter": "affectkit.interfaces",
+    "TaskHead": "affectkit.interfaces",
+    "TemporalEncoder": "affectkit.interfaces",
+    "MeanFusionConfig": "affectkit.late.mean",
+    "ProductFusionConfig": "affectkit.late.product",
+    "StackingConfig": "affectkit.late.stacking",
+    "VoteFusionConfig": "affectkit.late.vote",
+    "WeightedFusionConfig": "affectkit.late.weighted",
+    "CompoundFromBasicConfig": "affectkit.maps.compound_from_basic",
+    "Model": "affectkit.model",
+    "Pipeline": "affectkit.model",
+    "FrameDifferenceConfig": "affectkit.motion.frame_difference",
+    "OpticalFlowConfig": "affectkit.motion.optical_flow",
+    "Branch": "affectkit.pipeline",
+    "PipelineConfig": "affectkit.pipeline",
+    "ArraySource": "affectkit.records",
+    "Event": "affectkit.records",
+    "Face": "affectkit.records",
+    "FramesSource": "affectkit.records",
+    "ImageSource": "affectkit.records",
+    "Index": "affectkit.records",
+    "Issue": "affectkit.records",
+    "Labels": "affectkit.records",
+    "Sample": "affectkit.records",
+    "VideoSource": "affectkit.records",
+    "Registry": "affectkit.registry",
+    "default_registry": "affectkit.registry",
+    "Sequence": "affectkit.sequences",
+    "Targets": "affectkit.sequences",
+    "DatasetSpec": "affectkit.specs",
+    "FaceDetectorSpec": "affectkit.specs",
+    "FeaturesSpec": "affectkit.specs",
+    "FusionSpec": "affectkit.specs",
+    "HeadSpec": "affectkit.specs",
+    "LateFusionSpec": "affectkit.specs",
+    "MotionSpec": "affectkit.specs",
+    "PipelineSpec": "affectkit.specs",
+    "Requirement": "affectkit.specs",
+    "ScoreMapSpec": "affectkit.specs",
+    "SpotterSpec": "affectkit.specs",
+    "TemporalSpec": "affectkit.specs",
+    "Weights": "affectkit.specs",
+    "lazy": "affectkit.specs",
+    "FeatureStream": "affectkit.streams",
+    "FrameStream": "affectkit.streams",
+    "PredictionStream": "affectkit.streams",
+    "GRUConfig": "affectkit.temporal.gru",
+    "TransformerConfig": "affectkit.temporal.transformer",
+}
+
+__all__ = ["__version__", *_PUBLIC]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("affectkit")
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'affectkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

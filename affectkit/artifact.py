@@ -1,0 +1,288 @@
+"""Saved models: a folder with `pipeline.json`, `model.safetensors` and a model card. No pickle, nothing that executes.
+
+`pipeline.json` holds the full config, what is required to load it, and the hash of the weights; the weights hold the
+hash of the config. So neither can be exchanged or edited unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from affectkit.cards import model_card
+from affectkit.codec import Data
+from affectkit.errors import ArtifactError, ConfigError, RegistryError, listed
+from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
+from affectkit.model import Model
+from affectkit.registry import Registry, default_registry
+from affectkit.specs import Weights
+from affectkit.weights import fetch_weights, sha256
+
+CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "pipeline.json", "model.safetensors", "README.md"
+
+
+def save(
+    model: Model,
+    folder: str | Path,
+    *,
+    weights: tuple[Weights, ...] = (),
+    notes: str = "",
+    overwrite: bool = False,
+) -> Path:
+    """Save a model as a folder: under a temporary name first, so that it is whole or not there.
+
+    Arguments:
+        model: a built pipeline or ensemble; dials are saved as they are now.
+        folder: where to.
+        weights: published weights that went into it; their provenance and licenses are kept.
+        notes: what else should stand in the model card, such as the data and protocol of training.
+        overwrite: replace a saved model that is there.
+
+    Raises:
+        ArtifactError: the folder is there, and is not a saved model or not to be replaced.
+    """
+    folder = Path(folder)
+    if folder.exists():
+        if not overwrite:
+            raise ArtifactError(f"{folder}: already there; pass overwrite=True to replace it")
+        if not (folder / CONFIG_FILE).is_file():
+            raise ArtifactError(f"{folder}: holds no {CONFIG_FILE}, so it is no saved model; choose another folder")
+    config = config_to_data(model.config, registry=model.registry)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        _write_weights(model, temporary / WEIGHTS_FILE, _digest(config))
+        data = {
+            "format": FORMAT,
+            "affectkit": importlib.metadata.version("affectkit"),
+            "config": config,
+            "requires": _requirements(config, model.registry),
+            "weights": {"sha256": sha256(temporary / WEIGHTS_FILE), "provenance": [_provenance(w) for w in weights]},
+        }
+        (temporary / CONFIG_FILE).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        (temporary / CARD_FILE).write_text(model_card(model, data, notes), encoding="utf-8")
+        temporary.chmod(0o755)
+        _replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder
+
+
+def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Registry | None = None) -> Model:
+    """Load a saved model, in evaluation mode. Outputs are bit-equal to those of the model that was saved.
+
+    Raises:
+        ArtifactError: files are missing, damaged or were changed, or keys do not fit.
+        RegistryError: a plugin is missing; the message has the `pip install`.
+    """
+    folder = Path(folder)
+    data = read_artifact(folder)
+    try:
+        config = config_from_data(data["config"], registry=registry)
+        model = config.build(registry=registry)
+    except ConfigError as error:
+        raise ArtifactError(f"{folder / CONFIG_FILE}: {error}") from error
+    except RegistryError as error:
+        raise type(error)(f"{folder / CONFIG_FILE}: {error}{_install_hint(data)}") from None
+    load_state(model, folder / WEIGHTS_FILE)
+    return model.to(device).eval()
+
+
+def from_pretrained(
+    name: str | Path,
+    *,
+    device: str | torch.device = "cpu",
+    registry: Registry | None = None,
+    revision: str | None = None,
+) -> Model:
+    """A model with its weights: a saved folder, a preset with published weights, or `user/repository` of the hub.
+
+    Arguments:
+        name: a path that exists wins; then a preset's name; then a hub id.
+        device: where to put it.
+        registry: where presets are looked up.
+        revision: branch, tag or commit of the hub's repository.
+
+    Raises:
+        RegistryError: it is none of the three.
+        ArtifactError, WeightsError: as `load` and `fetch_weights`.
+        MissingDependencyError: a hub id, and `huggingface_hub` is not installed.
+    """
+    if Path(name).exists():
+        return load(name, device=device, registry=registry)
+    text = str(name)
+    if text.startswith((".", "~", os.sep)):
+        raise ArtifactError(f"{text}: no such folder; give a saved model, a preset or a hub id")
+    names = registry if registry is not None else default_registry()
+    try:
+        preset = names.preset(text)
+    except RegistryError:
+        if text.count("/") != 1 or text.partition("/")[0] in {report.provider for report in names.reports}:
+            raise
+        from affectkit.hub import download
+
+        return load(download(text, (CONFIG_FILE, WEIGHTS_FILE), revision), device=device, registry=registry)
+    if preset.spec.weights is None:
+        raise ArtifactError(f"{preset.id}: has no published weights; build and train it, then save and load that")
+    model = preset.spec.make().build(registry=names)
+    load_state(model, fetch_weights(preset.spec.weights, preset.provider))
+    return model.to(device).eval()
+
+
+def read_artifact(folder: Path) -> Data:
+    """`pipeline.json` of a saved model, checked as far as that goes without building anything.
+
+    Raises:
+        ArtifactError: it or the weights are missing, of a newer format, or not what was saved.
+    """
+    path = folder / CONFIG_FILE
+    for needed in (path, folder / WEIGHTS_FILE):
+        if not needed.is_file():
+            raise ArtifactError(f"{folder}: no {needed.name}; a saved model holds {CONFIG_FILE} and {WEIGHTS_FILE}")
+    try:
+        data = parse_text(path.read_text(encoding="utf-8"), ".json", str(path))
+    except (ConfigError, UnicodeDecodeError) as error:
+        raise ArtifactError(str(error)) from error
+    if data.get("format") not in range(1, FORMAT + 1):
+        raise ArtifactError(f"{path}: format {data.get('format')!r}; this affectkit reads up to {FORMAT}: update it")
+    weights = data.get("weights")
+    if not isinstance(data.get("config"), dict) or not isinstance(weights, dict) or "sha256" not in weights:
+        raise ArtifactError(f"{path}: 'config' or 'weights' is missing; save the model again")
+    actual = sha256(folder / WEIGHTS_FILE)
+    if actual != weights["sha256"]:
+        _metadata(folder / WEIGHTS_FILE)  # a truncated file says so itself, which is better than two hashes
+        raise ArtifactError(
+            f"{folder / WEIGHTS_FILE}: sha256 is {actual}, {CONFIG_FILE} says {weights['sha256']}; "
+            "one of the two files was changed or exchanged, get the saved model again"
+        )
+    if _metadata(folder / WEIGHTS_FILE).get("config") != _digest(data["config"]):
+        raise ArtifactError(
+            f"{path}: the config is not the one that was saved with these weights; "
+            "load the original, set dials in Python and save again"
+        )
+    return data
+
+
+def load_state(model: Model, path: Path) -> None:
+    """Copy a safetensors file into a model; all keys have to fit.
+
+    Raises:
+        ArtifactError: damaged file, another config's weights, missing or unexpected keys, other shapes.
+    """
+    metadata, state = _read_weights(path)
+    for copy, original in json.loads(metadata.get("tied", "{}")).items():
+        state[copy] = state[original]
+    own = model.state_dict()
+    problems = [
+        *_grouped("missing", own.keys() - state.keys(), model),
+        *_grouped("unexpected", state.keys() - own.keys(), model),
+        *(
+            f"{key} is {tuple(state[key].shape)}, the model's is {tuple(own[key].shape)}"
+            for key in sorted(own.keys() & state.keys())
+            if own[key].shape != state[key].shape
+        ),
+    ]
+    if problems:
+        raise ArtifactError(f"{path}: does not fit the model: {'; '.join(problems[:10])}")
+    model.load_state_dict(state)
+
+
+def _write_weights(model: Model, path: Path, config_digest: str) -> None:
+    state: dict[str, Tensor] = {}
+    tied: dict[str, str] = {}
+    first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
+    for key, tensor in model.state_dict().items():
+        place = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        if tensor.numel() and place in first:
+            tied[key] = first[place]
+        else:
+            first[place] = key
+            state[key] = tensor.detach().cpu().contiguous().clone()
+    metadata = {"format": "pt", "config": config_digest, "tied": json.dumps(tied, sort_keys=True)}
+    save_file(state, path, metadata=metadata)
+
+
+def _read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return file.metadata() or {}
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: SafetensorError) -> ArtifactError:
+    return ArtifactError(f"{path}: can't be read ({error}); the file is damaged, get it again")
+
+
+def _grouped(what: str, keys: set[str], model: Model) -> Iterator[str]:
+    """`missing temporal: 'weight', 'bias'`: keys by the stage that they belong to."""
+    prefixes = sorted((path.replace("[", ".").replace("]", "") for path in model.stages()), key=len, reverse=True)
+    groups: dict[str, list[str]] = {}
+    for key in sorted(keys):
+        stage = next((prefix for prefix in prefixes if key.startswith(prefix + ".")), "")
+        groups.setdefault(stage, []).append(key.removeprefix(stage + ".") if stage else key)
+    for stage, names in groups.items():
+        yield f"{what} {stage or 'elsewhere'}: {listed(names)}"
+
+
+def _digest(config: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _requirements(config: Data, registry: Registry) -> list[dict[str, str]]:
+    """Distributions whose components the config names, with versions."""
+    versions = {report.provider: report.version for report in registry.reports}
+    providers = sorted({name.partition("/")[0] for name in _used(config)})
+    return [{"distribution": name, "version": versions.get(name, "")} for name in providers]
+
+
+def _used(data: Any) -> Iterator[str]:
+    if isinstance(data, dict):
+        if isinstance(data.get("use"), str):
+            yield data["use"]
+        for value in data.values():
+            yield from _used(value)
+    elif isinstance(data, list):
+        for value in data:
+            yield from _used(value)
+
+
+def _install_hint(data: Data) -> str:
+    saved = [f"{item['distribution']}=={item['version']}" for item in data.get("requires", []) if item.get("version")]
+    return f"; saved with {', '.join(saved)}" if saved else ""
+
+
+def _provenance(weights: Weights) -> dict[str, str]:
+    names = ("name", "url", "sha256", "license", "training_data_terms", "citation")
+    return {name: getattr(weights, name) for name in names}
+
+
+def _replace(temporary: Path, folder: Path) -> None:
+    if not folder.exists():
+        temporary.rename(folder)
+        return
+    old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
+    folder.rename(old / folder.name)
+    temporary.rename(folder)
+    shutil.rmtree(old)

@@ -1,0 +1,52 @@
+"""The model card that lies in every saved model: what it is, what went into it, and what its scores do not mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affectkit.model import Model
+
+_LIMITS = """\
+## What the scores do not mean
+
+They describe how a face looks to a model, not what a person feels or intends. Error rates differ between people,
+groups and cultures; nothing in this file says that they were measured for yours. Measure on people like those you
+will use it on, with their consent, and check the law: emotion recognition at work and in education is prohibited or
+restricted in some places.
+"""
+
+
+def model_card(model: Model, data: dict[str, Any], notes: str) -> str:
+    """Markdown text of the card.
+
+    Arguments:
+        model: the model that is saved.
+        data: content of its `pipeline.json`.
+        notes: the caller's own words on data, protocol and results.
+    """
+    count = sum(parameter.numel() for parameter in model.parameters())
+    inputs = [f"- `{name}`: {stream}" for name, stream in model.config.input_streams().items()]
+    outputs = [f"- `{name}`: {stream}" for name, stream in model.traced.outputs.items()]
+    stages = [f"- `{step.path}`: {step.component}" for step in model.traced]
+    requires = [f"- {item['distribution']} {item['version']}".rstrip() for item in data["requires"]]
+    provenance = [
+        f"- {item['name']}: {item['url']}, license {item['license']}, training data: {item['training_data_terms']}"
+        for item in data["weights"]["provenance"]
+    ]
+    sections = [
+        "# Model card",
+        f"Saved by affectkit {data['affectkit']}; {count:,} parameters.",
+        _section("Inputs", inputs),
+        _section("Outputs", outputs or ["- events only"]),
+        _section("Stages", stages),
+        _section("Needs", requires),
+        _section("Published weights in it", provenance or ["- none recorded"]),
+        _section("Training and results", [notes or "Not recorded: `save(notes=...)` would say it."]),
+        _LIMITS,
+    ]
+    return "\n\n".join(section.rstrip() for section in sections) + "\n"
+
+
+def _section(title: str, lines: list[str]) -> str:
+    return "\n".join([f"## {title}", "", *lines])

@@ -1,0 +1,1 @@
+"""Annotation: label sets, records of datasets and readers."""

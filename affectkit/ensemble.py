@@ -1,0 +1,213 @@
+"""`EnsembleConfig`: pipelines joined late. To every caller it is a pipeline, and it nests.
+
+Score level (`fusion` is a `LateFusionConfig`): members' scores become probabilities or values, are restricted to the
+common targets by name, renormalized and combined. Feature level (`fusion` is a `FusionConfig`): members' features, the
+last stage before their heads, are fused and scored by the ensemble's own heads.
+
+An input that several members know under one name is one input if its description is the same everywhere; otherwise
+each member's is `member.name`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from affectkit.configs import FusionConfig, HeadConfig, LateFusionConfig, ModelConfig, ScoreMapConfig
+from affectkit.errors import ConfigError, StreamError, join, listed
+from affectkit.pipeline import PipelineConfig, check_names, check_outputs, trace_fusion, trace_outputs
+from affectkit.registry import Registry, default_registry
+from affectkit.streams import FeatureStream, InputStream, PredictionStream
+from affectkit.tracing import Trace, TraceStep, stage_output
+
+if TYPE_CHECKING:
+    from affectkit.ensemble_model import Ensemble
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnsembleConfig(ModelConfig):
+    """Pipelines and ensembles, joined late.
+
+    Attributes:
+        members: by name, at least one.
+        fusion: a late fusion of scores, or a fusion of features.
+        heads: what is scored from fused features; empty at score level.
+        outputs: which of the members' outputs are joined; empty for all, and then all members have the same ones.
+        targets: what is joined of an output: the `intersection` of the members' targets, or their `union`.
+        fill: probability or value of a target that a member does not know; only, and always, with `union`.
+        maps: as in a pipeline, on the joined outputs.
+
+    Raises:
+        ConfigError: names, level and heads do not go together.
+    """
+
+    tag: ClassVar[str] = "ensemble"
+    members: Mapping[str, PipelineConfig | EnsembleConfig]
+    fusion: LateFusionConfig | FusionConfig
+    heads: Mapping[str, HeadConfig] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    targets: Literal["intersection", "union"] = "intersection"
+    fill: float | None = None
+    maps: Mapping[str, ScoreMapConfig] = field(default_factory=dict)
+
+    @property
+    def level(self) -> Literal["scores", "features"]:
+        """Where the members are joined."""
+        return "scores" if isinstance(self.fusion, LateFusionConfig) else "features"
+
+    def validate(self) -> None:
+        if not self.members:
+            raise ConfigError("no members", "give at least one", path="members")
+        for group in ("members", "heads", "maps"):
+            check_names(getattr(self, group), group)
+        if self.level == "features" and not self.heads:
+            raise ConfigError("no heads", "fused features need one, or fuse scores", path="heads")
+        if self.level == "scores" and self.heads:
+            raise ConfigError("heads at score level", "drop them, or fuse features", path="heads")
+        if self.level == "features" and self.outputs:
+            raise ConfigError("outputs at feature level", "drop them: the heads are the outputs", path="outputs")
+        if self.targets == "union" and self.fill is None:
+            raise ConfigError("union without a fill", "say what a member's unknown target counts as", path="fill")
+        if self.targets == "intersection" and self.fill is not None:
+            raise ConfigError(f"{self.fill!r} has no effect", "write targets='union', or drop it", path="fill")
+        if self.level == "features":
+            check_outputs(self.heads, self.maps)
+
+    def routes(self) -> dict[str, dict[str, str]]:
+        """For every member, which of the ensemble's inputs serves each of its own."""
+        streams: dict[str, set[InputStream]] = {}
+        for member in self.members.values():
+            for name, stream in member.input_streams().items():
+                streams.setdefault(name, set()).add(stream)
+        return {
+            member: {name: name if len(streams[name]) == 1 else f"{member}.{name}" for name in config.input_streams()}
+            for member, config in self.members.items()
+        }
+
+    def input_streams(self) -> Mapping[str, InputStream]:
+        routes = self.routes()
+        return {
+            routes[member][name]: stream
+            for member, config in self.members.items()
+            for name, stream in config.input_streams().items()
+        }
+
+    def trace(self, *, registry: Registry | None = None) -> Trace:
+        names = registry if registry is not None else default_registry()
+        traces: dict[str, Trace] = {}
+        for member, config in self.members.items():
+            try:
+                traces[member] = config.trace(registry=names)
+            except ConfigError as error:
+                raise error.at(join("members", member)) from None
+        notes = self._sharing_notes()
+        steps = [
+            replace(step, path=join("members", member, step.path), note=notes.get((member, step.path), step.note))
+            for member, trace in traces.items()
+            for step in trace
+        ]
+        if isinstance(self.fusion, LateFusionConfig):
+            outputs = self._trace_scores(self.fusion, traces, names, steps)
+            features: FeatureStream | None = None
+            check_outputs((), self.maps, outputs)
+        else:
+            streams = {member: _features(member, trace) for member, trace in traces.items()}
+            features = trace_fusion(self.fusion, streams, names, steps)
+            outputs = {}
+        outputs = trace_outputs(self.heads, self.maps, features, names, steps, outputs)
+        return Trace(steps=tuple(steps), features=features, outputs=outputs)
+
+    def _trace_scores(
+        self, fusion: LateFusionConfig, traces: Mapping[str, Trace], names: Registry, steps: list[TraceStep]
+    ) -> dict[str, PredictionStream]:
+        outputs = {}
+        for name in self._joined_names(traces):
+            joined = self._joined_streams(name, {member: trace.outputs[name] for member, trace in traces.items()})
+            path = f"fusion.{name}"
+            outputs[name] = stage_output(path, fusion.output, joined)
+            component = names.id_of(type(fusion))
+            steps.append(TraceStep(path=path, component=component, inputs=joined, output=outputs[name]))
+        return outputs
+
+    def _joined_names(self, traces: Mapping[str, Trace]) -> tuple[str, ...]:
+        first, *rest = traces.values()
+        common = [name for name in first.outputs if all(name in trace.outputs for trace in rest)]
+        hint = f"common outputs: {listed(common) or 'none'}"
+        for name in self.outputs:
+            for member, trace in traces.items():
+                if name not in trace.outputs:
+                    fact = f"member {member!r} has no output {name!r}"
+                    raise ConfigError(fact, hint, path="outputs")
+        if self.outputs:
+            return self.outputs
+        for member, trace in traces.items():
+            for name in trace.outputs:
+                if name not in common:
+                    fact = f"only some members have {name!r}, {member!r} among them"
+                    raise ConfigError(fact, f"say what to join; {hint}", path="outputs")
+        return tuple(common)
+
+    def _joined_streams(self, name: str, streams: Mapping[str, PredictionStream]) -> dict[str, PredictionStream]:
+        """Every member's stream of one output as the late fusion gets it: the same targets in the same order."""
+        path = f"fusion.{name}"
+        first_member, first = next(iter(streams.items()))
+        for member, stream in streams.items():
+            for fact in ("problem", "resolution"):
+                one, other = getattr(first, fact), getattr(stream, fact)
+                if one != other:
+                    text = f"{fact} of {member!r} is {other!r}, of {first_member!r} {one!r}"
+                    raise StreamError(text, f"members agree on the {fact}", path=path)
+        targets = list(first.targets)
+        for member, stream in streams.items():
+            if self.targets == "intersection":
+                self._check_spelling(path, targets, first_member, stream.targets, member)
+                targets = [target for target in targets if target in stream.targets]
+            else:
+                targets += [target for target in stream.targets if target not in targets]
+        if len(targets) < (2 if first.problem == "multiclass" else 1):
+            facts = "; ".join(f"{member!r} has {listed(stream.targets)}" for member, stream in streams.items())
+            raise StreamError(f"{len(targets)} common targets", facts, path=path)
+        return {member: replace(stream, targets=tuple(targets)) for member, stream in streams.items()}
+
+    @staticmethod
+    def _check_spelling(path: str, ours: list[str], first: str, theirs: tuple[str, ...], member: str) -> None:
+        """Targets that differ in spelling only would be lost by the intersection: refuse them."""
+        for target in ours:
+            folded = {_fold(other): other for other in theirs}
+            if target not in theirs and _fold(target) in folded:
+                text = f"{first!r} has {target!r}, {member!r} has {folded[_fold(target)]!r}"
+                raise StreamError(text, "spell common targets the same way", path=path)
+
+    def _sharing_notes(self) -> dict[tuple[str, str], str]:
+        """Which branches will be computed once, provided that their weights are equal."""
+        routes = self.routes()
+        seen: dict[object, list[tuple[str, str]]] = {}
+        for member, config in self.members.items():
+            if isinstance(config, PipelineConfig):
+                for name, branch in config.branches.items():
+                    if branch.features is not None and branch.features.is_frozen:
+                        key = (routes[member][branch.source], replace(branch, source="clip"))
+                        seen.setdefault(key, []).append((member, f"branches.{name}.features"))
+        return {
+            place: "shared with " + ", ".join(m for m, _ in places if m != place[0]) + " where weights are equal"
+            for places in seen.values()
+            if len(places) > 1
+            for place in places
+        }
+
+    def build(self, *, registry: Registry | None = None) -> Ensemble:
+        from affectkit.ensemble_model import Ensemble
+
+        return Ensemble(self, registry=registry)
+
+
+def _features(member: str, trace: Trace) -> FeatureStream:
+    if trace.features is None:
+        fact = f"member {member!r} has no features of its own"
+        raise StreamError(fact, "fuse scores, or nest a feature-level ensemble", path="fusion")
+    return trace.features
+
+
+def _fold(name: str) -> str:
+    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")

@@ -1,0 +1,230 @@
+"""The built form of `EnsembleConfig`: members, what joins them, heads and maps.
+
+State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one late fusion per output) or `fusion`
+(feature level), `heads.*`, `maps.*`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from affectkit.configs import ModelConfig
+from affectkit.dials import at_path
+from affectkit.ensemble import EnsembleConfig
+from affectkit.errors import InputError, join
+from affectkit.interfaces import Stage
+from affectkit.model import (
+    Memo,
+    Model,
+    NamedModules,
+    Pipeline,
+    add_auxiliary,
+    build_stage,
+    check_batch,
+    check_targets,
+    decode_output,
+    run_maps,
+    score,
+)
+from affectkit.registry import Registry, default_registry
+from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets, masked_mean
+from affectkit.streams import PredictionStream, Problem
+from affectkit.tracing import Trace
+
+if TYPE_CHECKING:
+    from affectkit.streaming import EnsembleStream
+
+_TINY = 1e-7
+
+
+class Ensemble(Model):
+    """A built `EnsembleConfig`. `members["cnn"]` is a `Pipeline` or `Ensemble`."""
+
+    config: EnsembleConfig
+
+    def __init__(self, config: EnsembleConfig, *, registry: Registry | None = None) -> None:
+        super().__init__()
+        self.registry = registry if registry is not None else default_registry()
+        self.config = config
+        self.traced = traced = config.trace(registry=self.registry)
+        self.members = NamedModules({name: m.build(registry=self.registry) for name, m in config.members.items()})
+        paths = {name: f"fusion.{name}" for name in traced.outputs if f"fusion.{name}" in {s.path for s in traced}}
+
+        def make(path: str, part: Any, key: str | None = None) -> Any:
+            inputs = traced[path].inputs
+            return build_stage(part, inputs if key is None else inputs[key], path, self.registry)
+
+        self.fusion: Any = (
+            NamedModules({name: make(path, config.fusion) for name, path in paths.items()})
+            if config.level == "scores"
+            else make("fusion", config.fusion)
+        )
+        self.heads = NamedModules({name: make(f"heads.{name}", head, "in") for name, head in config.heads.items()})
+        self.maps = NamedModules({name: make(f"maps.{name}", part, part.source) for name, part in config.maps.items()})
+        self.share_branches()
+        self.register_load_state_dict_post_hook(_share_after_loading)  # type: ignore[no-untyped-call]
+
+    def stages(self) -> dict[str, Stage[Any]]:
+        found: dict[str, Stage[Any]] = {}
+        for name in self.members:
+            found |= {join("members", name, path): stage for path, stage in self.members[name].stages().items()}
+        if self.config.level == "scores":
+            found |= {f"fusion.{name}": self.fusion[name] for name in self.fusion}
+        else:
+            found["fusion"] = self.fusion
+        found |= {f"heads.{name}": self.heads[name] for name in self.heads}
+        return found | {f"maps.{name}": self.maps[name] for name in self.maps}
+
+    def forward(
+        self,
+        batch: Batch | Sequence | Tensor,
+        targets: Mapping[str, Targets] | None = None,
+        *,
+        memo: Memo | None = None,
+    ) -> Any:
+        losses: Losses = {}
+        batches = self.member_batches(batch)
+        # What the members compute from one input alike is computed once, nested ensembles included.
+        memo = {} if memo is None else memo
+        if self.config.level == "features":
+            check_targets(targets, self.heads)
+            fused = self._fuse_features(batches, targets, losses, memo)
+            scores = score(self, fused, targets, losses)
+        else:
+            check_targets(targets, self.fusion)
+            mask = next(iter(next(iter(batches.values())).values())).mask
+            scores = self._fuse_scores(batches, targets, losses, mask, memo)
+        return scores if targets is None else (scores, losses)
+
+    def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
+        if self.config.level == "scores":
+            raise InputError("features: the ensemble joins scores; ask a member, or fuse features")
+        return self._fuse_features(self.member_batches(batch), None, {}, {} if memo is None else memo)
+
+    def decode(self, name: str, scores: Tensor) -> Tensor:
+        return decode_output(self, name, scores)
+
+    def stream(self, batch: int = 1) -> EnsembleStream:
+        from affectkit.streaming import EnsembleStream
+
+        return EnsembleStream(self, batch)
+
+    def member_batches(self, batch: Batch | Sequence | Tensor) -> dict[str, Batch]:
+        checked = check_batch(batch, self.config.input_streams())
+        routes = self.config.routes()
+        return {member: {own: checked[given] for own, given in routes[member].items()} for member in self.members}
+
+    def _fuse_features(
+        self, batches: Mapping[str, Batch], targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo
+    ) -> Sequence:
+        features = {name: self.members[name].features(batches[name], memo=memo) for name in self.members}
+        fused: Sequence = self.fusion(features)
+        add_auxiliary(losses, "fusion", self.fusion, features, fused, targets)
+        return fused
+
+    def _fuse_scores(
+        self,
+        batches: Mapping[str, Batch],
+        targets: Mapping[str, Targets] | None,
+        losses: Losses,
+        mask: Tensor,
+        memo: Memo,
+    ) -> Scores:
+        raw = {name: self.members[name](batches[name], memo=memo) for name in self.members}
+        scores: Scores = {}
+        for output in self.fusion:
+            stream = self.traced.outputs[output]
+            scores[output] = self.join(output, {name: raw[name][output] for name in self.members})
+            if targets is not None and output in targets:
+                losses[f"fusion.{output}"] = joint_loss(scores[output], targets[output], mask, stream)
+        return run_maps(self, scores)
+
+    def join(self, output: str, raw: Mapping[str, Tensor]) -> Tensor:
+        """Members' raw scores of one output to the joined raw scores."""
+        stream = self.traced.outputs[output]
+        joined = {name: self._restrict(name, output, scores, stream) for name, scores in raw.items()}
+        return to_scores(self.fusion[output](joined), stream.problem)
+
+    def _restrict(self, member: str, output: str, scores: Tensor, stream: PredictionStream) -> Tensor:
+        """One member's probabilities or values for the joined targets; rows of a distribution still sum to 1."""
+        model = self.members[member]
+        values: Tensor = model.decode(output, scores)
+        own = model.traced.outputs[output].targets
+        if own != stream.targets:
+            fill = 0.0 if self.config.fill is None else self.config.fill
+            padded = torch.cat([values, values.new_full((*values.shape[:-1], 1), fill)], dim=-1)
+            index = [own.index(target) if target in own else len(own) for target in stream.targets]
+            values = padded[..., index]
+            if stream.problem == "multiclass":
+                values = values / values.sum(dim=-1, keepdim=True).clamp(min=_TINY)
+        return values
+
+    def share_branches(self) -> None:
+        """Find members' branches that compute the same: equal config, equal weights, frozen. Runs after loading too."""
+        for member in self.members:
+            pipeline = self.members[member]
+            if isinstance(pipeline, Pipeline):
+                pipeline.share_keys = {
+                    name: _digest(pipeline.branches[name])
+                    for name, branch in pipeline.config.branches.items()
+                    if branch.features is not None and all(part.is_frozen for part in (*branch.motion, branch.features))
+                }
+
+    def _adopt(self, config: ModelConfig, traced: Trace) -> None:
+        assert isinstance(config, EnsembleConfig)
+        self.config, self.traced = config, traced
+        for name, member in config.members.items():
+            self.members[name]._adopt(member, member.trace(registry=self.registry))
+        for path, stage in self.stages().items():
+            if path.startswith("fusion"):
+                stage.config = config.fusion
+            elif not path.startswith("members."):
+                stage.config = at_path(config, path)
+        self.share_branches()
+
+
+def to_scores(values: Tensor, problem: Problem) -> Tensor:
+    """Probabilities to log-probabilities (multiclass) or logits (multilabel); values as they are."""
+    if problem == "multiclass":
+        return values.clamp(min=_TINY).log()
+    if problem == "multilabel":
+        return torch.logit(values, eps=_TINY)
+    return values
+
+
+def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: PredictionStream) -> Tensor:
+    """Loss of joined scores, for late fusions that learn: cross-entropy, binary cross-entropy, or squared error."""
+    valid = targets.valid
+    if stream.resolution == "frame":
+        valid = valid & (mask if valid.ndim == 2 else mask.unsqueeze(-1))
+    if stream.problem == "multiclass":
+        index = torch.where(valid, targets.values, 0).unsqueeze(-1)
+        return masked_mean(-scores.gather(-1, index).squeeze(-1), valid)
+    wanted = torch.where(valid, targets.values.to(scores.dtype), torch.zeros_like(scores))
+    if stream.problem == "multilabel":
+        each = nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
+    else:
+        each = (scores - wanted) ** 2
+    return masked_mean(each, valid)
+
+
+def _digest(branch: nn.Module) -> str:
+    """Hash of a branch's configs and weights."""
+    digest = hashlib.sha256()
+    for module in branch.modules():
+        if isinstance(module, Stage):
+            digest.update(repr(module.config).encode())
+    for name, tensor in branch.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _share_after_loading(module: nn.Module, incompatible: Any) -> None:
+    assert isinstance(module, Ensemble)
+    module.share_branches()

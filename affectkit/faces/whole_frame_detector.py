@@ -1,0 +1,30 @@
+"""Detector of `whole-frame`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from affectkit.errors import InputError
+from affectkit.faces.whole_frame import WholeFrameConfig
+from affectkit.interfaces import FaceDetector
+from affectkit.records import Face
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@final
+class WholeFrame(FaceDetector[WholeFrameConfig]):
+    """One face per picture: its whole area, score 1."""
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        """One face with the box `(0, 0, W, H)`.
+
+        Raises:
+            InputError: the picture is not `(H, W, 3)`, or has no pixel.
+        """
+        if image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise InputError(f"image: shape {image.shape}; give (H, W, 3), RGB")
+        height, width = image.shape[:2]
+        return [Face(box=(0.0, 0.0, float(width), float(height)), score=1.0)]

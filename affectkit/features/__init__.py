@@ -1,0 +1,1 @@
+"""Feature extractors: frames in, one vector per frame out."""

@@ -1,0 +1,144 @@
+"""Pipeline files: TOML for people, JSON for machines. Data only: nothing in a file is imported or executed."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from affectkit.codec import Data, decode, encode
+from affectkit.configs import ModelConfig
+from affectkit.ensemble import EnsembleConfig
+from affectkit.errors import ConfigError, RegistryError, listed
+from affectkit.pipeline import PipelineConfig
+from affectkit.registry import Registry, default_registry
+
+# Readers refuse what is newer; what is older keeps loading.
+FORMAT = 1
+_TAGS: Mapping[str, type[ModelConfig]] = {"pipeline": PipelineConfig, "ensemble": EnsembleConfig}
+
+
+def read_config(path: str | Path, *, registry: Registry | None = None) -> PipelineConfig | EnsembleConfig:
+    """The pipeline or ensemble in a `.toml` or `.json` file. Not traced yet.
+
+    Raises:
+        ConfigError: not readable, not TOML or JSON, or something in it is wrong; names file, path and remedy.
+        RegistryError: a component that no installed plugin provides.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError("no such file", "check the path", path=str(path)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"can't be read ({error})", "give a text file in UTF-8", path=str(path)) from error
+    data = parse_text(text, path.suffix, str(path))
+    try:
+        return config_from_data(data, registry=registry)
+    except ConfigError as error:
+        where = f"{path}: {error.path}" if error.path else str(path)
+        raise type(error)(error.fact, error.suggestion, path=where) from None
+    except RegistryError as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | None = None) -> None:
+    """Write a pipeline or ensemble as `.toml` or `.json`, with full ids; an existing file is replaced at once."""
+    path = Path(path)
+    data = {"format": FORMAT, **config_to_data(config, registry=registry)}
+    if path.suffix == ".toml":
+        import tomli_w
+
+        text = tomli_w.dumps(_without_none(data))
+    elif path.suffix == ".json":
+        text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    else:
+        raise ConfigError(f"ending {path.suffix!r}", "write a .toml or .json file", path=str(path))
+    write_text(path, text)
+
+
+def config_to_data(config: ModelConfig, *, registry: Registry | None = None) -> Data:
+    """A pipeline or ensemble as plain data."""
+    return encode(config, registry if registry is not None else default_registry())
+
+
+def config_from_data(data: Mapping[str, Any], *, registry: Registry | None = None) -> PipelineConfig | EnsembleConfig:
+    """The pipeline or ensemble that plain data describe; `kind` says which, `pipeline` unless written.
+
+    Raises:
+        ConfigError: something in it is wrong; names path and remedy.
+        RegistryError: a component that no installed plugin provides.
+    """
+    rest = {key: value for key, value in data.items() if key not in ("format", "kind")}
+    found = data.get("format", FORMAT)
+    if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= FORMAT:
+        raise ConfigError(f"format {found!r}", f"this affectkit reads up to {FORMAT}: update it", path="format")
+    kind = data.get("kind", "pipeline")
+    if kind not in _TAGS:
+        raise ConfigError(f"unknown kind {kind!r}", f"kinds: {listed(_TAGS)}", path="kind")
+    names = registry if registry is not None else default_registry()
+    config = decode(_TAGS[kind], rest, names)
+    assert isinstance(config, PipelineConfig | EnsembleConfig)
+    return config
+
+
+def parse_text(text: str, ending: str, where: str) -> dict[str, Any]:
+    """TOML or JSON text, by ending, as a dict.
+
+    Raises:
+        ConfigError: malformed, or the ending is another.
+    """
+    try:
+        if ending == ".toml":
+            return tomllib.loads(text)
+        if ending == ".json":
+            data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+            if not isinstance(data, dict):
+                raise ConfigError(f"holds {type(data).__name__}", "write an object", path=where)
+            return data
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML ({error})", "mend the line", path=where) from None
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON ({error})", "mend the line", path=where) from None
+    except _JSONContentError as error:
+        raise ConfigError(str(error), "JSON here has unique keys and finite numbers", path=where) from None
+    raise ConfigError(f"ending {ending!r}", "give a .toml or .json file", path=where)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file under a temporary name, then rename it into place."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class _JSONContentError(Exception):
+    """Valid JSON syntax that would lose something when read."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _JSONContentError(f"key {next(key for key in keys if keys.count(key) > 1)!r} twice")
+    return data
+
+
+def _no_constant(name: str) -> Any:
+    raise _JSONContentError(f"number {name}")
+
+
+def _without_none(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _without_none(value) for key, value in data.items() if value is not None}
+    return [_without_none(value) for value in data] if isinstance(data, list) else data

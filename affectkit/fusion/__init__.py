@@ -1,0 +1,1 @@
+"""Standard fusions: several feature sequences of one clock in, one out."""

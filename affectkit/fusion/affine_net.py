@@ -1,0 +1,63 @@
+"""The module of `affectkit.fusion.affine`: f^_i = (K_i f_i + c_i) + PE, concatenated or summed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from affectkit.fusion.affine import AffineFusionConfig
+from affectkit.fusion.joint_net import aligned
+from affectkit.interfaces import Fusion
+from affectkit.ops.positions import Clock, add_positions, start_clock
+from affectkit.sequences import Sequence
+from affectkit.streams import FeatureStream
+
+
+class AffineFusion(Fusion[AffineFusionConfig]):
+    """Aligns each branch by its own affine map and joins them, in the order of `streams`. Zeros at padding.
+
+    Attributes:
+        affine: the map (K_i, c_i) of each branch, by name.
+    """
+
+    def __init__(self, config: AffineFusionConfig, streams: Mapping[str, FeatureStream]) -> None:
+        super().__init__(config)
+        self.affine = nn.ModuleDict({name: nn.Linear(stream.dim, config.dim) for name, stream in streams.items()})
+        self.dropout = nn.Dropout(config.dropout)
+        self._widths = {name: stream.dim for name, stream in streams.items()}
+
+    def forward(self, inputs: Mapping[str, Sequence]) -> Sequence:
+        """Sequences `(B, T, D_i)` by branch to `(B, T, n * dim)` or `(B, T, dim)`.
+
+        Raises:
+            InputError: the branches are not the ones it was built for, or do not share one mask and clock.
+        """
+        sequences = aligned(inputs, self._widths)
+        fused, _ = self._fuse(sequences, self.initial_state(len(next(iter(sequences.values())).mask)))
+        return fused
+
+    def initial_state(self, batch: int) -> Clock:
+        """A clock at which nothing was seen: positions count from the first real step of each clip."""
+        return start_clock(batch, next(self.affine.parameters()).device)
+
+    def step(self, x_t: Mapping[str, Sequence], state: Clock) -> tuple[Sequence, Clock]:
+        """One step (T = 1) and the clock after it; raises InputError as `forward` does."""
+        return self._fuse(aligned(x_t, self._widths), state)
+
+    def _fuse(self, sequences: Mapping[str, Sequence], clock: Clock) -> tuple[Sequence, Clock]:
+        parts, after = [], clock
+        for name, sequence in sequences.items():
+            part, after = add_positions(
+                self.affine[name](sequence.values),
+                sequence.mask,
+                sequence.times,
+                clock,
+                kind=self.config.positions,
+                time_unit=self.config.time_unit,
+            )
+            parts.append(self.dropout(part))
+        joined = torch.cat(parts, dim=-1) if self.config.mode == "concat" else torch.stack(parts).sum(dim=0)
+        first = next(iter(sequences.values()))
+        return first.with_values(joined.masked_fill(~first.mask.unsqueeze(-1), 0.0)), after

@@ -1,0 +1,47 @@
+"""The module of `affectkit.fusion.concat`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from affectkit.fusion.concat import ConcatFusionConfig
+from affectkit.fusion.joint_net import aligned
+from affectkit.interfaces import Fusion
+from affectkit.sequences import Sequence
+from affectkit.streams import FeatureStream
+
+
+class ConcatFusion(Fusion[ConcatFusionConfig]):
+    """Concatenates the branches in the order of `streams`, and maps every step by one perceptron. Zeros at padding.
+
+    Attributes:
+        mlp: the perceptron; empty for the concatenation alone.
+    """
+
+    def __init__(self, config: ConcatFusionConfig, streams: Mapping[str, FeatureStream]) -> None:
+        super().__init__(config)
+        self._widths = {name: stream.dim for name, stream in streams.items()}
+        width = sum(self._widths.values())
+        layers: list[nn.Module] = []
+        if config.norm and not config.is_frozen:
+            layers.append(nn.LayerNorm(width))
+        for hidden in config.hidden:
+            layers += [nn.Linear(width, hidden), nn.GELU(), nn.Dropout(config.dropout)]
+            width = hidden
+        if config.dim is not None:
+            layers.append(nn.Linear(width, config.dim))
+        self.mlp = nn.Sequential(*layers)
+
+    def forward(self, inputs: Mapping[str, Sequence]) -> Sequence:
+        """Sequences `(B, T, D_i)` by branch to `(B, T, D)`.
+
+        Raises:
+            InputError: the branches are not the ones it was built for, or do not share one mask and clock.
+        """
+        sequences = list(aligned(inputs, self._widths).values())
+        values = self.mlp(torch.cat([sequence.values for sequence in sequences], dim=-1))
+        first = sequences[0]
+        return first.with_values(values.masked_fill(~first.mask.unsqueeze(-1), 0.0))

@@ -1,0 +1,1 @@
+"""Standard task heads, and the losses and poolings that they share."""

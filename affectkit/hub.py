@@ -1,0 +1,30 @@
+"""Saved models from a hub of models, through `huggingface_hub` (an extra), which caches and resumes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from affectkit.errors import ArtifactError, MissingDependencyError
+
+
+def download(repository: str, files: tuple[str, ...], revision: str | None = None) -> Path:
+    """Folder in the local cache that holds `files` of a hub repository.
+
+    Raises:
+        MissingDependencyError: `huggingface_hub` is not installed.
+        ArtifactError: the repository or a file can't be had.
+    """
+    try:
+        import huggingface_hub
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"{repository}: a hub id needs 'huggingface_hub', which is not installed; run pip install 'affectkit[hub]'"
+        ) from error
+    try:
+        paths = [Path(huggingface_hub.hf_hub_download(repository, name, revision=revision)) for name in files]
+    except Exception as error:  # the library raises a dozen classes of its own and its transport's
+        raise ArtifactError(
+            f"{repository}: can't be had from the hub ({type(error).__name__}); "
+            "check the id and the network, or give a folder"
+        ) from error
+    return paths[0].parent

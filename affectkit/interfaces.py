@@ -1,0 +1,223 @@
+"""Interfaces of built components: what a module of each kind takes and returns. Torch from here on.
+
+A class is either abstract (these) or final (a component). A component keeps its config as `self.config`, reads its
+dials from there at every forward, changes neither its input nor global state, and treats batch mates independently.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from affectkit.configs import ComponentConfig
+from affectkit.records import Event, Face, Index
+from affectkit.sequences import Losses, Sequence, Targets
+from affectkit.streams import PredictionStream, Problem
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+C = TypeVar("C", bound=ComponentConfig)
+State = Any
+
+
+class Stage(nn.Module, ABC, Generic[C]):
+    """Base of the components that are `nn.Module`s.
+
+    Attributes:
+        config: the config that it was built from; replaced, never changed, when a dial is set.
+    """
+
+    config: C
+
+    def __init__(self, config: C) -> None:
+        super().__init__()
+        self.config = config
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether `initial_state` and `step` work. The default stage has neither."""
+        return False
+
+    def initial_state(self, batch: int) -> State:
+        """State before the first step, for `batch` clips in parallel; any nest of tensors."""
+        return None
+
+    def auxiliary(self, inputs: Any, output: Any, targets: Mapping[str, Targets]) -> Losses:
+        """Losses of the stage's own, by name, from what one forward took and gave; scalars.
+
+        A stage that overrides this has a config field `aux_weight`, by which the model multiplies them.
+        """
+        return {}
+
+
+class SequenceStage(Stage[C]):
+    """A stage that takes one sequence and returns one."""
+
+    @abstractmethod
+    def forward(self, inputs: Sequence) -> Sequence:
+        """Sequence in, sequence out; shapes as the config's `output` says."""
+
+    def step(self, x_t: Sequence, state: State) -> tuple[Sequence, State]:
+        """One time step (T = 1) and the state after it. Equals `forward` on the whole sequence, step by step.
+
+        The default serves stages that treat every step alone.
+        """
+        return self(x_t), state
+
+
+class MotionFrontEnd(SequenceStage[C]):
+    """Frames `(B, T, C, H, W)` in, frames out."""
+
+
+class FeatureExtractor(SequenceStage[C]):
+    """Frames `(B, T, C, H, W)` in, features `(B, T, D)` out. Maps frame by frame unless the config changes `steps`."""
+
+    @property
+    def can_stream(self) -> bool:
+        return True
+
+
+class TemporalEncoder(SequenceStage[C]):
+    """Features `(B, T, D)` in, features of the same T out. Padding (mask False) never changes what is real."""
+
+
+class Fusion(Stage[C]):
+    """Named feature sequences with equal mask and times in, one feature sequence out."""
+
+    @abstractmethod
+    def forward(self, inputs: Mapping[str, Sequence]) -> Sequence:
+        """Mapping of branch name to `(B, T, D_i)` in; `(B, T, D)` out."""
+
+    @property
+    def can_stream(self) -> bool:
+        return True
+
+    def step(self, x_t: Mapping[str, Sequence], state: State) -> tuple[Sequence, State]:
+        """One time step. The default serves fusions that treat every step alone."""
+        return self(x_t), state
+
+
+def decode(scores: Tensor, problem: Problem) -> Tensor:
+    """Raw scores to what a person reads, over the last axis: probabilities, or values as they are."""
+    if problem == "multiclass":
+        return torch.softmax(scores.float(), dim=-1)
+    if problem == "multilabel":
+        return torch.sigmoid(scores.float())
+    return scores.float()
+
+
+class TaskHead(Stage[C]):
+    """Features in, raw scores out. Owns the loss and the decoding, since the three must agree."""
+
+    @property
+    def can_stream(self) -> bool:
+        return True
+
+    @abstractmethod
+    def forward(self, inputs: Sequence) -> Tensor:
+        """Raw scores `(B, K)` for clip resolution, `(B, T, K)` for frame resolution."""
+
+    @abstractmethod
+    def loss(self, scores: Tensor, targets: Targets, mask: Tensor) -> Tensor:
+        """Scalar loss over the valid labels of real steps; 0, with zero gradient, where there are none.
+
+        Arguments:
+            scores: what `forward` returned.
+            targets: labels of this head.
+            mask: `(B, T)` of the sequence that was scored, True where real.
+        """
+
+    @abstractmethod
+    def predict(self, scores: Tensor) -> Tensor:
+        """Scores decoded, same shape: probabilities, or values within the target's bounds."""
+
+
+class LateFusion(Stage[C]):
+    """Members' probabilities (multiclass, multilabel) or values in; combined ones out."""
+
+    @property
+    def can_stream(self) -> bool:
+        return True
+
+    @abstractmethod
+    def forward(self, members: Mapping[str, Tensor]) -> Tensor:
+        """Mapping of member name to `(..., K)` in, `(..., K)` out. Multiclass rows sum to 1, in and out."""
+
+
+class ScoreMap(Stage[C]):
+    """Scores of one head or map in, scores at the same or new targets out. Fitted values are buffers."""
+
+    @property
+    def can_stream(self) -> bool:
+        return True
+
+    @abstractmethod
+    def forward(self, scores: Tensor) -> Tensor:
+        """`(..., K)` raw scores in, `(..., K')` raw scores out."""
+
+
+class FaceDetector(ABC, Generic[C]):
+    """One picture in, faces out."""
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    def detect(self, image: NDArray[np.uint8]) -> list[Face]:
+        """Faces of an RGB image `(H, W, 3)`, largest first, in its pixels; empty where there is none."""
+
+
+class Spotter(ABC, Generic[C]):
+    """Frames of one face in, events out, in constant memory: an event is final when it is emitted."""
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    def start(self, fps: float | None) -> State:
+        """State before the first frame; `fps` is the nominal rate where one is known."""
+
+    @abstractmethod
+    def push(self, state: State, frames: Sequence) -> list[Event]:
+        """Take the next frames `(1, T, C, H, W)`; return the events that are now final. `state` changes in place."""
+
+    @abstractmethod
+    def finish(self, state: State) -> list[Event]:
+        """The clip has ended: return what is left."""
+
+
+class Dataset(ABC, Generic[C]):
+    """A folder in, an index out."""
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    def scan(self, root: Path) -> Index:
+        """Read the annotation below `root` (no pixels). What is odd becomes an issue, never silence.
+
+        Raises:
+            InputError: nothing below `root` is this dataset.
+        """
+
+
+def pool(values: Tensor, mask: Tensor, how: str) -> Tensor:
+    """`(B, T, D)` to `(B, D)`: the `mean` or the `last` of the steps that are real."""
+    if how == "last":
+        steps = torch.arange(values.shape[1], device=values.device)
+        last = torch.where(mask, steps, -1).amax(dim=1).clamp(min=0)
+        return values[torch.arange(values.shape[0], device=values.device), last]
+    weight = mask.to(values.dtype).unsqueeze(-1)
+    return (values * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
+
+
+def check_scores(scores: Tensor, stream: PredictionStream) -> bool:
+    """Whether the shape of `scores` is what `stream` says."""
+    return scores.ndim == (3 if stream.resolution == "frame" else 2) and scores.shape[-1] == len(stream.targets)

@@ -1,0 +1,1 @@
+"""Standard late fusions: rules that join the predictions of an ensemble's members."""

@@ -1,0 +1,40 @@
+"""Module of `stacking`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from affectkit.late.rules_net import RuleFusion, log_odds, log_probabilities
+from affectkit.late.stacking import StackingConfig
+from affectkit.streams import PredictionStream
+
+
+@final
+class StackingFusion(RuleFusion[StackingConfig]):
+    """Multiclass `softmax(sum_m W_m log p_m + b)`; multilabel `sigmoid(sum_m w_m logit p_m + b)`; `sum_m w_m x_m + b`.
+
+    Attributes:
+        weight: W, `(M, K, K)` as (member, from, to) for multiclass, else w, `(M, K)`.
+        bias: b, `(K,)`.
+    """
+
+    def __init__(self, config: StackingConfig, streams: Mapping[str, PredictionStream]) -> None:
+        super().__init__(config, streams)
+        count, targets = len(self.members), len(self.stream.targets)
+        equal = torch.eye(targets) if self.stream.problem == "multiclass" else torch.ones(targets)
+        self.weight = nn.Parameter(equal.repeat(count, *[1] * equal.ndim) / count)
+        self.bias = nn.Parameter(torch.zeros(targets))
+
+    def forward(self, members: Mapping[str, Tensor]) -> Tensor:
+        values = self.stacked(members)
+        if self.stream.problem == "multiclass":
+            scores = (log_probabilities(values).unsqueeze(-1) * self.weight).sum(dim=(-3, -2)) + self.bias
+            return torch.softmax(scores, dim=-1)
+        if self.stream.problem == "multilabel":
+            return torch.sigmoid((log_odds(values) * self.weight).sum(dim=-2) + self.bias)
+        combined = (values * self.weight).sum(dim=-2) + self.bias
+        return combined if self.stream.bounds is None else combined.clamp(*self.stream.bounds)

@@ -1,0 +1,395 @@
+"""Built models: `Pipeline`, and the base that it shares with `Ensemble`.
+
+    batch ─▶ branches ─▶ fusion ─▶ temporal ─▶ heads ─▶ scores ─▶ maps ─▶ scores
+
+State-dict prefixes are public: `branches.flow.motion.0`, `branches.flow.features`, `fusion`, `temporal`, `heads.va`,
+`maps.compound`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from affectkit.configs import ComponentConfig, ModelConfig
+from affectkit.dials import Dial, at_path, find_dials, turn
+from affectkit.errors import ConfigError, InputError, SpecError, did_you_mean, join
+from affectkit.interfaces import (
+    FeatureExtractor,
+    Fusion,
+    LateFusion,
+    MotionFrontEnd,
+    ScoreMap,
+    Stage,
+    TaskHead,
+    TemporalEncoder,
+    decode,
+)
+from affectkit.pipeline import PipelineConfig
+from affectkit.registry import Registry, default_registry
+from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
+from affectkit.streams import FeatureStream, FrameStream, InputStream
+from affectkit.tracing import Trace
+
+if TYPE_CHECKING:
+    from affectkit.streaming import PipelineStream, Stream
+
+INTERFACES: Mapping[str, type] = {
+    "motion": MotionFrontEnd,
+    "features": FeatureExtractor,
+    "fusion": Fusion,
+    "temporal": TemporalEncoder,
+    "head": TaskHead,
+    "late-fusion": LateFusion,
+    "map": ScoreMap,
+}
+Memo = dict[tuple[str, int], Sequence]
+
+
+class NamedModules(nn.Module):
+    """Modules by name. Unlike `nn.ModuleDict`, any name may be used: none is looked up as an attribute."""
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self._modules.update(modules)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._modules[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
+
+
+class BranchModule(nn.Module):
+    """One branch: `motion` in order, then `features`, which is None for stored features."""
+
+    def __init__(self, motion: list[Any], features: Any) -> None:
+        super().__init__()
+        self.motion = nn.ModuleList(motion)
+        self.features = features
+
+
+class Model(nn.Module, ABC):
+    """Base of built models.
+
+    Attributes:
+        config: what it was built from, with the dials as they are now.
+        traced: the trace of `config`.
+    """
+
+    config: ModelConfig
+    traced: Trace
+    registry: Registry
+
+    @abstractmethod
+    def forward(self, batch: Batch | Sequence | Tensor, targets: Mapping[str, Targets] | None = None) -> Any:
+        """Score a batch.
+
+        Arguments:
+            batch: `Sequence` per input name; where there is one input, a `Sequence` or bare values `(B, T, ...)` do.
+            targets: labels per head, where losses are wanted; heads without labels add no loss.
+
+        Returns:
+            `{name: raw scores}` of heads and maps; with `targets`, the pair of that and `{path: weighted loss}`, whose
+            sum is what to minimize.
+
+        Raises:
+            InputError: an input is missing, unknown, or not as its stream says.
+        """
+
+    @abstractmethod
+    def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
+        """What the last stage before the heads puts out, `(B, T, D)`."""
+
+    @abstractmethod
+    def decode(self, name: str, scores: Tensor) -> Tensor:
+        """Raw scores of one output to probabilities or values, same shape."""
+
+    @abstractmethod
+    def stages(self) -> dict[str, Stage[Any]]:
+        """Every component by its config path, in the order in which they run."""
+
+    @abstractmethod
+    def stream(self, batch: int = 1) -> Stream:
+        """A session that scores step by step, for `batch` clips in parallel.
+
+        Raises:
+            InputError: a stage can't stream; the message names it.
+        """
+
+    def predict(self, batch: Batch | Sequence | Tensor) -> Scores:
+        """Decoded scores of every output, in evaluation mode and without gradients."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                return {name: self.decode(name, scores) for name, scores in self(batch).items()}
+        finally:
+            self.train(training)
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """Every dial: path, value, domain."""
+        return tuple(find_dials(self.config))
+
+    def set_dials(self, changes: Mapping[str, Any]) -> None:
+        """Set dials by path, all or none; weights stay as they are.
+
+        Raises:
+            ConfigError: no such dial, a value outside its domain, or one that would change what a stage puts out.
+        """
+        config = turn(self.config, changes)
+        traced = config.trace(registry=self.registry)
+        for old, new in zip(self.traced, traced, strict=True):
+            if old.output != new.output:
+                raise ConfigError(f"output becomes {new.output}, was {old.output}", "build it anew", path=new.path)
+        self._adopt(config, traced)
+
+    @contextmanager
+    def dialed(self, changes: Mapping[str, Any]) -> Iterator[None]:
+        """`set_dials` for the length of a `with` block."""
+        before = {dial.path: dial.value for dial in self.dials if dial.path in changes}
+        self.set_dials(changes)
+        try:
+            yield
+        finally:
+            self.set_dials(before)
+
+    def _adopt(self, config: ModelConfig, traced: Trace) -> None:
+        self.config, self.traced = config, traced
+        for path, stage in self.stages().items():
+            stage.config = at_path(config, path)
+
+
+class Pipeline(Model):
+    """A built `PipelineConfig`.
+
+    Attributes:
+        branches: `branches["flow"].motion[0]`, `.features`.
+        fusion, temporal: None where the config has none.
+        heads, maps: by name.
+    """
+
+    config: PipelineConfig
+
+    def __init__(self, config: PipelineConfig, *, registry: Registry | None = None) -> None:
+        super().__init__()
+        self.registry = registry if registry is not None else default_registry()
+        self.config = config
+        self.traced = traced = config.trace(registry=self.registry)
+        # Branches that an ensemble found equal in another member: the memo's key for what they compute.
+        self.share_keys: dict[str, str] = {}
+
+        def make(path: str, part: ComponentConfig) -> Any:
+            inputs = traced[path].inputs
+            source = getattr(part, "source", "in")
+            return build_stage(part, inputs if part.kind == "fusion" else inputs[source], path, self.registry)
+
+        branches: dict[str, nn.Module] = {}
+        for name, branch in config.branches.items():
+            at = f"branches.{name}"
+            motion = [make(f"{at}.motion[{i}]", part) for i, part in enumerate(branch.motion)]
+            branches[name] = BranchModule(motion, branch.features and make(f"{at}.features", branch.features))
+        self.branches = NamedModules(branches)
+        self.fusion: Fusion[Any] | None = config.fusion and make("fusion", config.fusion)
+        self.temporal: TemporalEncoder[Any] | None = config.temporal and make("temporal", config.temporal)
+        self.heads = NamedModules({name: make(f"heads.{name}", head) for name, head in config.heads.items()})
+        self.maps = NamedModules({name: make(f"maps.{name}", part) for name, part in config.maps.items()})
+
+    def stages(self) -> dict[str, Stage[Any]]:
+        found: dict[str, Stage[Any]] = {}
+        for name in self.branches:
+            branch = self.branches[name]
+            found |= {f"branches.{name}.motion[{i}]": part for i, part in enumerate(branch.motion)}
+            if branch.features is not None:
+                found[f"branches.{name}.features"] = branch.features
+        middle = {"fusion": self.fusion, "temporal": self.temporal}
+        found |= {path: part for path, part in middle.items() if part is not None}
+        found |= {f"heads.{name}": self.heads[name] for name in self.heads}
+        return found | {f"maps.{name}": self.maps[name] for name in self.maps}
+
+    def forward(
+        self,
+        batch: Batch | Sequence | Tensor,
+        targets: Mapping[str, Targets] | None = None,
+        *,
+        memo: Memo | None = None,
+    ) -> Any:
+        losses: Losses = {}
+        check_targets(targets, self.heads)
+        encoded = self._encode(check_batch(batch, self.config.inputs), targets, losses, memo)
+        if encoded is None:
+            return {} if targets is None else ({}, {})
+        scores = score(self, encoded, targets, losses)
+        return scores if targets is None else (scores, losses)
+
+    def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
+        encoded = self._encode(check_batch(batch, self.config.inputs), None, {}, memo)
+        if encoded is None:
+            raise InputError("features: the pipeline has no branches; there is nothing to extract")
+        return encoded
+
+    def decode(self, name: str, scores: Tensor) -> Tensor:
+        return decode_output(self, name, scores)
+
+    def stream(self, batch: int = 1) -> PipelineStream:
+        from affectkit.streaming import PipelineStream
+
+        return PipelineStream(self, batch)
+
+    def _encode(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> Sequence | None:
+        outputs: dict[str, Sequence] = {}
+        for name, branch in self.config.branches.items():
+            outputs[name] = self._run_branch(name, batch[branch.source], targets, losses, memo)
+        if not outputs:
+            return None
+        encoded = next(iter(outputs.values()))
+        if self.fusion is not None:
+            encoded = self.fusion(outputs)
+            add_auxiliary(losses, "fusion", self.fusion, outputs, encoded, targets)
+        if self.temporal is not None:
+            before, encoded = encoded, self.temporal(encoded)
+            add_auxiliary(losses, "temporal", self.temporal, before, encoded, targets)
+        return encoded
+
+    def _run_branch(
+        self,
+        name: str,
+        sequence: Sequence,
+        targets: Mapping[str, Targets] | None,
+        losses: Losses,
+        memo: Memo | None,
+    ) -> Sequence:
+        key = (self.share_keys[name], id(sequence.values)) if memo is not None and name in self.share_keys else None
+        if key is not None and memo is not None and key in memo:
+            return memo[key]
+        branch = self.branches[name]
+        for i, motion in enumerate(branch.motion):
+            before, sequence = sequence, motion(sequence)
+            add_auxiliary(losses, f"branches.{name}.motion[{i}]", motion, before, sequence, targets)
+        if branch.features is not None:
+            before, sequence = sequence, branch.features(sequence)
+            add_auxiliary(losses, f"branches.{name}.features", branch.features, before, sequence, targets)
+        if key is not None and memo is not None:
+            memo[key] = sequence
+        return sequence
+
+
+def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Registry) -> Any:
+    """Make the module of one component, and check that it is what its kind promises.
+
+    Raises:
+        MissingDependencyError: an optional package is not installed.
+        SpecError: the factory made something else, or has auxiliary losses without `aux_weight` in the config.
+    """
+    component = registry.of_config(type(config))
+    for requirement in component.spec.requires:
+        requirement.check(component.id)
+    module = component.spec.factory(config, stream)
+    interface = INTERFACES[component.spec.kind]
+    if not isinstance(module, interface):
+        made = f"{component.id} made {type(module).__name__}"
+        raise SpecError(f"{path}: {made}, which is no {interface.__name__}; derive the class from that")
+    if type(module).auxiliary is not Stage.auxiliary and not hasattr(config, "aux_weight"):
+        name = type(config).__name__
+        raise SpecError(f"{path}: {component.id} has auxiliary losses; give {name} a field 'aux_weight'")
+    if module.config is not config:
+        raise SpecError(f"{path}: {component.id} does not keep its config; call super().__init__(config)")
+    return module
+
+
+def score(model: Any, features: Sequence | None, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
+    """Run heads on features; add their losses for which there are targets; run the maps."""
+    scores: Scores = {}
+    for name in model.heads:
+        head = model.heads[name]
+        scores[name] = head(features)
+        if targets is not None and name in targets:
+            assert features is not None
+            loss = head.loss(scores[name], targets[name], features.mask)
+            losses[f"heads.{name}"] = loss * head.config.weight
+    return run_maps(model, scores)
+
+
+def run_maps(model: Any, scores: Scores) -> Scores:
+    """Add what the maps give, in order."""
+    for name in model.maps:
+        scores[name] = model.maps[name](scores[model.maps[name].config.source])
+    return scores
+
+
+def decode_output(model: Any, name: str, scores: Tensor) -> Tensor:
+    """A head decodes its own scores; a map's or an ensemble's are decoded by their problem."""
+    outputs = model.traced.outputs
+    if name not in outputs:
+        raise InputError(f"decode: no output {name!r}; {did_you_mean(name, outputs, noun='outputs')}")
+    if name in model.heads:
+        return model.heads[name].predict(scores)  # type: ignore[no-any-return]
+    return decode(scores, outputs[name].problem)
+
+
+def add_auxiliary(
+    losses: Losses, path: str, stage: Stage[Any], inputs: Any, output: Any, targets: Mapping[str, Targets] | None
+) -> None:
+    """Add a stage's own losses, weighted, if losses are wanted."""
+    if targets is not None and type(stage).auxiliary is not Stage.auxiliary:
+        for name, loss in stage.auxiliary(inputs, output, targets).items():
+            losses[join(path, name)] = loss * stage.config.aux_weight
+
+
+def check_targets(targets: Mapping[str, Targets] | None, known: Any) -> None:
+    """Raise InputError for labels that no head takes."""
+    for name in targets or ():
+        if name not in known:
+            raise InputError(f"targets.{name}: no head {name!r}; {did_you_mean(name, known, noun='heads')}")
+
+
+def check_batch(batch: Batch | Sequence | Tensor, streams: Mapping[str, InputStream]) -> Batch:
+    """The batch as a mapping, checked against the input streams.
+
+    Raises:
+        InputError: names, ranks, sizes or dtypes are not as the streams say.
+    """
+    if isinstance(batch, Sequence | Tensor):
+        if len(streams) != 1:
+            raise InputError(f"batch: one sequence for {len(streams)} inputs; give a dict with {', '.join(streams)}")
+        batch = {next(iter(streams)): batch if isinstance(batch, Sequence) else Sequence.of(batch)}
+    for name in batch:
+        if name not in streams:
+            raise InputError(f"batch.{name}: no such input; {did_you_mean(name, streams, noun='inputs')}")
+    for name, stream in streams.items():
+        if name not in batch:
+            raise InputError(f"batch: no {name!r}; inputs: {', '.join(map(repr, streams))}")
+        _check_sequence(name, batch[name], stream)
+    return batch
+
+
+def _check_sequence(name: str, sequence: Sequence, stream: FrameStream | FeatureStream) -> None:
+    if not isinstance(sequence, Sequence):
+        raise InputError(f"batch.{name}: {type(sequence).__name__}; give a Sequence, as Sequence.of(values) makes")
+    values = sequence.values
+    if isinstance(stream, FrameStream):
+        wanted: tuple[int, ...] = (len(stream.channels), stream.height, stream.width)
+    else:
+        wanted = (stream.dim,)
+    steps = len(stream.steps)
+    if values.ndim != 2 + len(wanted) or values.shape[2:] != wanted or (steps and values.shape[1] != steps):
+        shape = ", ".join(["B", str(steps or "T"), *map(str, wanted)])
+        raise InputError(f"batch.{name}: shape {tuple(values.shape)}; the input {name!r} is ({shape})")
+    if values.shape[0] < 1 or values.shape[1] < 1:
+        raise InputError(f"batch.{name}: shape {tuple(values.shape)} is empty; give one clip and step at the least")
+    if not values.is_floating_point():
+        raise InputError(f"batch.{name}: dtype {values.dtype}; give floats (images as intensities in [0, 1])")

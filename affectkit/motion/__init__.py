@@ -1,0 +1,1 @@
+"""Motion front-ends: frames in, frames out."""

@@ -1,0 +1,59 @@
+"""OpenCV's dense flows behind the signature of `lucas_kanade`. OpenCV is imported when a flow is made, not before."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from affectkit.errors import MissingDependencyError
+
+PairFlow = Callable[[Tensor, Tensor], Tensor]
+
+
+def opencv_flow(method: Literal["farneback", "tv-l1"]) -> PairFlow:
+    """A function from gray images `(N, H, W)` in [0, 1], twice, to flows `(N, 2, H, W)` in pixels, without gradient.
+
+    Raises:
+        MissingDependencyError: the installed OpenCV has no TV-L1.
+    """
+    import cv2
+
+    if method == "tv-l1" and not hasattr(cv2, "optflow"):
+        raise MissingDependencyError(
+            "optical-flow: method 'tv-l1' needs 'cv2.optflow', which this OpenCV does not have; "
+            "run pip uninstall opencv-python && pip install --force-reinstall opencv-contrib-python-headless"
+        )
+    return functools.partial(_flows, _farneback if method == "farneback" else _tv_l1)
+
+
+@torch.no_grad()
+def _flows(flow: Callable[[Any, Any], Any], a: Tensor, b: Tensor) -> Tensor:
+    # on the 0..255 scale of OpenCV's constants, but in float: rounding to 8 bits would lose the smallest motions
+    first, second = ((images.detach().float() * 255).cpu().numpy() for images in (a, b))
+    flows = [torch.from_numpy(flow(x, y)) for x, y in zip(first, second, strict=True)]
+    return torch.stack(flows).movedim(-1, 1).to(a)
+
+
+def _farneback(first: Any, second: Any) -> Any:
+    import cv2
+
+    # pyramid scale, levels, window, iterations, neighborhood, its sigma, flags: OpenCV's usual ones
+    return cv2.calcOpticalFlowFarneback(first, second, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+
+
+def _tv_l1(first: Any, second: Any) -> Any:
+    import cv2
+
+    # one scale: for motions of a pixel a pyramid brings nothing and costs five times the time
+    optflow: Any = cv2.optflow
+    flow = optflow.DualTVL1OpticalFlow_create()
+    flow.setScalesNumber(1)
+    flow.setWarpingsNumber(3)
+    flow.setOuterIterations(1)
+    flow.setInnerIterations(30)
+    # this one multiplies float images by 255 itself
+    return flow.calc(first / 255, second / 255, None)

@@ -1,0 +1,75 @@
+"""Optical flow between frames, with optical strain on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from affectkit.configs import MotionConfig
+from affectkit.errors import ConfigError
+from affectkit.specs import MotionSpec, lazy
+from affectkit.streams import RGB, FrameStream, require_channels, require_steps, require_unit, with_changes
+
+KEYFRAMES = ("onset", "apex", "offset")
+PHASES = ("contraction", "relaxation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpticalFlowConfig(MotionConfig):
+    """Displacement (u to the right, v downwards) in pixels, magnitude and sign kept.
+
+    With `previous` and `first`, T stays as it is, the first frame's flow is zero, and so is a flow from or to padding.
+    With `phases`, onset, apex and offset become contraction (onset to apex) and relaxation (apex to offset); a phase
+    carries the time of its end frame and is real where both its frames are.
+
+    Attributes:
+        method: `lucas-kanade` is in torch, batched and differentiable, and the best per millisecond up to half a pixel;
+            `tv-l1` and `farneback` are OpenCV's, run frame by frame on the CPU and pass no gradient. DIS is not
+            offered: at these motions it is worse than no flow at all.
+        pairs: what each frame is compared with: the `previous` frame, the `first` real one of the clip, or the frame
+            before it among onset, apex and offset (`phases`).
+        strain: whether to append the optical strain, the size of the flow's symmetric spatial derivative, as a third
+            channel (per pixel, so without unit, and never negative).
+        window: standard deviation of the Gaussian window of `lucas-kanade`, pixels; left out, 6.0. The other methods
+            have none.
+    """
+
+    context: ClassVar[int] = 2
+    method: Literal["lucas-kanade", "farneback", "tv-l1"] = "lucas-kanade"
+    pairs: Literal["previous", "first", "phases"] = "previous"
+    strain: bool = False
+    window: float | None = None
+
+    @property
+    def is_frozen(self) -> bool:
+        return True
+
+    def validate(self) -> None:
+        if self.window is None:
+            return
+        if self.method != "lucas-kanade":
+            raise ConfigError(
+                f"{self.window!r} with method {self.method!r}, which has no window",
+                "leave it out, or use method='lucas-kanade'",
+                path="window",
+            )
+        if self.window <= 0:
+            raise ConfigError(f"{self.window!r} is no width", "write more than 0 pixels", path="window")
+
+    def output(self, stream: FrameStream) -> FrameStream:
+        require_channels(stream, RGB, ("gray",))
+        require_unit(stream, "intensity")
+        channels = ("u", "v", "strain") if self.strain else ("u", "v")
+        steps = stream.steps
+        if self.pairs == "phases":
+            require_steps(stream, KEYFRAMES)
+            steps = PHASES
+        return with_changes(stream, channels=channels, unit="pixel", steps=steps)
+
+
+SPEC = MotionSpec(
+    name="optical-flow",
+    config=OpticalFlowConfig,
+    factory=lazy("affectkit.motion.optical_flow_net:OpticalFlow"),
+    summary="Dense optical flow in pixels, by Lucas-Kanade, Farneback or TV-L1.",
+)

@@ -1,0 +1,1 @@
+"""Tensor operations that several components share; every fast one lies beside its slow `*_ref` twin."""

@@ -1,0 +1,74 @@
+"""Attention between the real steps of a clip, causal and windowed if asked, and its slow twin.
+
+    y_i = sum_j softmax_j(q_i . k_j / sqrt(d)) v_j        over the steps j that step i may see
+
+Letters: B batch, N heads, T time, d width of a head.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def visible_steps(mask: Tensor, *, causal: bool = False, window: int | None = None) -> Tensor:
+    """Which step sees which: `(B, T, T)` bool, `[b, i, j]` True where step i of clip b attends to step j.
+
+    Padding is seen by no other step. Every step sees itself, padding too, so that no row is empty: a softmax over
+    nothing is NaN, and NaN in an unused row would still reach the gradient.
+
+    Arguments:
+        mask: `(B, T)` bool, True where real.
+        causal: whether a step sees itself and what comes before it, alone.
+        window: with `causal`, how many real steps it sees, itself included; None for all.
+    """
+    steps = mask.shape[1]
+    visible = mask.unsqueeze(1).expand(-1, steps, -1)
+    if causal:
+        visible = visible.tril()
+        if window is not None:
+            # the window counts real steps, so that a gap of padding does not shorten it
+            rank = mask.cumsum(dim=1)
+            visible = visible & (rank.unsqueeze(2) - rank.unsqueeze(1) < window)
+    return visible | torch.eye(steps, dtype=torch.bool, device=mask.device)
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor,
+    *,
+    causal: bool = False,
+    window: int | None = None,
+    dropout: float = 0.0,
+) -> Tensor:
+    """Attention over `(B, N, T, d)`, by `visible_steps`. What comes out at padding is finite and means nothing."""
+    # scaled_dot_product_attention's bool mask has True = attend, as ours; nn.MultiheadAttention's is the opposite
+    visible = visible_steps(mask, causal=causal, window=window).unsqueeze(1)
+    return functional.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
+
+
+def attend_ref(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, *, causal: bool = False, window: int | None = None
+) -> Tensor:
+    """Slow twin of `attend`: for every real step, list what it sees and take the weighted mean; 0 at padding."""
+    clips = []
+    for b in range(query.shape[0]):
+        real = [t for t in range(query.shape[2]) if mask[b, t]]
+        rows = []
+        for i in range(query.shape[2]):
+            if i not in real:
+                rows.append(torch.zeros_like(query[b, :, i]))
+                continue
+            seen = [j for j in real if not causal or j <= i]
+            if window is not None:
+                seen = seen[-window:]
+            scores = torch.stack([(query[b, :, i] * key[b, :, j]).sum(-1) for j in seen], dim=-1)
+            weights = torch.softmax(scores / math.sqrt(query.shape[-1]), dim=-1)
+            rows.append(sum((weights[:, n : n + 1] * value[b, :, j] for n, j in enumerate(seen)), torch.tensor(0.0)))
+        clips.append(torch.stack(rows, dim=1))
+    return torch.stack(clips)

@@ -1,0 +1,95 @@
+"""What travels between built stages: values over time, with a mask and the clip's own times.
+
+Letters: B batch, T time, C channels, H height, W width, D feature width, K targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from affectkit.errors import InputError
+
+
+class Sequence(NamedTuple):
+    """Values over time. A named tuple, so that DataLoader, DDP, `torch.compile` and pytree know how to handle it.
+
+    Attributes:
+        values: `(B, T, C, H, W)` frames or `(B, T, D)` features, float.
+        mask: `(B, T)` bool, **True where a step is real**. PyTorch's `key_padding_mask` is the opposite.
+        times: `(B, T)` float64, seconds of container time; padding holds any finite number.
+    """
+
+    values: Tensor
+    mask: Tensor
+    times: Tensor
+
+    @classmethod
+    def of(
+        cls, values: Tensor, *, mask: Tensor | None = None, times: Tensor | None = None, fps: float = 25.0
+    ) -> Sequence:
+        """Make a sequence from values `(B, T, ...)`; all steps real, and `fps` for times, unless given.
+
+        Raises:
+            InputError: ranks or lengths do not agree.
+        """
+        if values.ndim < 3:
+            raise InputError(f"values: shape {tuple(values.shape)}; give (B, T, D) or (B, T, C, H, W)")
+        batch, steps = values.shape[:2]
+        if mask is None:
+            mask = torch.ones(batch, steps, dtype=torch.bool, device=values.device)
+        if times is None:
+            times = (torch.arange(steps, dtype=torch.float64, device=values.device) / fps).expand(batch, steps)
+        for name, tensor in (("mask", mask), ("times", times)):
+            if tensor.shape != (batch, steps):
+                raise InputError(f"{name}: shape {tuple(tensor.shape)}; values of this batch need {(batch, steps)}")
+        return cls(values, mask.bool(), times.double())
+
+    def with_values(self, values: Tensor) -> Sequence:
+        """The same mask and times with other values of the same B and T."""
+        return Sequence(values, self.mask, self.times)
+
+    def to(self, device: torch.device | str) -> Sequence:
+        """A copy on `device`."""
+        return Sequence(self.values.to(device), self.mask.to(device), self.times.to(device))
+
+    def step(self, t: int) -> Sequence:
+        """Step `t` alone, as a sequence with T = 1."""
+        return Sequence(self.values[:, t : t + 1], self.mask[:, t : t + 1], self.times[:, t : t + 1])
+
+
+class Targets(NamedTuple):
+    """Ground truth of one head for one batch.
+
+    Attributes:
+        values: int64 class index `(B,)` or `(B, T)` for multiclass; float `(B, K)` or `(B, T, K)` otherwise.
+        valid: bool of the same shape. Where False, the value is not looked at: partial labels are the rule.
+    """
+
+    values: Tensor
+    valid: Tensor
+
+    @classmethod
+    def of(cls, values: Tensor, valid: Tensor | None = None) -> Targets:
+        """Targets with every value valid, unless `valid` says otherwise."""
+        return cls(values, torch.ones_like(values, dtype=torch.bool) if valid is None else valid.bool())
+
+
+Batch = Mapping[str, Sequence]
+Scores = dict[str, Tensor]
+Losses = dict[str, Tensor]
+
+
+def masked_mean(values: Tensor, mask: Tensor, dim: int | None = None) -> Tensor:
+    """Mean of `values` where `mask` (broadcast to it) is True; 0, with zero gradient, where nothing is.
+
+    What is masked out never reaches the sum, so NaN there stays harmless, in the gradient too.
+    """
+    mask = mask.expand_as(values)
+    kept = torch.where(mask, values, torch.zeros_like(values))
+    if dim is None:
+        return kept.sum() / mask.sum().clamp(min=1)
+    return kept.sum(dim) / mask.sum(dim).clamp(min=1)

@@ -1,0 +1,379 @@
+"""Specs: what a plugin advertises. Plain records, made without torch, that name a config class and a lazy factory."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from affectkit.configs import (
+    ComponentConfig,
+    DatasetConfig,
+    FaceDetectorConfig,
+    FeaturesConfig,
+    FusionConfig,
+    HeadConfig,
+    LateFusionConfig,
+    ModelConfig,
+    MotionConfig,
+    ScoreMapConfig,
+    SpotterConfig,
+    TemporalConfig,
+)
+from affectkit.errors import ConfigError, MissingDependencyError, SpecError
+from affectkit.fields import field_types
+from affectkit.streams import FeatureStream, FrameStream, PredictionStream
+
+if TYPE_CHECKING:
+    from affectkit.interfaces import (
+        Dataset,
+        FaceDetector,
+        FeatureExtractor,
+        Fusion,
+        LateFusion,
+        MotionFrontEnd,
+        ScoreMap,
+        Spotter,
+        TaskHead,
+        TemporalEncoder,
+    )
+
+C = TypeVar("C", bound=ComponentConfig)
+Motion = TypeVar("Motion", bound=MotionConfig)
+Features = TypeVar("Features", bound=FeaturesConfig)
+FusionC = TypeVar("FusionC", bound=FusionConfig)
+Temporal = TypeVar("Temporal", bound=TemporalConfig)
+Head = TypeVar("Head", bound=HeadConfig)
+Late = TypeVar("Late", bound=LateFusionConfig)
+Map = TypeVar("Map", bound=ScoreMapConfig)
+Faces = TypeVar("Faces", bound=FaceDetectorConfig)
+Spot = TypeVar("Spot", bound=SpotterConfig)
+Data = TypeVar("Data", bound=DatasetConfig)
+
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """A factory that is imported on its first call, so that a spec costs no torch import. Made by `lazy`."""
+
+    target: str
+
+    def resolve(self) -> Callable[..., Any]:
+        """Import and return the factory; ImportError or AttributeError where it is not there."""
+        module, _, attribute = self.target.partition(":")
+        return getattr(importlib.import_module(module), attribute)  # type: ignore[no-any-return]
+
+    def __call__(self, *args: Any) -> Any:
+        return self.resolve()(*args)
+
+
+def lazy(target: str) -> Lazy:
+    """A factory named as `"package.module:Class"`. The text is code of the plugin, never read from a file."""
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", target):
+        raise SpecError(f"lazy: {target!r} names no factory; write 'package.module:Class'")
+    return Lazy(target)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Requirement:
+    """An optional package that a component needs when it is built: what is imported, and the exact install."""
+
+    module: str
+    install: str
+
+    def check(self, component: str) -> None:
+        """Raise MissingDependencyError, with the cause chained, unless the package is installed."""
+        if importlib.util.find_spec(self.module.partition(".")[0]) is None:
+            cause = ModuleNotFoundError(f"No module named {self.module!r}")
+            raise MissingDependencyError(
+                f"{component}: needs {self.module!r}, which is not installed; run {self.install}"
+            ) from cause
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights:
+    """Published weights with their provenance. Both license fields are required: here the weights carry the legal risk.
+
+    Attributes:
+        name: unique within the component, kebab-case.
+        url: `https://...`, or `package:<module>/<file>` for a file that a plugin ships.
+        sha256: of the file, 64 hex digits.
+        size: of the file, bytes.
+        license: of the weights, as an SPDX id or the publisher's own words.
+        training_data_terms: terms of the data they were trained on; `synthetic` for our own synthetic faces.
+        preprocessing: what the network expects, in words.
+        targets: names in the order of the outputs.
+        metrics: published or measured figures by name.
+        citation: whom to cite.
+    """
+
+    name: str
+    url: str
+    sha256: str
+    size: int
+    license: str
+    training_data_terms: str
+    preprocessing: str = ""
+    targets: tuple[str, ...] = ()
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"weights {self.name!r}"
+        if not NAME.fullmatch(self.name):
+            raise SpecError(f"{where}: not a kebab-case name; use a-z, 0-9 and single hyphens")
+        if not self.url.startswith(("https://", "package:")):
+            raise SpecError(f"{where}: url {self.url!r} is not supported; give https://... or package:module/file")
+        if not _SHA256.fullmatch(self.sha256):
+            raise SpecError(f"{where}: sha256 {self.sha256!r} is no digest; give 64 lower-case hex digits")
+        if self.size < 1:
+            raise SpecError(f"{where}: size {self.size!r}; give the number of bytes")
+        for name in ("license", "training_data_terms"):
+            if not getattr(self, name).strip():
+                raise SpecError(f"{where}: {name} is empty; say what is known, or 'unknown'")
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether they were trained on synthetic data only; results then carry a warning."""
+        return self.training_data_terms == "synthetic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComponentSpec(Generic[C]):
+    """Advertisement of one component. Use the subclass of its kind.
+
+    Attributes:
+        name: kebab-case; with the distribution's name it is the component's id.
+        config: the config class; one class is one component.
+        factory: makes the module from the config and the stream (a function, a class, or `lazy("module:Class")`).
+        summary: one line for listings.
+        example: a config that works, required where the config class has fields without default.
+        requires: optional packages needed to build.
+        weights: published weights for it.
+        renamed_from: former names, which still resolve with a warning.
+        experimental: whether it may change without notice.
+        citation: whom to cite.
+    """
+
+    kind: ClassVar[str] = ""
+    kind_name: ClassVar[str] = "component"
+    config_base: ClassVar[type[ComponentConfig]] = ComponentConfig
+
+    name: str
+    config: type[C]
+    factory: Callable[..., Any] | Lazy
+    summary: str
+    example: C | None = None
+    requires: tuple[Requirement, ...] = ()
+    weights: tuple[Weights, ...] = ()
+    renamed_from: tuple[str, ...] = ()
+    experimental: bool = False
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"{self.kind_name} {self.name!r}"
+        if not self.kind:
+            raise SpecError(f"{where}: ComponentSpec itself has no kind; use a subclass such as TemporalSpec")
+        for name in (self.name, *self.renamed_from):
+            if not NAME.fullmatch(name):
+                raise SpecError(f"{where}: {name!r} is not a kebab-case name; use a-z, 0-9 and single hyphens")
+        self._check_config(where)
+        if not callable(self.factory):
+            raise SpecError(f"{where}: factory {self.factory!r} can't be called; give a function, a class or lazy(...)")
+        if not self.summary.strip() or "\n" in self.summary:
+            raise SpecError(f"{where}: summary {self.summary!r}; write one line")
+        if self.example is not None and type(self.example) is not self.config:
+            raise SpecError(f"{where}: example is {type(self.example).__name__}; give a {self.config.__name__}")
+        if self.example is None and (missing := required_fields(self.config)):
+            raise SpecError(f"{where}: {missing[0]!r} has no default; give the field a default, or the spec an example")
+        twice = {item.name for item in self.weights if [w.name for w in self.weights].count(item.name) > 1}
+        if twice:
+            raise SpecError(f"{where}: weights {sorted(twice)[0]!r} listed twice; give each its own name")
+
+    def _check_config(self, where: str) -> None:
+        declared: object = self.config
+        if not isinstance(declared, type) or not issubclass(declared, self.config_base):
+            name = declared.__name__ if isinstance(declared, type) else repr(declared)
+            raise SpecError(f"{where}: config {name} is not a {self.config_base.__name__}; derive it from that")
+        params = getattr(self.config, "__dataclass_params__", None)
+        if "__dataclass_params__" not in vars(self.config) or params is None or not params.frozen:
+            raise SpecError(
+                f"{where}: config {self.config.__name__} is no frozen dataclass; "
+                "decorate it with @dataclass(frozen=True, kw_only=True)"
+            )
+        for item in dataclasses.fields(self.config):
+            if not item.kw_only:
+                raise SpecError(f"{where}: field {item.name!r} is not keyword-only; add kw_only=True to the decorator")
+            if item.name in ("use", "kind"):
+                raise SpecError(f"{where}: field {item.name!r} is a word of pipeline files; give it another name")
+        if self.config.__post_init__ is not ComponentConfig.__post_init__:
+            name = self.config.__name__
+            raise SpecError(f"{where}: {name} overrides __post_init__; write its rules in validate(self)")
+        field_types(self.config)
+
+    def example_config(self) -> C:
+        """The example, or the config with every default."""
+        return self.example if self.example is not None else self.config()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionSpec(ComponentSpec[Motion]):
+    """Advertises a motion front-end."""
+
+    kind: ClassVar[str] = "motion"
+    kind_name: ClassVar[str] = "motion front-end"
+    config_base: ClassVar[type[ComponentConfig]] = MotionConfig
+    factory: Callable[[Motion, FrameStream], MotionFrontEnd[Motion]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesSpec(ComponentSpec[Features]):
+    """Advertises a feature extractor."""
+
+    kind: ClassVar[str] = "features"
+    kind_name: ClassVar[str] = "feature extractor"
+    config_base: ClassVar[type[ComponentConfig]] = FeaturesConfig
+    factory: Callable[[Features, FrameStream], FeatureExtractor[Features]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionSpec(ComponentSpec[FusionC]):
+    """Advertises a fusion. Its factory gets the mapping of streams by branch name."""
+
+    kind: ClassVar[str] = "fusion"
+    kind_name: ClassVar[str] = "fusion"
+    config_base: ClassVar[type[ComponentConfig]] = FusionConfig
+    factory: Callable[[FusionC, Mapping[str, FeatureStream]], Fusion[FusionC]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemporalSpec(ComponentSpec[Temporal]):
+    """Advertises a temporal encoder."""
+
+    kind: ClassVar[str] = "temporal"
+    kind_name: ClassVar[str] = "temporal encoder"
+    config_base: ClassVar[type[ComponentConfig]] = TemporalConfig
+    factory: Callable[[Temporal, FeatureStream], TemporalEncoder[Temporal]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadSpec(ComponentSpec[Head]):
+    """Advertises a task head."""
+
+    kind: ClassVar[str] = "head"
+    kind_name: ClassVar[str] = "task head"
+    config_base: ClassVar[type[ComponentConfig]] = HeadConfig
+    factory: Callable[[Head, FeatureStream], TaskHead[Head]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class LateFusionSpec(ComponentSpec[Late]):
+    """Advertises a late fusion. Its factory gets the members' streams, restricted to the common targets."""
+
+    kind: ClassVar[str] = "late-fusion"
+    kind_name: ClassVar[str] = "late fusion"
+    config_base: ClassVar[type[ComponentConfig]] = LateFusionConfig
+    factory: Callable[[Late, Mapping[str, PredictionStream]], LateFusion[Late]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreMapSpec(ComponentSpec[Map]):
+    """Advertises a score map."""
+
+    kind: ClassVar[str] = "map"
+    kind_name: ClassVar[str] = "score map"
+    config_base: ClassVar[type[ComponentConfig]] = ScoreMapConfig
+    factory: Callable[[Map, PredictionStream], ScoreMap[Map]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceDetectorSpec(ComponentSpec[Faces]):
+    """Advertises a face detector. Its factory gets the config alone."""
+
+    kind: ClassVar[str] = "faces"
+    kind_name: ClassVar[str] = "face detector"
+    config_base: ClassVar[type[ComponentConfig]] = FaceDetectorConfig
+    factory: Callable[[Faces], FaceDetector[Faces]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpotterSpec(ComponentSpec[Spot]):
+    """Advertises a spotter. Its factory gets the stream of frames that it will see."""
+
+    kind: ClassVar[str] = "spotter"
+    kind_name: ClassVar[str] = "spotter"
+    config_base: ClassVar[type[ComponentConfig]] = SpotterConfig
+    factory: Callable[[Spot, FrameStream], Spotter[Spot]] | Lazy
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetSpec(ComponentSpec[Data]):
+    """Advertises a dataset reader. Its factory gets the config alone."""
+
+    kind: ClassVar[str] = "dataset"
+    kind_name: ClassVar[str] = "dataset"
+    config_base: ClassVar[type[ComponentConfig]] = DatasetConfig
+    factory: Callable[[Data], Dataset[Data]] | Lazy
+
+
+SPECS: tuple[type[ComponentSpec[Any]], ...] = (
+    MotionSpec, FeaturesSpec, FusionSpec, TemporalSpec, HeadSpec,
+    LateFusionSpec, ScoreMapSpec, FaceDetectorSpec, SpotterSpec, DatasetSpec,
+)  # fmt: skip
+KIND_NAMES: Mapping[str, str] = {spec.kind: spec.kind_name for spec in SPECS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineSpec:
+    """Advertises a preset: a named pipeline or ensemble, with weights where there are some.
+
+    Attributes:
+        name: kebab-case; with the distribution's name it is the preset's id.
+        config: makes the config; a function, so that listing presets makes none.
+        summary: one line for listings.
+        weights: a saved model's `model.safetensors` for it; None for a preset that has to be trained first.
+        citation: whom to cite.
+    """
+
+    name: str
+    config: Callable[[], ModelConfig]
+    summary: str
+    weights: Weights | None = None
+    renamed_from: tuple[str, ...] = ()
+    citation: str = ""
+
+    def __post_init__(self) -> None:
+        where = f"pipeline {self.name!r}"
+        for name in (self.name, *self.renamed_from):
+            if not NAME.fullmatch(name):
+                raise SpecError(f"{where}: {name!r} is not a kebab-case name; use a-z, 0-9 and single hyphens")
+        if not callable(self.config):
+            made = type(self.config).__name__
+            raise SpecError(f"{where}: config {made} can't be called; give a function that makes it")
+        if not self.summary.strip() or "\n" in self.summary:
+            raise SpecError(f"{where}: summary {self.summary!r}; write one line")
+
+    def make(self) -> ModelConfig:
+        """The preset's config, checked to be one."""
+        config = self.config()
+        if not isinstance(config, ModelConfig):
+            raise ConfigError(
+                f"pipeline {self.name!r}: its function made {type(config).__name__}",
+                "return a PipelineConfig or an EnsembleConfig",
+            )
+        return config
+
+
+def required_fields(config: type[ComponentConfig]) -> list[str]:
+    """Names of the fields without a default."""
+    return [
+        item.name
+        for item in dataclasses.fields(config)
+        if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+    ]

@@ -1,0 +1,106 @@
+"""Streaming: a built model run one time step at a time, each stage with its own state.
+
+`step` on the steps of a clip gives what `forward` gives on the whole clip, where every stage is causal.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from affectkit.errors import InputError, join
+from affectkit.interfaces import State
+from affectkit.model import Model, Pipeline, check_batch, run_maps, score
+from affectkit.sequences import Batch, Scores, Sequence
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from affectkit.ensemble_model import Ensemble
+
+
+class Stream(ABC):
+    """A session over one set of clips; made by `model.stream(batch)`."""
+
+    @abstractmethod
+    def step(self, batch: Batch | Sequence | Tensor) -> Scores:
+        """Score one time step: every sequence of the batch has T = 1. Scores are `(B, 1, K)`."""
+
+
+class PipelineStream(Stream):
+    """A streaming session of a pipeline."""
+
+    def __init__(self, model: Pipeline, batch: int) -> None:
+        check_streamable(model)
+        self.model, self.batch = model, batch
+        self.states: dict[str, State] = {path: stage.initial_state(batch) for path, stage in model.stages().items()}
+
+    def step(self, batch: Batch | Sequence | Tensor) -> Scores:
+        features = self.features(batch)
+        return score(self.model, features, None, {})
+
+    def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
+        """What the last stage before the heads puts out for this step, `(B, 1, D)`."""
+        checked = check_batch(batch, self.model.config.inputs)
+        for name, sequence in checked.items():
+            if tuple(sequence.mask.shape) != (self.batch, 1):
+                shape = tuple(sequence.mask.shape)
+                raise InputError(f"stream.{name}: (B, T) is {shape}; this session takes {(self.batch, 1)} a step")
+        outputs = {name: self._branch(name, checked[b.source]) for name, b in self.model.config.branches.items()}
+        if self.model.fusion is None:
+            features = next(iter(outputs.values()))
+        else:
+            features = self._advance("fusion", self.model.fusion, outputs)
+        if self.model.temporal is not None:
+            features = self._advance("temporal", self.model.temporal, features)
+        return features
+
+    def _branch(self, name: str, sequence: Sequence) -> Sequence:
+        branch = self.model.branches[name]
+        for i, motion in enumerate(branch.motion):
+            sequence = self._advance(f"branches.{name}.motion[{i}]", motion, sequence)
+        if branch.features is not None:
+            sequence = self._advance(f"branches.{name}.features", branch.features, sequence)
+        return sequence
+
+    def _advance(self, path: str, stage: Any, inputs: Any) -> Sequence:
+        output, self.states[path] = stage.step(inputs, self.states[path])
+        return output  # type: ignore[no-any-return]
+
+
+class EnsembleStream(Stream):
+    """A streaming session of an ensemble: one session per member."""
+
+    def __init__(self, model: Ensemble, batch: int) -> None:
+        check_streamable(model)
+        self.model = model
+        self.members: dict[str, Any] = {name: model.members[name].stream(batch) for name in model.members}
+        self.state = model.fusion.initial_state(batch) if model.config.level == "features" else None
+
+    def step(self, batch: Batch | Sequence | Tensor) -> Scores:
+        if self.model.config.level == "features":
+            return score(self.model, self.features(batch), None, {})
+        batches = self.model.member_batches(batch)
+        raw = {name: session.step(batches[name]) for name, session in self.members.items()}
+        scores = {
+            output: self.model.join(output, {name: raw[name][output] for name in raw}) for output in self.model.fusion
+        }
+        return run_maps(self.model, scores)
+
+    def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
+        """What the fusion of features puts out for this step, `(B, 1, D)`."""
+        batches = self.model.member_batches(batch)
+        parts = {name: session.features(batches[name]) for name, session in self.members.items()}
+        fused, self.state = self.model.fusion.step(parts, self.state)
+        return fused  # type: ignore[no-any-return]
+
+
+def check_streamable(model: Model, prefix: str = "") -> None:
+    """Raise InputError naming the first stage that can't stream."""
+    for path, stage in model.stages().items():
+        if not stage.can_stream:
+            component = model.registry.id_of(type(stage.config))
+            raise InputError(f"{join(prefix, path)}: {component} can't stream; use a causal stage there")
+    for name, output in model.traced.outputs.items():
+        if output.resolution == "clip":
+            raise InputError(f"{join(prefix, name)}: scores a whole clip; give it resolution='frame' to stream")

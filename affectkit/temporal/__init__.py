@@ -1,0 +1,1 @@
+"""Standard temporal encoders: a feature sequence in, one of the same times out."""

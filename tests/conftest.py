@@ -1,0 +1,29 @@
+"""Shared fixtures. One thread per process: on a small busy machine torch's barriers cost more than they bring."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    import torch
+
+    if torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+@pytest.fixture
+def shared() -> Path:
+    """The folder of real clips and weights that lies beside the project; skips where it is absent."""
+    if not SHARED.is_dir():
+        pytest.skip(f"no {SHARED}: real clips and weights are not shipped with the project")
+    return SHARED
