@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from affectkit.analysis import analyze as analyze
-    from affectkit.artifact import from_pretrained as from_pretrained, load as load, save as save
+    from affectkit.artifact import (
+        from_pretrained as from_pretrained,
+        load as load,
+        load_weights as load_weights,
+        save as save,
+    )
     from affectkit.configs import (
         DatasetConfig as DatasetConfig,
         Events as Events,
@@ -123,6 +128,7 @@ _PUBLIC = {
     "analyze": "affectkit.analysis",
     "from_pretrained": "affectkit.artifact",
     "load": "affectkit.artifact",
+    "load_weights": "affectkit.artifact",
     "save": "affectkit.artifact",
     "DatasetConfig": "affectkit.configs",
     "Events": "affectkit.configs",

@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from affectkit.cards import model_card
 from affectkit.codec import Data
-from affectkit.errors import ArtifactError, ConfigError, RegistryError, listed
+from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, did_you_mean, listed
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
@@ -142,6 +142,32 @@ def from_pretrained(
     return model.to(device).eval()
 
 
+def load_weights(model: Model, path: str, name: str | None = None) -> Weights:
+    """Copy published weights into one component of a model; pass the returned record to `save(weights=...)`.
+
+    Arguments:
+        model: a built pipeline or ensemble.
+        path: the component's config path, such as `branches.face.features`.
+        name: which of the component's published weights; may be left out where there is one.
+
+    Raises:
+        InputError: no component at that path, or it has no such weights.
+        ArtifactError, WeightsError: the file can't be had, or does not fit.
+    """
+    stages = model.stages()
+    if path not in stages:
+        raise InputError(f"no component at {path!r}; {did_you_mean(path, stages, noun='paths')}")
+    component = model.registry.of_config(type(stages[path].config))
+    known = {weights.name: weights for weights in component.spec.weights}
+    if name is None and len(known) == 1:
+        name = next(iter(known))
+    if name not in known:
+        wanted = "no weights named" if name is None else f"no weights {name!r}"
+        raise InputError(f"{path}: {component.id} has {wanted}; published: {listed(known) or 'none'}")
+    _load_into(stages[path], fetch_weights(known[name], component.provider), {path: stages[path]})
+    return known[name]
+
+
 def read_artifact(folder: Path) -> Data:
     """`pipeline.json` of a saved model, checked as far as that goes without building anything.
 
@@ -182,13 +208,17 @@ def load_state(model: Model, path: Path) -> None:
     Raises:
         ArtifactError: damaged file, another config's weights, missing or unexpected keys, other shapes.
     """
+    _load_into(model, path, model.stages())
+
+
+def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module]) -> None:
     metadata, state = _read_weights(path)
     for copy, original in json.loads(metadata.get("tied", "{}")).items():
         state[copy] = state[original]
-    own = model.state_dict()
+    own = module.state_dict()
     problems = [
-        *_grouped("missing", own.keys() - state.keys(), model),
-        *_grouped("unexpected", state.keys() - own.keys(), model),
+        *_grouped("missing", own.keys() - state.keys(), stages),
+        *_grouped("unexpected", state.keys() - own.keys(), stages),
         *(
             f"{key} is {tuple(state[key].shape)}, the model's is {tuple(own[key].shape)}"
             for key in sorted(own.keys() & state.keys())
@@ -197,7 +227,7 @@ def load_state(model: Model, path: Path) -> None:
     ]
     if problems:
         raise ArtifactError(f"{path}: does not fit the model: {'; '.join(problems[:10])}")
-    model.load_state_dict(state)
+    module.load_state_dict(state)
 
 
 def _write_weights(model: Model, path: Path, config_digest: str) -> None:
@@ -235,15 +265,15 @@ def _damaged(path: Path, error: SafetensorError) -> ArtifactError:
     return ArtifactError(f"{path}: can't be read ({error}); the file is damaged, get it again")
 
 
-def _grouped(what: str, keys: set[str], model: Model) -> Iterator[str]:
+def _grouped(what: str, keys: set[str], stages: Mapping[str, nn.Module]) -> Iterator[str]:
     """`missing temporal: 'weight', 'bias'`: keys by the stage that they belong to."""
-    prefixes = sorted((path.replace("[", ".").replace("]", "") for path in model.stages()), key=len, reverse=True)
+    prefixes = sorted((path.replace("[", ".").replace("]", "") for path in stages), key=len, reverse=True)
     groups: dict[str, list[str]] = {}
     for key in sorted(keys):
         stage = next((prefix for prefix in prefixes if key.startswith(prefix + ".")), "")
         groups.setdefault(stage, []).append(key.removeprefix(stage + ".") if stage else key)
     for stage, names in groups.items():
-        yield f"{what} {stage or 'elsewhere'}: {listed(names)}"
+        yield f"{what} {stage or 'keys'}: {listed(names)}"
 
 
 def _digest(config: Mapping[str, Any]) -> str:

@@ -124,9 +124,8 @@ class EnsembleConfig(ModelConfig):
         outputs = {}
         for name in self._joined_names(traces):
             joined = self._joined_streams(name, {member: trace.outputs[name] for member, trace in traces.items()})
-            path = f"fusion.{name}"
-            outputs[name] = stage_output(path, fusion.output, joined)
-            component = names.id_of(type(fusion))
+            outputs[name] = stage_output("fusion", fusion.output, joined)
+            path, component = f"fusion.{name}", names.id_of(type(fusion))
             steps.append(TraceStep(path=path, component=component, inputs=joined, output=outputs[name]))
         return outputs
 

@@ -17,11 +17,10 @@ from affectkit.configs import ModelConfig
 from affectkit.dials import at_path
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError, join
-from affectkit.interfaces import Stage
+from affectkit.interfaces import NamedModules, Stage
 from affectkit.model import (
     Memo,
     Model,
-    NamedModules,
     Pipeline,
     add_auxiliary,
     build_stage,
@@ -198,11 +197,22 @@ def to_scores(values: Tensor, problem: Problem) -> Tensor:
 
 
 def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: PredictionStream) -> Tensor:
-    """Loss of joined scores, for late fusions that learn: cross-entropy, binary cross-entropy, or squared error."""
-    valid = targets.valid
-    if stream.resolution == "frame":
-        valid = valid & (mask if valid.ndim == 2 else mask.unsqueeze(-1))
-    if stream.problem == "multiclass":
+    """Loss of joined scores, for late fusions that learn: cross-entropy, binary cross-entropy, or squared error.
+
+    Raises:
+        InputError: labels of another shape than the scores, or a valid class index that is no class.
+    """
+    classes = stream.problem == "multiclass"
+    shape = tuple(scores.shape[:-1] if classes else scores.shape)
+    for name, tensor in (("values", targets.values), ("valid", targets.valid)):
+        if tuple(tensor.shape) != shape:
+            raise InputError(f"targets: shape {tuple(tensor.shape)} of {name}; the joined scores need {shape}")
+    real = mask if stream.resolution == "frame" else mask.any(dim=1)
+    valid = targets.valid & (real if classes else real.unsqueeze(-1))
+    if classes:
+        wrong = targets.values[valid & ((targets.values < 0) | (targets.values >= scores.shape[-1]))]
+        if len(wrong):
+            raise InputError(f"targets: class {int(wrong[0])}; write 0 to {scores.shape[-1] - 1}, or mark it not valid")
         index = torch.where(valid, targets.values, 0).unsqueeze(-1)
         return masked_mean(-scores.gather(-1, index).squeeze(-1), valid)
     wanted = torch.where(valid, targets.values.to(scores.dtype), torch.zeros_like(scores))

@@ -7,7 +7,7 @@ dials from there at every forward, changes neither its input nor global state, a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from affectkit.configs import ComponentConfig
 from affectkit.records import Event, Face, Index
 from affectkit.sequences import Losses, Sequence, Targets
-from affectkit.streams import PredictionStream, Problem
+from affectkit.streams import Problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +25,26 @@ if TYPE_CHECKING:
 
 C = TypeVar("C", bound=ComponentConfig)
 State = Any
+
+
+class NamedModules(nn.Module):
+    """Modules by name. Unlike `nn.ModuleDict`, any name may be used: none is looked up as an attribute."""
+
+    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self._modules.update(modules)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._modules[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._modules
 
 
 class Stage(nn.Module, ABC, Generic[C]):
@@ -52,6 +72,7 @@ class Stage(nn.Module, ABC, Generic[C]):
     def auxiliary(self, inputs: Any, output: Any, targets: Mapping[str, Targets]) -> Losses:
         """Losses of the stage's own, by name, from what one forward took and gave; scalars.
 
+        What a loss needs beside the output travels in `output.extras`: nothing is kept on the module.
         A stage that overrides this has a config field `aux_weight`, by which the model multiplies them.
         """
         return {}
@@ -206,18 +227,3 @@ class Dataset(ABC, Generic[C]):
         Raises:
             InputError: nothing below `root` is this dataset.
         """
-
-
-def pool(values: Tensor, mask: Tensor, how: str) -> Tensor:
-    """`(B, T, D)` to `(B, D)`: the `mean` or the `last` of the steps that are real."""
-    if how == "last":
-        steps = torch.arange(values.shape[1], device=values.device)
-        last = torch.where(mask, steps, -1).amax(dim=1).clamp(min=0)
-        return values[torch.arange(values.shape[0], device=values.device), last]
-    weight = mask.to(values.dtype).unsqueeze(-1)
-    return (values * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1)
-
-
-def check_scores(scores: Tensor, stream: PredictionStream) -> bool:
-    """Whether the shape of `scores` is what `stream` says."""
-    return scores.ndim == (3 if stream.resolution == "frame" else 2) and scores.shape[-1] == len(stream.targets)

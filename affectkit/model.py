@@ -24,6 +24,7 @@ from affectkit.interfaces import (
     Fusion,
     LateFusion,
     MotionFrontEnd,
+    NamedModules,
     ScoreMap,
     Stage,
     TaskHead,
@@ -49,26 +50,6 @@ INTERFACES: Mapping[str, type] = {
     "map": ScoreMap,
 }
 Memo = dict[tuple[str, int], Sequence]
-
-
-class NamedModules(nn.Module):
-    """Modules by name. Unlike `nn.ModuleDict`, any name may be used: none is looked up as an attribute."""
-
-    def __init__(self, modules: Mapping[str, nn.Module]) -> None:
-        super().__init__()
-        self._modules.update(modules)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._modules[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._modules)
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._modules
 
 
 class BranchModule(nn.Module):

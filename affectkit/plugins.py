@@ -71,7 +71,8 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
         PluginError: a plugin failed, and strict loading was asked for.
     """
     if entry_points is None:
-        entry_points = [e for e in importlib.metadata.entry_points() if _GROUP.fullmatch(e.group)]
+        installed = importlib.metadata.entry_points()
+        entry_points = [e for g in installed.groups if _GROUP.fullmatch(g) for e in installed.select(group=g)]
     disabled = {normalize(name) for name in os.environ.get("AFFECTKIT_DISABLE_PLUGINS", "").split(",") if name.strip()}
     strict = os.environ.get("AFFECTKIT_STRICT_PLUGINS", "") == "1"
     taken = _Taken()
@@ -209,8 +210,9 @@ def _claim(
                 "one config class is one component, derive a new one"
             )
         configs[spec.config] = f"{provider}/{spec.name}"
-    records = [(spec.kind, spec.kind_name, spec) for spec in components]
-    for kind, noun, record in [*records, *(("pipeline", "pipeline", spec) for spec in pipelines)]:
+    records: list[tuple[str, str, Any]] = [(spec.kind, spec.kind_name, spec) for spec in components]
+    records += [("pipeline", "pipeline", spec) for spec in pipelines]
+    for kind, noun, record in records:
         for name in (record.name, *record.renamed_from):
             if (provider, kind, name) in names:
                 raise SpecError(f"{noun} {name!r} is provided twice by {provider}; give one of them another name")

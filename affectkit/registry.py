@@ -55,6 +55,7 @@ class Preset:
         return f"{self.provider}/{self.spec.name}"
 
 
+LOCAL = "local"  # provider of what no distribution ships
 Item = TypeVar("Item", Component, Preset)
 
 
@@ -146,7 +147,7 @@ class Registry:
         pool = [item for kind in kinds for item in self.components(kind)]
         return _short_names(pool)
 
-    def with_components(self, *specs: ComponentSpec[Any], provider: str = "local") -> Registry:
+    def with_components(self, *specs: ComponentSpec[Any], provider: str = LOCAL) -> Registry:
         """A registry with these components too, as `provider/name`; one of the same id or config is replaced."""
         kept = [self._without(plugin, specs, provider) for plugin in self._plugins]
         report = PluginReport(
@@ -154,7 +155,7 @@ class Registry:
         )
         return Registry([*kept, Plugin(report=report, components=specs)])
 
-    def with_pipelines(self, *specs: PipelineSpec, provider: str = "local") -> Registry:
+    def with_pipelines(self, *specs: PipelineSpec, provider: str = LOCAL) -> Registry:
         """A registry with these presets too, as `provider/name`."""
         report = PluginReport(
             provider=provider, version="", entry_point="", state="ok", pipelines=tuple(spec.name for spec in specs)
@@ -196,6 +197,8 @@ class Registry:
         disabled = [report for report in self.reports if report.provider == provider and report.state == "disabled"]
         if disabled:
             return f"{provider} is switched off by AFFECTKIT_DISABLE_PLUGINS"
+        if provider == LOCAL:
+            return "it was made in a session or notebook; pass registry=default_registry().with_components(...)"
         if provider and provider not in installed:
             return f"run pip install {provider}"
         return did_you_mean(name, _short_names(pool), noun=f"{noun}s at hand")

@@ -21,11 +21,13 @@ class Sequence(NamedTuple):
         values: `(B, T, C, H, W)` frames or `(B, T, D)` features, float.
         mask: `(B, T)` bool, **True where a step is real**. PyTorch's `key_padding_mask` is the opposite.
         times: `(B, T)` float64, seconds of container time; padding holds any finite number.
+        extras: what a stage hands to its own `auxiliary`, such as logits for deep supervision; no other stage sees it.
     """
 
     values: Tensor
     mask: Tensor
     times: Tensor
+    extras: Mapping[str, Tensor] | None = None
 
     @classmethod
     def of(

@@ -158,6 +158,7 @@ class ComponentSpec(Generic[C]):
         weights: published weights for it.
         renamed_from: former names, which still resolve with a warning.
         experimental: whether it may change without notice.
+        status: says in a line how it would run on this machine (which kernel, and why); shown by `affectkit describe`.
         citation: whom to cite.
     """
 
@@ -174,6 +175,7 @@ class ComponentSpec(Generic[C]):
     weights: tuple[Weights, ...] = ()
     renamed_from: tuple[str, ...] = ()
     experimental: bool = False
+    status: Callable[[], str] | Lazy | None = None
     citation: str = ""
 
     def __post_init__(self) -> None:
@@ -222,7 +224,7 @@ class ComponentSpec(Generic[C]):
         return self.example if self.example is not None else self.config()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MotionSpec(ComponentSpec[Motion]):
     """Advertises a motion front-end."""
 
@@ -232,7 +234,7 @@ class MotionSpec(ComponentSpec[Motion]):
     factory: Callable[[Motion, FrameStream], MotionFrontEnd[Motion]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FeaturesSpec(ComponentSpec[Features]):
     """Advertises a feature extractor."""
 
@@ -242,7 +244,7 @@ class FeaturesSpec(ComponentSpec[Features]):
     factory: Callable[[Features, FrameStream], FeatureExtractor[Features]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FusionSpec(ComponentSpec[FusionC]):
     """Advertises a fusion. Its factory gets the mapping of streams by branch name."""
 
@@ -252,7 +254,7 @@ class FusionSpec(ComponentSpec[FusionC]):
     factory: Callable[[FusionC, Mapping[str, FeatureStream]], Fusion[FusionC]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TemporalSpec(ComponentSpec[Temporal]):
     """Advertises a temporal encoder."""
 
@@ -262,7 +264,7 @@ class TemporalSpec(ComponentSpec[Temporal]):
     factory: Callable[[Temporal, FeatureStream], TemporalEncoder[Temporal]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HeadSpec(ComponentSpec[Head]):
     """Advertises a task head."""
 
@@ -272,7 +274,7 @@ class HeadSpec(ComponentSpec[Head]):
     factory: Callable[[Head, FeatureStream], TaskHead[Head]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LateFusionSpec(ComponentSpec[Late]):
     """Advertises a late fusion. Its factory gets the members' streams, restricted to the common targets."""
 
@@ -282,7 +284,7 @@ class LateFusionSpec(ComponentSpec[Late]):
     factory: Callable[[Late, Mapping[str, PredictionStream]], LateFusion[Late]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ScoreMapSpec(ComponentSpec[Map]):
     """Advertises a score map."""
 
@@ -292,7 +294,7 @@ class ScoreMapSpec(ComponentSpec[Map]):
     factory: Callable[[Map, PredictionStream], ScoreMap[Map]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FaceDetectorSpec(ComponentSpec[Faces]):
     """Advertises a face detector. Its factory gets the config alone."""
 
@@ -302,7 +304,7 @@ class FaceDetectorSpec(ComponentSpec[Faces]):
     factory: Callable[[Faces], FaceDetector[Faces]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SpotterSpec(ComponentSpec[Spot]):
     """Advertises a spotter. Its factory gets the stream of frames that it will see."""
 
@@ -312,7 +314,7 @@ class SpotterSpec(ComponentSpec[Spot]):
     factory: Callable[[Spot, FrameStream], Spotter[Spot]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DatasetSpec(ComponentSpec[Data]):
     """Advertises a dataset reader. Its factory gets the config alone."""
 

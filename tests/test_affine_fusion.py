@@ -49,8 +49,9 @@ def test_it_is_the_formula(mode: Literal["concat", "sum"], positions: Literal["n
             real = [s for s in range(MASK.shape[1]) if MASK[clip, s]]
             p = real.index(t) if positions == "index" else (times[clip, t] - times[clip, real[0]]).item() / 0.5
             parts = []
-            for name, layer in fusion.affine.items():
-                aligned = layer.weight @ inputs[name].values[clip, t] + layer.bias  # type: ignore[operator]
+            for name in STREAMS:
+                layer = fusion.affine[name]
+                aligned = layer.weight @ inputs[name].values[clip, t] + layer.bias
                 if positions != "none":
                     aligned = aligned + sinusoid(torch.tensor([[p]], dtype=torch.float64), 8)[0, 0]
                 parts.append(aligned)
@@ -246,6 +247,13 @@ def test_streams_off_one_clock_are_refused(streams: Mapping[str, FeatureStream],
     with pytest.raises(StreamError) as caught:
         AffineFusionConfig().output(streams)
     assert str(caught.value) == message
+
+
+def test_any_name_of_a_branch_will_do() -> None:
+    streams = {"values": FeatureStream(dim=4), "train": FeatureStream(dim=6)}
+    inputs = branches()
+    fusion = AffineFusion(AffineFusionConfig(dim=8), streams)
+    assert fusion({"values": inputs["a"], "train": inputs["b"]}).values.shape == (5, 7, 16)
 
 
 def test_spec_makes_the_module() -> None:

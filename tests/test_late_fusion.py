@@ -11,8 +11,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from affectkit.configs import LateFusionConfig
+from affectkit.configs import HeadConfig, LateFusionConfig
+from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, StreamError
+from affectkit.heads import action_units, expression, valence_arousal
+from affectkit.heads.action_units import ActionUnitsConfig
+from affectkit.heads.expression import ExpressionConfig
+from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import LateFusion
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.late.mean import MeanFusionConfig
@@ -20,8 +25,13 @@ from affectkit.late.product import ProductFusionConfig
 from affectkit.late.stacking import StackingConfig
 from affectkit.late.vote import VoteFusionConfig
 from affectkit.late.weighted import WeightedFusionConfig
+from affectkit.maps import compound_from_basic
+from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
+from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.registry import Registry
+from affectkit.sequences import Targets
 from affectkit.specs import ComponentSpec
-from affectkit.streams import PredictionStream
+from affectkit.streams import FeatureStream, PredictionStream
 
 SPECS: dict[type[LateFusionConfig], ComponentSpec[Any]] = {
     module.SPEC.config: module.SPEC for module in (mean, product, stacking, vote, weighted)
@@ -302,3 +312,56 @@ def test_members_that_are_refused(
     with pytest.raises(StreamError) as caught:
         config.output(streams)
     assert str(caught.value) == message
+
+
+REGISTRY = Registry().with_components(
+    *SPECS.values(), action_units.SPEC, expression.SPEC, valence_arousal.SPEC, compound_from_basic.SPEC
+)
+
+
+def ensemble(head: HeadConfig, fusion: LateFusionConfig, **maps: CompoundFromBasicConfig) -> EnsembleConfig:
+    single = PipelineConfig(input=FeatureStream(dim=4), branches={"face": Branch()}, heads={"out": head})
+    return EnsembleConfig(members={"one": single, "two": single}, fusion=fusion, maps=maps)
+
+
+@pytest.mark.parametrize("config", ALL, ids=repr)
+def test_ensemble_of_classes(config: LateFusionConfig) -> None:
+    torch.manual_seed(0)
+    model = ensemble(ExpressionConfig(), config, pairs=CompoundFromBasicConfig(source="out")).build(registry=REGISTRY)
+    predictions = model.predict(torch.randn(2, 5, 4))
+    assert predictions["out"].shape == (2, 5, 8)
+    for name in ("out", "pairs"):
+        torch.testing.assert_close(predictions[name].sum(-1), torch.ones(2, 5))
+
+
+@pytest.mark.parametrize("head", [ValenceArousalConfig(), ActionUnitsConfig(intensity=True)], ids=repr)
+@pytest.mark.parametrize("config", OF_VALUES, ids=repr)
+def test_ensemble_of_values_joins_decoded_ones(head: HeadConfig, config: LateFusionConfig) -> None:
+    torch.manual_seed(0)
+    model = ensemble(head, config).build(registry=REGISTRY)
+    batch = 10 * torch.randn(2, 5, 4)
+    one, two = (model.members[name].predict(batch)["out"] for name in ("one", "two"))
+    expected = (one + 3 * two) / 4 if config is WEIGHTED else (one + two) / 2
+    torch.testing.assert_close(model.predict(batch)["out"], expected)
+
+
+@pytest.mark.parametrize("head", [ExpressionConfig(), ActionUnitsConfig(), ValenceArousalConfig()], ids=repr)
+def test_the_loss_of_the_ensemble_trains_a_stacking(head: HeadConfig) -> None:
+    torch.manual_seed(0)
+    model = ensemble(head, StackingConfig()).build(registry=REGISTRY)
+    batch = torch.randn(2, 5, 4)
+    stream = model.traced.outputs["out"]
+    if stream.problem == "multiclass":
+        targets = Targets.of(torch.randint(8, (2, 5)))
+    else:
+        targets = Targets.of(torch.randint(2, (2, 5, len(stream.targets))).float())
+    optimizer = torch.optim.Adam(model.fusion.parameters(), lr=0.05)
+    history = []
+    for _ in range(20):
+        optimizer.zero_grad()
+        losses = model(batch, targets={"out": targets})[1]
+        assert list(losses) == ["fusion.out"]
+        torch.autograd.backward(losses["fusion.out"])
+        optimizer.step()
+        history.append(losses["fusion.out"].item())
+    assert history[-1] < 0.9 * history[0]

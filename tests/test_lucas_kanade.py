@@ -13,15 +13,15 @@ from affectkit.ops.lucas_kanade import gaussian_blur, lucas_kanade, lucas_kanade
 
 def texture(x: Tensor, y: Tensor) -> Tensor:
     """A smooth picture in [0, 1], defined between the pixels too, so that warps of it are exact."""
-    waves = [(0.31, 0.12, 0.3), (-0.17, 0.35, 1.1), (0.42, -0.28, 2.0), (0.09, 0.21, 0.7), (-0.5, 0.11, 2.9)]
-    return 0.5 + sum(0.09 * torch.sin(a * x + b * y + phase) for a, b, phase in waves)
+    waves = [(0.8, 0.3), (-0.4, 0.9), (0.6, -0.7), (0.2, 0.5), (-1.0, 0.1), (0.9, 0.8), (-0.3, -0.4), (0.1, 1.1)]
+    return 0.5 + sum(0.06 * torch.sin(a * x + b * y + 3 * a - 2 * b) for a, b in waves)
 
 
 def warped_pair(size: int, largest: float) -> tuple[Tensor, Tensor, Tensor]:
     """Two images `(1, size, size)` and the flow `(1, 2, size, size)` between them, whose longest arrow is `largest`."""
     y, x = torch.meshgrid(torch.arange(size).double(), torch.arange(size).double(), indexing="ij")
-    u = torch.sin(2 * math.pi * y / size) * torch.cos(math.pi * x / size)
-    v = torch.cos(2 * math.pi * x / size + 0.5)
+    u = torch.sin(math.pi * y / size) * torch.cos(math.pi * x / size)
+    v = torch.cos(math.pi * x / size + 0.5)
     flow = torch.stack([u, v])
     flow = flow * largest / flow.norm(dim=0).max()
     # the second image is the texture; the first holds, at x, what the second holds at x + flow(x)

@@ -57,7 +57,7 @@ def test_it_is_a_frozen_front_end_that_needs_two_frames() -> None:
 def test_sub_pixel_motion_is_found(method: Method, largest: float) -> None:
     a, b, truth = warped_pair(64, largest)
     module = flow(FrameStream(channels=("gray",), height=64, width=64), method=method)
-    found = module(Sequence.of(torch.stack([a, b], dim=1))).values[0, 1]
+    found = module(Sequence.of(torch.stack([a, b], dim=1).unsqueeze(2))).values[0, 1]
     assert endpoint_error(found, truth[0]) < 0.5 * endpoint_error(torch.zeros_like(truth[0]), truth[0])
 
 

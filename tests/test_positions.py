@@ -47,12 +47,9 @@ def test_time_is_relative_to_the_first_real_step() -> None:
 
 def test_time_at_padding_is_not_looked_at() -> None:
     times = TIMES.masked_fill(~MASK, float("nan"))
-    for ours, theirs in zip(
-        locate(MASK, times, start_clock(3, CPU), kind="time"),
-        locate(MASK, TIMES, start_clock(3, CPU), kind="time"),
-        strict=True,
-    ):
-        assert torch.equal(ours[0], theirs[0])
+    ours, _ = locate(MASK, times, start_clock(3, CPU), kind="time")
+    theirs, _ = locate(MASK, TIMES, start_clock(3, CPU), kind="time")
+    assert torch.equal(ours, theirs)
 
 
 def test_a_late_clip_is_encoded_as_an_early_one() -> None:

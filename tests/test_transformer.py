@@ -27,9 +27,9 @@ def build(**fields: Any) -> Transformer:
 @pytest.mark.parametrize("form", FORMS)
 def test_attention_equals_its_slow_twin(form: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    leaves = [torch.randn(5, 2, 7, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
+    query, key, value = leaves = [torch.randn(5, 2, 7, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
     weight = torch.randn(5, 2, 7, 3, dtype=torch.float64) * checks.MASK[:, None, :, None]
-    fast, slow = attend(*leaves, checks.MASK, **form), attend_ref(*leaves, checks.MASK, **form)
+    fast, slow = attend(query, key, value, checks.MASK, **form), attend_ref(query, key, value, checks.MASK, **form)
     real = checks.MASK[:, None, :, None].expand_as(fast)
     torch.testing.assert_close(fast[real], slow[real])
     assert fast.isfinite().all()
@@ -42,7 +42,8 @@ def test_attention_equals_its_slow_twin(form: dict[str, Any]) -> None:
 def test_window_counts_real_steps() -> None:
     mask = torch.tensor([[1, 1, 0, 1, 1]], dtype=torch.bool)
     visible = visible_steps(mask, causal=True, window=2)[0].int().tolist()
-    assert visible == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0, 1, 1, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 1, 1]]
+    del visible[2]  # padding: what it sees means nothing
+    assert visible == [[1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 1, 0], [0, 0, 0, 1, 1]]
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -59,14 +60,14 @@ def test_causal_forms_stream(form: dict[str, Any], positions: Literal["none", "i
 
 def test_without_causal_the_future_matters() -> None:
     encoder, inputs = build().eval(), checks.ragged()
-    later = inputs.with_values(torch.cat((inputs.values[:, :6], inputs.values[:, 6:] + 3.0), dim=1))
+    later = inputs.with_values(torch.cat((inputs.values[:, :6], inputs.values[:, 6:].flip(-1)), dim=1))
     assert not torch.allclose(encoder(inputs).values[4, 0], encoder(later).values[4, 0])
 
 
 def test_window_bounds_what_a_step_depends_on_and_what_a_stream_keeps() -> None:
     encoder, inputs = build(causal=True, window=2).eval(), checks.ragged()
     # depth 2: a step depends on the last 2 * (2 - 1) + 1 = 3; positions of the rest stay as they are
-    moved = inputs.with_values(torch.cat((inputs.values[:, :1] + 3.0, inputs.values[:, 1:]), dim=1))
+    moved = inputs.with_values(torch.cat((inputs.values[:, :1].flip(-1), inputs.values[:, 1:]), dim=1))
     ours, theirs = encoder(inputs).values[4], encoder(moved).values[4]
     torch.testing.assert_close(ours[3:], theirs[3:], atol=1e-6, rtol=0)
     assert not torch.allclose(ours[2], theirs[2])

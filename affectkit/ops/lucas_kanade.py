@@ -83,7 +83,7 @@ def lucas_kanade_ref(
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
     """Blur `(..., H, W)` with a Gaussian cut off at three `sigma`; the border is repeated.
 
-    As two matrix products: on a CPU five times as fast as a convolution with one channel.
+    As two matrix products: on a CPU several times as fast as convolutions with one channel.
     """
     rows, columns = (_blur_matrix(size, sigma, images) for size in images.shape[-2:])
     return rows @ (images @ columns.t())
@@ -122,12 +122,15 @@ def _pixel_grid(images: Tensor) -> Tensor:
 
 
 def _sample(images: Tensor, positions: Tensor) -> Tensor:
-    """Bicubic values of `(N, 1, H, W)` at `positions` (column, row) in pixels, `(N, 2, H, W)` or `(2, H, W)`."""
+    """Bilinear values of `(N, 1, H, W)` at `positions` (column, row) in pixels, `(N, 2, H, W)` or `(2, H, W)`.
+
+    Not torch's bicubic, whose slope at a pixel is half as steep again as the image's: the iteration would settle below
+    the true motion, with twice the error at a quarter of a pixel.
+    """
     height, width = images.shape[-2:]
     scale = positions.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
-    grid = positions.movedim(-3, -1) * scale - 1
-    grid = grid.expand(len(images), -1, -1, -1)
-    return F.grid_sample(images, grid, mode="bicubic", padding_mode="border", align_corners=True)
+    grid = (positions.movedim(-3, -1) * scale - 1).expand(len(images), -1, -1, -1)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
 def _one_ref(first: Tensor, second: Tensor, window: float, warps: int, tikhonov: float) -> Tensor:
@@ -137,7 +140,7 @@ def _one_ref(first: Tensor, second: Tensor, window: float, warps: int, tikhonov:
     flow = first.new_zeros(2, height, width)
     for _ in range(warps):
         solved = []
-        it = _bicubic_ref(second, flow) - first
+        it = _bilinear_ref(second, flow) - first
         gradient = torch.stack([_difference_ref(first, 1), _difference_ref(first, 0)], dim=-1)
         it = it - gradient[..., 0] * flow[0] - gradient[..., 1] * flow[1]
         for y in range(height):
@@ -175,21 +178,12 @@ def _blur_ref(image: Tensor, sigma: float) -> Tensor:
     return image
 
 
-def _bicubic_ref(image: Tensor, flow: Tensor) -> Tensor:
-    """Keys' cubic convolution with a = -0.75, which is torch's, at every pixel displaced by `flow`."""
+def _bilinear_ref(image: Tensor, flow: Tensor) -> Tensor:
     height, width = image.shape
-    x, y = torch.arange(width) + flow[0], torch.arange(height)[:, None] + flow[1]
-    left, top = x.detach().floor(), y.detach().floor()
-    total = torch.zeros_like(image)
-    for i in range(-1, 3):
-        for j in range(-1, 3):
-            row, column = (top + i).clamp(0, height - 1).long(), (left + j).clamp(0, width - 1).long()
-            total = total + _keys(y - top - i) * _keys(x - left - j) * image[row, column]
-    return total
-
-
-def _keys(distance: Tensor) -> Tensor:
-    d, a = distance.abs(), -0.75
-    near = (a + 2) * d**3 - (a + 3) * d**2 + 1
-    far = a * (d**3 - 5 * d**2 + 8 * d - 4)
-    return torch.where(d <= 1, near, far)
+    x = (torch.arange(width) + flow[0]).clamp(0, width - 1)
+    y = (torch.arange(height)[:, None] + flow[1]).clamp(0, height - 1)
+    left, top = x.detach().floor().long(), y.detach().floor().long()
+    right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
+    upper = image[top, left] * (left + 1 - x) + image[top, right] * (x - left)
+    lower = image[bottom, left] * (left + 1 - x) + image[bottom, right] * (x - left)
+    return upper * (top + 1 - y) + lower * (y - top)
