@@ -73,7 +73,9 @@ def save(
         }
         (temporary / CONFIG_FILE).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (temporary / CARD_FILE).write_text(model_card(model, data, notes), encoding="utf-8")
+        # The temporary folder and safetensors' file are for the user alone; a saved model is for whoever may read there.
         temporary.chmod(0o755)
+        (temporary / WEIGHTS_FILE).chmod(0o644)
         _replace(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -97,7 +99,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Re
         raise ArtifactError(f"{folder / CONFIG_FILE}: {error}") from error
     except RegistryError as error:
         raise type(error)(f"{folder / CONFIG_FILE}: {error}{_install_hint(data)}") from None
-    load_state(model, folder / WEIGHTS_FILE)
+    _load_into(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
     return model.to(device).eval()
 
 
@@ -161,9 +163,13 @@ def load_weights(model: Model, path: str, name: str | None = None) -> Weights:
     known = {weights.name: weights for weights in component.spec.weights}
     if name is None and len(known) == 1:
         name = next(iter(known))
+    if not known:
+        raise InputError(f"{path}: {component.id} has no published weights; train it, or load a saved model")
+    if name is None:
+        raise InputError(f"{path}: {component.id} has several weights; name one of {listed(known)}")
     if name not in known:
-        wanted = "no weights named" if name is None else f"no weights {name!r}"
-        raise InputError(f"{path}: {component.id} has {wanted}; published: {listed(known) or 'none'}")
+        hint = did_you_mean(name, known, noun="published")
+        raise InputError(f"{path}: {component.id} has no weights {name!r}; {hint}")
     _load_into(stages[path], fetch_weights(known[name], component.provider), {path: stages[path]})
     return known[name]
 
@@ -180,8 +186,10 @@ def read_artifact(folder: Path) -> Data:
             raise ArtifactError(f"{folder}: no {needed.name}; a saved model holds {CONFIG_FILE} and {WEIGHTS_FILE}")
     try:
         data = parse_text(path.read_text(encoding="utf-8"), ".json", str(path))
-    except (ConfigError, UnicodeDecodeError) as error:
+    except ConfigError as error:
         raise ArtifactError(str(error)) from error
+    except UnicodeDecodeError as error:
+        raise ArtifactError(f"{path}: can't be read ({error}); the file is damaged, get it again") from error
     if data.get("format") not in range(1, FORMAT + 1):
         raise ArtifactError(f"{path}: format {data.get('format')!r}; this affectkit reads up to {FORMAT}: update it")
     weights = data.get("weights")
@@ -211,7 +219,7 @@ def load_state(model: Model, path: Path) -> None:
     _load_into(model, path, model.stages())
 
 
-def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module]) -> None:
+def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *, keep_dtypes: bool = False) -> None:
     metadata, state = _read_weights(path)
     for copy, original in json.loads(metadata.get("tied", "{}")).items():
         state[copy] = state[original]
@@ -227,6 +235,9 @@ def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module]) -
     ]
     if problems:
         raise ArtifactError(f"{path}: does not fit the model: {'; '.join(problems[:10])}")
+    if keep_dtypes:  # a model that was saved in half precision comes back in it
+        for key, tensor in module.state_dict(keep_vars=True).items():
+            tensor.data = tensor.data.to(state[key].dtype)
     module.load_state_dict(state)
 
 
@@ -277,7 +288,8 @@ def _grouped(what: str, keys: set[str], stages: Mapping[str, nn.Module]) -> Iter
 
 
 def _digest(config: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(config, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    # Keys keep their order, since the order of branches and maps means something.
+    return hashlib.sha256(json.dumps(config, separators=(",", ":")).encode()).hexdigest()
 
 
 def _requirements(config: Data, registry: Registry) -> list[dict[str, str]]:
@@ -314,5 +326,10 @@ def _replace(temporary: Path, folder: Path) -> None:
         return
     old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
     folder.rename(old / folder.name)
-    temporary.rename(folder)
+    try:
+        temporary.rename(folder)
+    except BaseException:
+        (old / folder.name).rename(folder)
+        old.rmdir()
+        raise
     shutil.rmtree(old)

@@ -64,31 +64,37 @@ def decode(cls: type[T], data: object, names: Names, path: str = "") -> T:
 
 
 def _decode(data: Any, annotation: Any, names: Names, path: str) -> Any:
-    members = union_args(annotation)
-    if data is None and type(None) in members:
+    members = [member for member in union_args(annotation) if member is not type(None)]
+    if data is None and len(members) < len(union_args(annotation)):
         return None
     records = tuple(member for member in members if dataclasses.is_dataclass(member))
-    if records:
+    if records and (isinstance(data, Mapping) or len(records) == len(members)):
         return _decode_record(data, records, names, path)
-    for member in members:
-        origin, args = get_origin(member), get_args(member)
-        if origin is tuple and isinstance(data, list | tuple):
-            kinds = args[:1] * len(data) if args[-1:] == (Ellipsis,) else args
-            if len(kinds) == len(data):
-                items = zip(data, kinds, strict=True)
-                return tuple(_decode(item, kind, names, join(path, f"[{i}]")) for i, (item, kind) in enumerate(items))
-        if is_mapping(member) and isinstance(data, Mapping):
-            return {key: _decode(item, args[1], names, join(path, key)) for key, item in data.items()}
-        if isinstance(member, type) and issubclass(member, enum.Enum) and not isinstance(data, member):
-            return _decode_enum(data, member, path)
+    containers = [member for member in members if _may_hold(member, data)]
+    for member in containers:
+        try:
+            return _decode_items(data, member, names, path)
+        except ConfigError:
+            if len(containers) == 1:
+                raise
     return coerce(data, annotation, path)
 
 
-def _decode_enum(data: Any, member: type[enum.Enum], path: str) -> enum.Enum:
-    for item in member:
-        if item.value == data:
-            return item
-    raise ConfigError(f"{data!r} is not accepted", f"write {describe_type(member)}", path=path)
+def _may_hold(member: Any, data: Any) -> bool:
+    if is_mapping(member):
+        return isinstance(data, Mapping)
+    return get_origin(member) is tuple and isinstance(data, list | tuple)
+
+
+def _decode_items(data: Any, member: Any, names: Names, path: str) -> Any:
+    args = get_args(member)
+    if is_mapping(member):
+        return {key: _decode(item, args[1], names, join(path, str(key))) for key, item in data.items()}
+    kinds = args[:1] * len(data) if args[-1:] == (Ellipsis,) else args
+    if len(kinds) != len(data):
+        return coerce(data, member, path)
+    items = enumerate(zip(data, kinds, strict=True))
+    return tuple(_decode(item, kind, names, join(path, f"[{i}]")) for i, (item, kind) in items)
 
 
 def _decode_record(data: Any, records: tuple[Any, ...], names: Names, path: str) -> Any:
@@ -100,10 +106,13 @@ def _decode_record(data: Any, records: tuple[Any, ...], names: Names, path: str)
     tags = {getattr(record, "tag", ""): record for record in records}
     cls = records[0]
     if "kind" in data and "" not in tags:
-        if data["kind"] not in tags:
-            raise ConfigError(f"unknown kind {data['kind']!r}", f"kinds: {listed(tags)}", path=join(path, "kind"))
-        cls = tags[data["kind"]]
+        kind = data["kind"]
+        if not isinstance(kind, str) or kind not in tags:
+            raise ConfigError(f"unknown kind {kind!r}", f"kinds: {listed(tags)}", path=join(path, "kind"))
+        cls = tags[kind]
         data = {key: item for key, item in data.items() if key != "kind"}
+    elif any(key in field_types(record) for record in records for key in data if key not in field_types(cls)):
+        raise ConfigError("no kind is written", f"kinds: {listed(tags)}", path=join(path, "kind"))
     return _make(cls, data, names, path)
 
 
@@ -113,13 +122,14 @@ def _component_class(data: Mapping[str, Any], records: tuple[Any, ...], names: N
     if not isinstance(name, str):
         fact = "no component is named" if name is None else f"{name!r} is no component's name"
         known = names.names(kinds)
-        raise ConfigError(fact, f"write use = {known[0]!r} or another of {listed(known)}" if known else "", path=path)
+        raise ConfigError(fact, f"write use = one of {listed(known)}" if known else "none is installed", path=path)
     try:
         cls = names.config_class(kinds, name)
     except RegistryError as error:
         raise type(error)(f"{join(path, 'use')}: {error}") from None
     if not any(issubclass(cls, record) for record in records):
-        raise ConfigError(f"{name!r} is not accepted here", f"expected {_example(records)}", path=join(path, "use"))
+        accepted = [other for other in names.names(kinds) if issubclass(names.config_class(kinds, other), records)]
+        raise ConfigError(f"{name!r} is not accepted", f"accepts {listed(accepted)}", path=join(path, "use"))
     return cls
 
 
@@ -127,7 +137,8 @@ def _make(cls: Any, data: Mapping[str, Any], names: Names, path: str) -> Any:
     types = field_types(cls)
     for key in data:
         if key not in types:
-            raise ConfigError(f"unknown key {key!r}", did_you_mean(key, types, noun="keys"), path=path or cls.__name__)
+            hint = did_you_mean(str(key), types, noun="keys")
+            raise ConfigError(f"unknown key {key!r}", hint, path=path or cls.__name__)
     values = {key: _decode(item, types[key], names, join(path, key)) for key, item in data.items()}
     for item in dataclasses.fields(cls):
         required = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING

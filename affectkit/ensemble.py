@@ -15,8 +15,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from affectkit.configs import FusionConfig, HeadConfig, LateFusionConfig, ModelConfig, ScoreMapConfig
-from affectkit.errors import ConfigError, StreamError, join, listed
-from affectkit.pipeline import PipelineConfig, check_names, check_outputs, trace_fusion, trace_outputs
+from affectkit.errors import ConfigError, RegistryError, StreamError, join, listed
+from affectkit.pipeline import PipelineConfig, add_step, check_names, check_outputs, trace_fusion, trace_outputs
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import FeatureStream, InputStream, PredictionStream
 from affectkit.tracing import Trace, TraceStep, stage_output
@@ -71,8 +71,20 @@ class EnsembleConfig(ModelConfig):
             raise ConfigError("union without a fill", "say what a member's unknown target counts as", path="fill")
         if self.targets == "intersection" and self.fill is not None:
             raise ConfigError(f"{self.fill!r} has no effect", "write targets='union', or drop it", path="fill")
+        if self.level == "features" and self.targets == "union":
+            raise ConfigError("'union' at feature level", "drop it: the heads have the targets", path="targets")
         if self.level == "features":
             check_outputs(self.heads, self.maps)
+        self._check_routes()
+
+    def _check_routes(self) -> None:
+        """A member's `member.input` may meet an input of that name in a nested ensemble."""
+        found: dict[str, InputStream] = {}
+        for member, routes in self.routes().items():
+            for name, stream in self.members[member].input_streams().items():
+                if found.setdefault(routes[name], stream) != stream:
+                    fact = f"two different inputs are called {routes[name]!r}"
+                    raise ConfigError(fact, f"give member {member!r} another name", path="members")
 
     def routes(self) -> dict[str, dict[str, str]]:
         """For every member, which of the ensemble's inputs serves each of its own."""
@@ -101,6 +113,8 @@ class EnsembleConfig(ModelConfig):
                 traces[member] = config.trace(registry=names)
             except ConfigError as error:
                 raise error.at(join("members", member)) from None
+            except RegistryError as error:
+                raise type(error)(f"members.{member}.{error}") from None
         notes = self._sharing_notes()
         steps = [
             replace(step, path=join("members", member, step.path), note=notes.get((member, step.path), step.note))
@@ -125,8 +139,7 @@ class EnsembleConfig(ModelConfig):
         for name in self._joined_names(traces):
             joined = self._joined_streams(name, {member: trace.outputs[name] for member, trace in traces.items()})
             outputs[name] = stage_output("fusion", fusion.output, joined)
-            path, component = f"fusion.{name}", names.id_of(type(fusion))
-            steps.append(TraceStep(path=path, component=component, inputs=joined, output=outputs[name]))
+            add_step(steps, f"fusion.{name}", names, fusion, joined, outputs[name])
         return outputs
 
     def _joined_names(self, traces: Mapping[str, Trace]) -> tuple[str, ...]:
@@ -145,6 +158,8 @@ class EnsembleConfig(ModelConfig):
                 if name not in common:
                     fact = f"only some members have {name!r}, {member!r} among them"
                     raise ConfigError(fact, f"say what to join; {hint}", path="outputs")
+        if not common:
+            raise ConfigError("members have no heads", "give them some, or fuse features", path="members")
         return tuple(common)
 
     def _joined_streams(self, name: str, streams: Mapping[str, PredictionStream]) -> dict[str, PredictionStream]:
@@ -157,26 +172,19 @@ class EnsembleConfig(ModelConfig):
                 if one != other:
                     text = f"{fact} of {member!r} is {other!r}, of {first_member!r} {one!r}"
                     raise StreamError(text, f"members agree on the {fact}", path=path)
+        _check_spelling(streams, path)
         targets = list(first.targets)
-        for member, stream in streams.items():
+        for stream in streams.values():
             if self.targets == "intersection":
-                self._check_spelling(path, targets, first_member, stream.targets, member)
                 targets = [target for target in targets if target in stream.targets]
             else:
                 targets += [target for target in stream.targets if target not in targets]
-        if len(targets) < (2 if first.problem == "multiclass" else 1):
+        needed = 2 if first.problem == "multiclass" else 1
+        if len(targets) < needed:
             facts = "; ".join(f"{member!r} has {listed(stream.targets)}" for member, stream in streams.items())
-            raise StreamError(f"{len(targets)} common targets", facts, path=path)
+            fact = f"{len(targets)} common targets, {first.problem} needs {needed}"
+            raise StreamError(fact, facts, path=path)
         return {member: replace(stream, targets=tuple(targets)) for member, stream in streams.items()}
-
-    @staticmethod
-    def _check_spelling(path: str, ours: list[str], first: str, theirs: tuple[str, ...], member: str) -> None:
-        """Targets that differ in spelling only would be lost by the intersection: refuse them."""
-        for target in ours:
-            folded = {_fold(other): other for other in theirs}
-            if target not in theirs and _fold(target) in folded:
-                text = f"{first!r} has {target!r}, {member!r} has {folded[_fold(target)]!r}"
-                raise StreamError(text, "spell common targets the same way", path=path)
 
     def _sharing_notes(self) -> dict[tuple[str, str], str]:
         """Which branches will be computed once, provided that their weights are equal."""
@@ -185,7 +193,7 @@ class EnsembleConfig(ModelConfig):
         for member, config in self.members.items():
             if isinstance(config, PipelineConfig):
                 for name, branch in config.branches.items():
-                    if branch.features is not None and branch.features.is_frozen:
+                    if branch.features is not None and all(p.is_frozen for p in (*branch.motion, branch.features)):
                         key = (routes[member][branch.source], replace(branch, source="clip"))
                         seen.setdefault(key, []).append((member, f"branches.{name}.features"))
         return {
@@ -206,6 +214,17 @@ def _features(member: str, trace: Trace) -> FeatureStream:
         fact = f"member {member!r} has no features of its own"
         raise StreamError(fact, "fuse scores, or nest a feature-level ensemble", path="fusion")
     return trace.features
+
+
+def _check_spelling(streams: Mapping[str, PredictionStream], path: str) -> None:
+    """Targets that differ in spelling only would be lost by an intersection, and doubled by a union: refuse them."""
+    seen: dict[str, tuple[str, str]] = {}
+    for member, stream in streams.items():
+        for target in stream.targets:
+            other, spelling = seen.setdefault(_fold(target), (member, target))
+            if spelling != target and other != member:
+                text = f"{other!r} has {spelling!r}, {member!r} has {target!r}"
+                raise StreamError(text, "spell common targets the same way", path=path)
 
 
 def _fold(name: str) -> str:

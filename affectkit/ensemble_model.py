@@ -6,7 +6,6 @@ State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one lat
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,6 @@ from affectkit.interfaces import NamedModules, Stage
 from affectkit.model import (
     Memo,
     Model,
-    Pipeline,
     add_auxiliary,
     build_stage,
     check_batch,
@@ -65,8 +63,6 @@ class Ensemble(Model):
         )
         self.heads = NamedModules({name: make(f"heads.{name}", head, "in") for name, head in config.heads.items()})
         self.maps = NamedModules({name: make(f"maps.{name}", part, part.source) for name, part in config.maps.items()})
-        self.share_branches()
-        self.register_load_state_dict_post_hook(_share_after_loading)  # type: ignore[no-untyped-call]
 
     def stages(self) -> dict[str, Stage[Any]]:
         found: dict[str, Stage[Any]] = {}
@@ -87,54 +83,64 @@ class Ensemble(Model):
         memo: Memo | None = None,
     ) -> Any:
         losses: Losses = {}
-        batches = self.member_batches(batch)
+        checked = check_batch(batch, self.config.input_streams())
         # What the members compute from one input alike is computed once, nested ensembles included.
         memo = {} if memo is None else memo
         if self.config.level == "features":
             check_targets(targets, self.heads)
-            fused = self._fuse_features(batches, targets, losses, memo)
-            scores = score(self, fused, targets, losses)
+            scores = score(self, self.encode(checked, targets, losses, memo), targets, losses)
         else:
             check_targets(targets, self.fusion)
-            mask = next(iter(next(iter(batches.values())).values())).mask
-            scores = self._fuse_scores(batches, targets, losses, mask, memo)
+            scores = self._fuse_scores(checked, targets, losses, memo)
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
         if self.config.level == "scores":
             raise InputError("features: the ensemble joins scores; ask a member, or fuse features")
-        return self._fuse_features(self.member_batches(batch), None, {}, {} if memo is None else memo)
+        checked = check_batch(batch, self.config.input_streams())
+        return self.encode(checked, None, {}, {} if memo is None else memo)
+
+    def encode(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> Sequence:
+        """What goes into the heads, from a checked batch; adds the stages' own losses if there are `targets`."""
+        features: dict[str, Sequence] = {}
+        for name, own in self._routed(batch).items():
+            inner: Losses = {}
+            # Labels are for the heads of the ensemble, which a member does not have.
+            features[name] = self.members[name].encode(own, None if targets is None else {}, inner, memo)
+            losses.update({join("members", name, path): loss for path, loss in inner.items()})
+        fused: Sequence = self.fusion(features)
+        add_auxiliary(losses, "fusion", self.fusion, features, fused, targets)
+        return fused
 
     def decode(self, name: str, scores: Tensor) -> Tensor:
         return decode_output(self, name, scores)
 
     def stream(self, batch: int = 1) -> EnsembleStream:
-        from affectkit.streaming import EnsembleStream
+        from affectkit.streaming import EnsembleStream, check_streamable
 
+        check_streamable(self)
         return EnsembleStream(self, batch)
 
     def member_batches(self, batch: Batch | Sequence | Tensor) -> dict[str, Batch]:
-        checked = check_batch(batch, self.config.input_streams())
+        """Each member's own batch, by name; checks the batch as `forward` does."""
+        return self._routed(check_batch(batch, self.config.input_streams()))
+
+    def _routed(self, batch: Batch) -> dict[str, Batch]:
         routes = self.config.routes()
-        return {member: {own: checked[given] for own, given in routes[member].items()} for member in self.members}
+        return {member: {own: batch[given] for own, given in routes[member].items()} for member in self.members}
 
-    def _fuse_features(
-        self, batches: Mapping[str, Batch], targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo
-    ) -> Sequence:
-        features = {name: self.members[name].features(batches[name], memo=memo) for name in self.members}
-        fused: Sequence = self.fusion(features)
-        add_auxiliary(losses, "fusion", self.fusion, features, fused, targets)
-        return fused
-
-    def _fuse_scores(
-        self,
-        batches: Mapping[str, Batch],
-        targets: Mapping[str, Targets] | None,
-        losses: Losses,
-        mask: Tensor,
-        memo: Memo,
-    ) -> Scores:
-        raw = {name: self.members[name](batches[name], memo=memo) for name in self.members}
+    def _fuse_scores(self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo) -> Scores:
+        raw: dict[str, Scores] = {}
+        for name, own in self._routed(batch).items():
+            if targets is None:
+                raw[name] = self.members[name](own, memo=memo)
+                continue
+            # Without labels a member's losses are those of its stages alone, such as a magnifier's.
+            raw[name], inner = self.members[name](own, {}, memo=memo)
+            losses.update({join("members", name, path): loss for path, loss in inner.items()})
+        mask = next(iter(batch.values())).mask
         scores: Scores = {}
         for output in self.fusion:
             stream = self.traced.outputs[output]
@@ -160,19 +166,11 @@ class Ensemble(Model):
             index = [own.index(target) if target in own else len(own) for target in stream.targets]
             values = padded[..., index]
             if stream.problem == "multiclass":
-                values = values / values.sum(dim=-1, keepdim=True).clamp(min=_TINY)
+                total = values.sum(dim=-1, keepdim=True)
+                # A member that is certain of a target of its own says nothing about the common ones.
+                share = values / total.clamp(min=torch.finfo(values.dtype).tiny)
+                values = torch.where(total > 0, share, 1 / len(stream.targets))
         return values
-
-    def share_branches(self) -> None:
-        """Find members' branches that compute the same: equal config, equal weights, frozen. Runs after loading too."""
-        for member in self.members:
-            pipeline = self.members[member]
-            if isinstance(pipeline, Pipeline):
-                pipeline.share_keys = {
-                    name: _digest(pipeline.branches[name])
-                    for name, branch in pipeline.config.branches.items()
-                    if branch.features is not None and all(part.is_frozen for part in (*branch.motion, branch.features))
-                }
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
         assert isinstance(config, EnsembleConfig)
@@ -184,7 +182,6 @@ class Ensemble(Model):
                 stage.config = config.fusion
             elif not path.startswith("members."):
                 stage.config = at_path(config, path)
-        self.share_branches()
 
 
 def to_scores(values: Tensor, problem: Problem) -> Tensor:
@@ -221,20 +218,3 @@ def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: Predictio
     else:
         each = (scores - wanted) ** 2
     return masked_mean(each, valid)
-
-
-def _digest(branch: nn.Module) -> str:
-    """Hash of a branch's configs and weights."""
-    digest = hashlib.sha256()
-    for module in branch.modules():
-        if isinstance(module, Stage):
-            digest.update(repr(module.config).encode())
-    for name, tensor in branch.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _share_after_loading(module: nn.Module, incompatible: Any) -> None:
-    assert isinstance(module, Ensemble)
-    module.share_branches()

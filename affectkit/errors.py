@@ -85,6 +85,10 @@ class PluginWarning(UserWarning):
     """A plugin could not be loaded; the rest works."""
 
 
+class UntrainedWarning(UserWarning):
+    """A pipeline without trained weights was run: its scores mean nothing."""
+
+
 class RenamedWarning(FutureWarning):
     """A component is still found under its old name, for now."""
 

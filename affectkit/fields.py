@@ -79,7 +79,8 @@ def dial(
     Raises:
         SpecError: no domain, both kinds of domain, or a default outside it.
     """
-    if (choices is None) == (low is None or high is None):
+    ends = [end for end in (low, high) if end is not None]
+    if len(ends) < 2 if choices is None else ends or not choices:
         raise SpecError(f"dial: default {default!r} has no single domain; give choices=(...), or low= and high=")
     domain = Domain(choices=tuple(choices or ()), low=low, high=high)
     for value in default if isinstance(default, tuple) else (default,):
@@ -106,7 +107,7 @@ def field_types(cls: type[Any]) -> Mapping[str, Any]:
 def _field_types(cls: Any) -> Mapping[str, Any]:
     try:
         hints = typing.get_type_hints(cls)
-    except NameError as error:
+    except (NameError, AttributeError) as error:
         raise SpecError(
             f"{cls.__name__}: annotation can't be resolved ({error}); import what config annotations name at run time, "
             "not under TYPE_CHECKING"
@@ -124,7 +125,7 @@ def union_args(annotation: Any) -> tuple[Any, ...]:
 
 def is_mapping(annotation: Any) -> bool:
     """Whether the annotation is `Mapping[str, T]`."""
-    return get_origin(annotation) is not None and get_origin(annotation) is Mapping
+    return get_origin(annotation) is Mapping
 
 
 def describe_type(annotation: Any) -> str:
@@ -168,8 +169,13 @@ def coerce(value: Any, annotation: Any, path: str) -> Any:
         if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
             raise _wrong(value, annotation, path)
         return FrozenMapping({key: coerce(item, args[1], join(path, key)) for key, item in value.items()})
-    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum) and not isinstance(value, annotation):
+        return _coerce_enum(value, annotation, path)
+    if annotation is float and isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            value = float(value)
+        except OverflowError:
+            raise ConfigError("a whole number too large for a float", "write a smaller one", path=path) from None
     if not isinstance(value, annotation) or (annotation is not bool and isinstance(value, bool)):
         raise _wrong(value, annotation, path)
     if isinstance(value, float) and not math.isfinite(value):
@@ -180,6 +186,8 @@ def coerce(value: Any, annotation: Any, path: str) -> Any:
 def _coerce_union(value: Any, annotation: Any, members: tuple[Any, ...], path: str) -> Any:
     if value is None and type(None) in members:
         return None
+    if isinstance(value, float) and float in members:
+        return coerce(value, float, path)
     # int before float, so that an `int | float` field keeps what was written
     for member in sorted(members, key=lambda arg: arg is float):
         if member is type(None):
@@ -189,6 +197,14 @@ def _coerce_union(value: Any, annotation: Any, members: tuple[Any, ...], path: s
         except ConfigError as error:
             last = error
     raise last if len([arg for arg in members if arg is not type(None)]) == 1 else _wrong(value, annotation, path)
+
+
+def _coerce_enum(value: Any, annotation: type[enum.Enum], path: str) -> enum.Enum:
+    """The member that has this value: files hold values."""
+    for member in annotation:
+        if member.value == value and type(member.value) is type(value):
+            return member
+    raise ConfigError(f"{value!r} is not accepted", f"write {describe_type(annotation)}", path=path)
 
 
 def _coerce_tuple(value: Any, annotation: Any, args: tuple[Any, ...], path: str) -> tuple[Any, ...]:
@@ -215,6 +231,7 @@ def _check_annotation(annotation: Any, where: str) -> None:
     if len(members) > 1:
         for member in members:
             _check_annotation(member, where)
+        _check_alternatives([member for member in members if dataclasses.is_dataclass(member)], where)
         return
     origin, args = get_origin(annotation), get_args(annotation)
     if annotation in (bool, int, float, str, type(None)) or origin is Literal:
@@ -227,9 +244,22 @@ def _check_annotation(annotation: Any, where: str) -> None:
     if is_mapping(annotation) and args and args[0] is str:
         _check_annotation(args[1], where)
         return
-    if isinstance(annotation, type) and (issubclass(annotation, enum.Enum) or dataclasses.is_dataclass(annotation)):
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        if not annotation.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            raise SpecError(f"{where}: {annotation.__name__} is not frozen; decorate it with @dataclass(frozen=True)")
+        return
+    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return
     raise SpecError(
         f"{where}: a field can't be {describe_type(annotation)}; use bool, int, float, str, Literal, Enum, "
-        "tuple, a config, Mapping[str, ...] of these, or a union"
+        "tuple[...], a config, Mapping[str, ...] of these, or a union"
     )
+
+
+def _check_alternatives(records: list[Any], where: str) -> None:
+    """A file tells components apart by `use`, and plain records by their tag: nothing else may stand side by side."""
+    plain = [record for record in records if not getattr(record, "kind", "")]
+    tags = {getattr(record, "tag", "") for record in plain}
+    if len(records) > 1 and plain and (len(plain) < len(records) or "" in tags or len(tags) < len(plain)):
+        names = " and ".join(record.__name__ for record in records)
+        raise SpecError(f"{where}: {names} can't be told apart in a file; give each its own tag: ClassVar[str]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -13,7 +14,7 @@ from typing import Any
 from affectkit.codec import Data, decode, encode
 from affectkit.configs import ModelConfig
 from affectkit.ensemble import EnsembleConfig
-from affectkit.errors import ConfigError, RegistryError, listed
+from affectkit.errors import ConfigError, RegistryError, join, listed
 from affectkit.pipeline import PipelineConfig
 from affectkit.registry import Registry, default_registry
 
@@ -47,12 +48,18 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
 
 
 def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | None = None) -> None:
-    """Write a pipeline or ensemble as `.toml` or `.json`, with full ids; an existing file is replaced at once."""
+    """Write a pipeline or ensemble as `.toml` or `.json`, with full ids; an existing file is replaced at once.
+
+    Raises:
+        ConfigError: another ending, or a None that TOML can't say.
+        RegistryError: a component that no installed plugin provides.
+    """
     path = Path(path)
     data = {"format": FORMAT, **config_to_data(config, registry=registry)}
     if path.suffix == ".toml":
         import tomli_w
 
+        _check_nulls(config, str(path), "")
         text = tomli_w.dumps(_without_none(data))
     elif path.suffix == ".json":
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -76,9 +83,11 @@ def config_from_data(data: Mapping[str, Any], *, registry: Registry | None = Non
     rest = {key: value for key, value in data.items() if key not in ("format", "kind")}
     found = data.get("format", FORMAT)
     if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= FORMAT:
-        raise ConfigError(f"format {found!r}", f"this affectkit reads up to {FORMAT}: update it", path="format")
+        is_newer = isinstance(found, int) and found > FORMAT
+        hint = f"this affectkit reads up to {FORMAT}: update it" if is_newer else f"write {FORMAT}"
+        raise ConfigError(f"format {found!r}", hint, path="format")
     kind = data.get("kind", "pipeline")
-    if kind not in _TAGS:
+    if not isinstance(kind, str) or kind not in _TAGS:
         raise ConfigError(f"unknown kind {kind!r}", f"kinds: {listed(_TAGS)}", path="kind")
     names = registry if registry is not None else default_registry()
     config = decode(_TAGS[kind], rest, names)
@@ -106,6 +115,11 @@ def parse_text(text: str, ending: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"not JSON ({error})", "mend the line", path=where) from None
     except _JSONContentError as error:
         raise ConfigError(str(error), "JSON here has unique keys and finite numbers", path=where) from None
+    except ConfigError:
+        raise
+    except (ValueError, RecursionError) as error:
+        # Numbers of thousands of digits, thousands of nested brackets.
+        raise ConfigError(f"can't be read ({error})", "give a pipeline", path=where) from None
     raise ConfigError(f"ending {ending!r}", "give a .toml or .json file", path=where)
 
 
@@ -136,6 +150,20 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise _JSONContentError(f"number {name}")
+
+
+def _check_nulls(value: Any, file: str, path: str) -> None:
+    """TOML has no null: a None may be left out where it is the field's default, and nowhere else."""
+    if dataclasses.is_dataclass(value):
+        items = [(join(path, f.name), getattr(value, f.name), f.default is None) for f in dataclasses.fields(value)]
+    elif isinstance(value, Mapping):
+        items = [(join(path, key), item, False) for key, item in value.items()]
+    else:
+        items = [(f"{path}[{i}]", item, False) for i, item in enumerate(value)] if isinstance(value, tuple) else []
+    for where, item, may_be_none in items:
+        if item is None and not may_be_none:
+            raise ConfigError("None can't be said in TOML", "write a .json file", path=f"{file}: {where}")
+        _check_nulls(item, file, where)
 
 
 def _without_none(data: Any) -> Any:

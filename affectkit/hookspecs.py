@@ -40,5 +40,6 @@ class PluginHooks:
             def affectkit_pipelines():
                 yield PipelineSpec(name="calm", config=make_calm, summary="Valence from head motion.")
 
-        Called once per process, after every plugin's components are known. It must not import torch.
+        Called once per process, after the plugin's own components; what a preset's function needs of other plugins is
+        there when it is called. It must not import torch.
         """

@@ -8,6 +8,7 @@ State-dict prefixes are public: `branches.flow.motion.0`, `branches.flow.feature
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ from affectkit.tracing import Trace
 if TYPE_CHECKING:
     from affectkit.streaming import PipelineStream, Stream
 
-INTERFACES: Mapping[str, type] = {
+INTERFACES: Mapping[str, type[Stage[Any]]] = {
     "motion": MotionFrontEnd,
     "features": FeatureExtractor,
     "fusion": Fusion,
@@ -49,7 +50,7 @@ INTERFACES: Mapping[str, type] = {
     "late-fusion": LateFusion,
     "map": ScoreMap,
 }
-Memo = dict[tuple[str, int], Sequence]
+Memo = dict[tuple[Any, ...], Sequence]
 
 
 class BranchModule(nn.Module):
@@ -59,6 +60,19 @@ class BranchModule(nn.Module):
         super().__init__()
         self.motion = nn.ModuleList(motion)
         self.features = features
+        self._digest: tuple[Any, str] | None = None
+
+    def digest(self) -> str | None:
+        """Hash of configs and weights, by which an ensemble finds what to compute once; None for what can train."""
+        parts: list[Stage[Any]] = [*self.motion, *([] if self.features is None else [self.features])]
+        if not parts or not all(part.config.is_frozen for part in parts) or torch.compiler.is_compiling():
+            return None
+        state = self.state_dict()
+        # Counters say whether a tensor was written to since, so that hashing is for the first forward only.
+        marks = ([part.config for part in parts], [(t.data_ptr(), version(t)) for t in state.values()])
+        if self._digest is None or self._digest[0] != marks:
+            self._digest = marks, hash_stages(parts, state)
+        return self._digest[1]
 
 
 class Model(nn.Module, ABC):
@@ -111,13 +125,15 @@ class Model(nn.Module, ABC):
 
     def predict(self, batch: Batch | Sequence | Tensor) -> Scores:
         """Decoded scores of every output, in evaluation mode and without gradients."""
-        training = self.training
+        modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
             with torch.no_grad():
                 return {name: self.decode(name, scores) for name, scores in self(batch).items()}
         finally:
-            self.train(training)
+            # one by one: a part that was in evaluation mode inside a model in training stays so
+            for module, training in modes:
+                module.training = training
 
     @property
     def dials(self) -> tuple[Dial, ...]:
@@ -169,13 +185,10 @@ class Pipeline(Model):
         self.registry = registry if registry is not None else default_registry()
         self.config = config
         self.traced = traced = config.trace(registry=self.registry)
-        # Branches that an ensemble found equal in another member: the memo's key for what they compute.
-        self.share_keys: dict[str, str] = {}
 
         def make(path: str, part: ComponentConfig) -> Any:
             inputs = traced[path].inputs
-            source = getattr(part, "source", "in")
-            return build_stage(part, inputs if part.kind == "fusion" else inputs[source], path, self.registry)
+            return build_stage(part, inputs if part.kind == "fusion" else only(inputs), path, self.registry)
 
         branches: dict[str, nn.Module] = {}
         for name, branch in config.branches.items():
@@ -183,8 +196,10 @@ class Pipeline(Model):
             motion = [make(f"{at}.motion[{i}]", part) for i, part in enumerate(branch.motion)]
             branches[name] = BranchModule(motion, branch.features and make(f"{at}.features", branch.features))
         self.branches = NamedModules(branches)
-        self.fusion: Fusion[Any] | None = config.fusion and make("fusion", config.fusion)
-        self.temporal: TemporalEncoder[Any] | None = config.temporal and make("temporal", config.temporal)
+        self.fusion: Fusion[Any] | None = None if config.fusion is None else make("fusion", config.fusion)
+        self.temporal: TemporalEncoder[Any] | None = (
+            None if config.temporal is None else make("temporal", config.temporal)
+        )
         self.heads = NamedModules({name: make(f"heads.{name}", head) for name, head in config.heads.items()})
         self.maps = NamedModules({name: make(f"maps.{name}", part) for name, part in config.maps.items()})
 
@@ -209,14 +224,14 @@ class Pipeline(Model):
     ) -> Any:
         losses: Losses = {}
         check_targets(targets, self.heads)
-        encoded = self._encode(check_batch(batch, self.config.inputs), targets, losses, memo)
+        encoded = self.encode(check_batch(batch, self.config.inputs), targets, losses, memo)
         if encoded is None:
             return {} if targets is None else ({}, {})
         scores = score(self, encoded, targets, losses)
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
-        encoded = self._encode(check_batch(batch, self.config.inputs), None, {}, memo)
+        encoded = self.encode(check_batch(batch, self.config.inputs), None, {}, memo)
         if encoded is None:
             raise InputError("features: the pipeline has no branches; there is nothing to extract")
         return encoded
@@ -225,13 +240,15 @@ class Pipeline(Model):
         return decode_output(self, name, scores)
 
     def stream(self, batch: int = 1) -> PipelineStream:
-        from affectkit.streaming import PipelineStream
+        from affectkit.streaming import PipelineStream, check_streamable
 
+        check_streamable(self)
         return PipelineStream(self, batch)
 
-    def _encode(
+    def encode(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> Sequence | None:
+        """What goes into the heads, from a checked batch; adds the stages' own losses if there are `targets`."""
         outputs: dict[str, Sequence] = {}
         for name, branch in self.config.branches.items():
             outputs[name] = self._run_branch(name, batch[branch.source], targets, losses, memo)
@@ -254,17 +271,19 @@ class Pipeline(Model):
         losses: Losses,
         memo: Memo | None,
     ) -> Sequence:
-        key = (self.share_keys[name], id(sequence.values)) if memo is not None and name in self.share_keys else None
-        if key is not None and memo is not None and key in memo:
-            return memo[key]
         branch = self.branches[name]
+        digest = None if memo is None else branch.digest()
+        # The tensors themselves: they live as long as the batch, so that an id is theirs alone.
+        key = (digest, self.config.inputs[self.config.branches[name].source], *map(id, sequence[:3]))
+        if memo is not None and digest is not None and key in memo:
+            return memo[key]
         for i, motion in enumerate(branch.motion):
             before, sequence = sequence, motion(sequence)
             add_auxiliary(losses, f"branches.{name}.motion[{i}]", motion, before, sequence, targets)
         if branch.features is not None:
             before, sequence = sequence, branch.features(sequence)
             add_auxiliary(losses, f"branches.{name}.features", branch.features, before, sequence, targets)
-        if key is not None and memo is not None:
+        if memo is not None and digest is not None:
             memo[key] = sequence
         return sequence
 
@@ -287,9 +306,31 @@ def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Regis
     if type(module).auxiliary is not Stage.auxiliary and not hasattr(config, "aux_weight"):
         name = type(config).__name__
         raise SpecError(f"{path}: {component.id} has auxiliary losses; give {name} a field 'aux_weight'")
-    if module.config is not config:
+    if getattr(module, "config", None) is not config:
         raise SpecError(f"{path}: {component.id} does not keep its config; call super().__init__(config)")
     return module
+
+
+def only(inputs: Mapping[str, Any]) -> Any:
+    """The one value of a mapping."""
+    (value,) = inputs.values()
+    return value
+
+
+def version(tensor: Tensor) -> int:
+    """How often the tensor was written to; 0 where torch does not count."""
+    return 0 if tensor.is_inference() else tensor._version
+
+
+def hash_stages(stages: list[Stage[Any]], state: Mapping[str, Tensor]) -> str:
+    """Hash of the configs of `stages` and of the weights in `state`."""
+    digest = hashlib.sha256()
+    for stage in stages:
+        digest.update(f"{type(stage.config).__module__} {stage.config!r}".encode())
+    for name, tensor in state.items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def score(model: Any, features: Sequence | None, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
@@ -348,6 +389,8 @@ def check_batch(batch: Batch | Sequence | Tensor, streams: Mapping[str, InputStr
         if len(streams) != 1:
             raise InputError(f"batch: one sequence for {len(streams)} inputs; give a dict with {', '.join(streams)}")
         batch = {next(iter(streams)): batch if isinstance(batch, Sequence) else Sequence.of(batch)}
+    if not isinstance(batch, Mapping):
+        raise InputError(f"batch: {type(batch).__name__}; give a dict with {', '.join(streams)}")
     for name in batch:
         if name not in streams:
             raise InputError(f"batch.{name}: no such input; {did_you_mean(name, streams, noun='inputs')}")
@@ -374,3 +417,10 @@ def _check_sequence(name: str, sequence: Sequence, stream: FrameStream | Feature
         raise InputError(f"batch.{name}: shape {tuple(values.shape)} is empty; give one clip and step at the least")
     if not values.is_floating_point():
         raise InputError(f"batch.{name}: dtype {values.dtype}; give floats (images as intensities in [0, 1])")
+    clips_steps = tuple(values.shape[:2])
+    if tuple(sequence.mask.shape) != clips_steps or sequence.mask.dtype != torch.bool:
+        found = f"mask is {tuple(sequence.mask.shape)} {sequence.mask.dtype}"
+        raise InputError(f"batch.{name}: {found}; give {clips_steps} torch.bool, True where a step is real")
+    if tuple(sequence.times.shape) != clips_steps or sequence.times.dtype != torch.float64:
+        found = f"times are {tuple(sequence.times.shape)} {sequence.times.dtype}"
+        raise InputError(f"batch.{name}: {found}; give {clips_steps} torch.float64, in seconds")

@@ -25,7 +25,7 @@ from affectkit.configs import (
     ScoreMapConfig,
     TemporalConfig,
 )
-from affectkit.errors import ConfigError, StreamError, did_you_mean
+from affectkit.errors import ConfigError, RegistryError, StreamError, did_you_mean
 from affectkit.fields import FrozenMapping
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import FeatureStream, FrameStream, InputStream, PredictionStream, Stream, with_changes
@@ -94,12 +94,14 @@ class PipelineConfig(ModelConfig):
             raise ConfigError("no heads", "add one, or sample Events with a spotter", path="heads")
         if self.heads and not self.branches:
             raise ConfigError("no branches", "heads need features: add a branch", path="branches")
-        if not self.heads and (self.branches or self.maps):
-            raise ConfigError("no heads", "branches and maps have no effect without one", path="heads")
+        for name in ("branches", "fusion", "temporal", "maps"):
+            if not self.heads and getattr(self, name):
+                raise ConfigError("no heads", f"add one: without it, {name} would have no effect", path="heads")
         self._check_sampling()
 
     def _check_branches(self) -> None:
-        used = {branch.source for branch in self.branches.values()}
+        # A pipeline without branches is a spotter's, which works on the first input.
+        used = {branch.source for branch in self.branches.values()} or {next(iter(self.inputs))}
         for name, branch in self.branches.items():
             if branch.source not in self.inputs:
                 hint = did_you_mean(branch.source, self.inputs, noun="inputs")
@@ -112,7 +114,7 @@ class PipelineConfig(ModelConfig):
                 fact = f"input {branch.source!r} holds frames, and the branch has no extractor"
                 raise ConfigError(fact, "write features=...", path=f"branches.{name}.features")
         unused = [name for name in self.inputs if name not in used]
-        if self.branches and unused:
+        if unused:
             raise ConfigError("no branch uses it", "drop the input or add a branch", path=f"inputs.{unused[0]}")
         if len(self.branches) > 1 and self.fusion is None:
             raise ConfigError(f"{len(self.branches)} branches and no fusion", "write fusion=...", path="fusion")
@@ -125,7 +127,8 @@ class PipelineConfig(ModelConfig):
                     fact = f"steps {self.inputs[name].steps!r} are not the keyframes {self.sampling.keyframes!r}"
                     raise ConfigError(fact, "make them equal", path=f"inputs.{name}.steps")
         elif self.sampling is not None and stepped:
-            fact = f"{type(self.sampling).__name__} gives no named steps, and input {stepped[0]!r} has"
+            steps = self.inputs[stepped[0]].steps
+            fact = f"{type(self.sampling).__name__} gives no named steps, and input {stepped[0]!r} has {steps!r}"
             raise ConfigError(fact, "sample Events, or leave sampling out", path="sampling")
         if isinstance(self.sampling, Frames):
             for name, branch in self.branches.items():
@@ -159,7 +162,8 @@ class PipelineConfig(ModelConfig):
         if not isinstance(stream, FrameStream):
             raise StreamError(f"input {source!r} is {stream}", "a spotter works on frames", path="sampling.spotter")
         clip = with_changes(stream, steps=())
-        path, component = "sampling.spotter", names.id_of(type(sampling.spotter))
+        path = "sampling.spotter"
+        component = component_id(path, sampling.spotter, names)
         stage_output(path, sampling.spotter.check_input, clip)
         return TraceStep(path=path, component=component, inputs={source: clip}, output=None, note="events")
 
@@ -217,7 +221,16 @@ def add_step(
     output: Stream,
 ) -> None:
     """Append the step of one component."""
-    steps.append(TraceStep(path=path, component=names.id_of(type(config)), inputs=dict(inputs), output=output))
+    component = component_id(path, config, names)
+    steps.append(TraceStep(path=path, component=component, inputs=dict(inputs), output=output))
+
+
+def component_id(path: str, config: ComponentConfig, names: Registry) -> str:
+    """The full id of a component; RegistryError with its path where no plugin provides it."""
+    try:
+        return names.id_of(type(config))
+    except RegistryError as error:
+        raise type(error)(f"{path}: {error}") from None
 
 
 def trace_fusion(

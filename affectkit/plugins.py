@@ -20,11 +20,12 @@ from typing import Any, Literal
 
 import pluggy
 
-from affectkit.errors import PluginError, PluginWarning, SpecError
+from affectkit.errors import PluginError, PluginWarning, SpecError, listed
 from affectkit.hookspecs import ENTRY_POINT_GROUP, PROJECT, PluginHooks
 from affectkit.specs import ComponentSpec, PipelineSpec
 
 State = Literal["ok", "failed", "disabled", "other-api"]
+_HOOKS = tuple(name for name in vars(PluginHooks) if name.startswith("affectkit_"))
 _GROUP = re.compile(rf"{PROJECT}\.v\d+")
 # Set while plugins are imported, so that one that asks for the registry then is told so, instead of recursing.
 _discovering: ContextVar[bool] = ContextVar("affectkit_discovering", default=False)
@@ -54,8 +55,8 @@ class Plugin:
 
 
 @dataclass
-class _Taken:
-    """What earlier plugins of this discovery have claimed."""
+class Taken:
+    """What earlier plugins of this discovery have claimed: config classes, and names by provider."""
 
     configs: dict[type, str] = field(default_factory=dict)
     names: dict[tuple[str, str, str], str] = field(default_factory=dict)
@@ -75,10 +76,12 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
         entry_points = [e for g in installed.groups if _GROUP.fullmatch(g) for e in installed.select(group=g)]
     disabled = {normalize(name) for name in os.environ.get("AFFECTKIT_DISABLE_PLUGINS", "").split(",") if name.strip()}
     strict = os.environ.get("AFFECTKIT_STRICT_PLUGINS", "") == "1"
-    taken = _Taken()
+    taken = Taken()
     plugins = []
     with _guard():
-        for entry_point in sorted(set(entry_points), key=lambda e: (_provider(e), e.name, e.value)):
+        # By distribution too: entry points of two distributions may be equal in all else.
+        unique = {(_distribution(e)[0], e.name, e.value, e.group): e for e in entry_points}
+        for _, entry_point in sorted(unique.items()):
             plugin = _load(entry_point, disabled, taken)
             plugins.append(plugin)
             if plugin.report.state == "failed":
@@ -108,9 +111,8 @@ def _guard() -> Iterator[None]:
         _discovering.reset(token)
 
 
-def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken: _Taken) -> Plugin:
-    provider = _provider(entry_point)
-    version = entry_point.dist.version if entry_point.dist else ""
+def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken: Taken) -> Plugin:
+    provider, version = _distribution(entry_point)
     state: State = "ok"
     components: tuple[ComponentSpec[Any], ...] = ()
     pipelines: tuple[PipelineSpec, ...] = ()
@@ -128,11 +130,11 @@ def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken:
                 raise PluginError(f"entry point {entry_point.name!r} is declared twice, also as {taken.names[key]!r}")
             taken.names[key] = entry_point.value
             components, pipelines = _collect(entry_point.load())
-            _claim(provider, components, pipelines, taken)
+            claim(provider, components, pipelines, taken)
         # SystemExit: a module that ends the process when imported is broken, and the host is not.
         except (Exception, SystemExit) as failure:
             state, components, pipelines = "failed", (), ()
-            error = f"{type(failure).__name__}: {failure}"
+            error = re.sub(r"\s*\n\s*", " ", f"{type(failure).__name__}: {failure}".strip())
     report = PluginReport(
         provider=provider,
         version=version,
@@ -146,36 +148,49 @@ def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken:
     return Plugin(report=report, components=components, pipelines=pipelines)
 
 
-def _provider(entry_point: importlib.metadata.EntryPoint) -> str:
-    return normalize(entry_point.dist.name) if entry_point.dist else "unknown"
+def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
+    """Name and version of who declares it. What an uninstall left behind may have no metadata; it is no one's."""
+    try:
+        assert entry_point.dist is not None
+        return normalize(entry_point.dist.name), entry_point.dist.version
+    except Exception:
+        return "unknown", ""
 
 
 def _collect(plugin: Any) -> tuple[tuple[ComponentSpec[Any], ...], tuple[PipelineSpec, ...]]:
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PluginHooks)
-    manager.register(plugin)
+    try:
+        manager.register(plugin)
+    except pluggy.PluginValidationError as error:
+        for name in _HOOKS:
+            hook = getattr(plugin, name, None)
+            if inspect.isfunction(hook) and (arguments := inspect.signature(hook).parameters):
+                raise PluginError(f"{name} takes {listed(arguments)}; it is called without arguments") from error
+        raise
     _check_hooks(manager, plugin)
-    hook = manager.hook
-    components = _records(hook.affectkit_components(), "affectkit_components", ComponentSpec, "TemporalSpec(...)")
-    pipelines = _records(hook.affectkit_pipelines(), "affectkit_pipelines", PipelineSpec, "PipelineSpec(...)")
+    components = _records(manager.hook.affectkit_components, ComponentSpec, "TemporalSpec(...)")
+    pipelines = _records(manager.hook.affectkit_pipelines, PipelineSpec, "PipelineSpec(...)")
     return components, pipelines
 
 
 def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
-    hooks = [name for name in vars(PluginHooks) if name.startswith("affectkit_")]
-    known = " and ".join(hooks)
+    known = " and ".join(_HOOKS)
     implemented = {caller.name for caller in manager.get_hookcallers(plugin) or []}
-    for name in sorted(implemented.difference(hooks)):
+    for name in sorted(implemented.difference(_HOOKS)):
         raise PluginError(f"implements {name!r}, which is no hook; the hooks are {known}")
-    for name in hooks:
+    for name in _HOOKS:
         if name not in implemented and callable(getattr(plugin, name, None)):
             raise PluginError(f"defines {name!r} without a mark; put @affectkit.hookimpl above it")
     if not implemented:
         raise PluginError(f"{getattr(plugin, '__name__', plugin)!r} implements no hook; the hooks are {known}")
 
 
-def _records(results: list[Any], hook: str, expected: type[Any], example: str) -> tuple[Any, ...]:
+def _records(caller: pluggy.HookCaller, expected: type[Any], example: str) -> tuple[Any, ...]:
     records: list[Any] = []
+    hook, results = caller.name, caller()
+    if caller.get_hookimpls() and not results:
+        raise PluginError(f"{hook} returned None; yield one {example} after another")
     for result in results:
         if inspect.isclass(result) or isinstance(result, expected) or not isinstance(result, Iterable):
             raise PluginError(f"{hook} returned {_what(result)}; yield one {example} after another")
@@ -198,10 +213,14 @@ def _what(value: object) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else f"{type(value).__name__} {value!r:.60}"
 
 
-def _claim(
-    provider: str, components: tuple[ComponentSpec[Any], ...], pipelines: tuple[PipelineSpec, ...], taken: _Taken
+def claim(
+    provider: str, components: tuple[ComponentSpec[Any], ...], pipelines: tuple[PipelineSpec, ...], taken: Taken
 ) -> None:
-    """Check this plugin against the earlier ones and itself, then mark what it provides; all or nothing."""
+    """Check this plugin against the earlier ones and itself, then mark what it provides; all or nothing.
+
+    Raises:
+        SpecError: a config class has two specs, or an id stands for two components or two presets.
+    """
     configs, names = dict(taken.configs), dict(taken.names)
     for spec in components:
         if spec.config in configs:
@@ -210,11 +229,13 @@ def _claim(
                 "one config class is one component, derive a new one"
             )
         configs[spec.config] = f"{provider}/{spec.name}"
-    records: list[tuple[str, str, Any]] = [(spec.kind, spec.kind_name, spec) for spec in components]
+    records: list[tuple[str, str, Any]] = [("component", spec.kind_name, spec) for spec in components]
     records += [("pipeline", "pipeline", spec) for spec in pipelines]
-    for kind, noun, record in records:
+    for group, noun, record in records:
         for name in (record.name, *record.renamed_from):
-            if (provider, kind, name) in names:
-                raise SpecError(f"{noun} {name!r} is provided twice by {provider}; give one of them another name")
-            names[provider, kind, name] = name
+            if (provider, group, name) in names:
+                other = names[provider, group, name]
+                also = "" if other == noun else f", also as {other}"
+                raise SpecError(f"{noun} {name!r} is provided twice by {provider}{also}; give one of them another name")
+            names[provider, group, name] = noun
     taken.configs, taken.names = configs, names

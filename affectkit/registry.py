@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, TypeVar
 
@@ -23,8 +23,8 @@ from affectkit.errors import (
     did_you_mean,
     listed,
 )
-from affectkit.plugins import Plugin, PluginReport, discover, is_discovering, normalize
-from affectkit.specs import KIND_NAMES, ComponentSpec, PipelineSpec
+from affectkit.plugins import Plugin, PluginReport, Taken, claim, discover, is_discovering, normalize
+from affectkit.specs import KIND_NAMES, NAME, ComponentSpec, PipelineSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,13 @@ class Registry:
         return _short_names(pool)
 
     def with_components(self, *specs: ComponentSpec[Any], provider: str = LOCAL) -> Registry:
-        """A registry with these components too, as `provider/name`; one of the same id or config is replaced."""
+        """A registry with these components too, as `provider/name`; one of the same id or config is replaced.
+
+        Raises:
+            SpecError: two of `specs` have one name or one config class.
+        """
+        provider = normalize(provider)
+        claim(provider, specs, (), Taken())
         kept = [self._without(plugin, specs, provider) for plugin in self._plugins]
         report = PluginReport(
             provider=provider, version="", entry_point="", state="ok", components=tuple(spec.name for spec in specs)
@@ -156,11 +162,24 @@ class Registry:
         return Registry([*kept, Plugin(report=report, components=specs)])
 
     def with_pipelines(self, *specs: PipelineSpec, provider: str = LOCAL) -> Registry:
-        """A registry with these presets too, as `provider/name`."""
+        """A registry with these presets too, as `provider/name`; one of the same id is replaced.
+
+        Raises:
+            SpecError: two of `specs` have one name.
+        """
+        provider = normalize(provider)
+        claim(provider, (), specs, Taken())
+        names = {spec.name for spec in specs}
+        kept = [
+            replace(plugin, pipelines=tuple(spec for spec in plugin.pipelines if spec.name not in names))
+            if plugin.report.provider == provider
+            else plugin
+            for plugin in self._plugins
+        ]
         report = PluginReport(
             provider=provider, version="", entry_point="", state="ok", pipelines=tuple(spec.name for spec in specs)
         )
-        return Registry([*self._plugins, Plugin(report=report, pipelines=specs)])
+        return Registry([*kept, Plugin(report=report, pipelines=specs)])
 
     def __repr__(self) -> str:
         rows = [f"{KIND_NAMES[item.spec.kind]:<18} {item.id:<38} {item.spec.summary}" for item in self.components()]
@@ -170,20 +189,19 @@ class Registry:
     @staticmethod
     def _without(plugin: Plugin, specs: tuple[ComponentSpec[Any], ...], provider: str) -> Plugin:
         configs = {spec.config for spec in specs}
-        names = {(spec.kind, spec.name) for spec in specs} if plugin.report.provider == provider else set()
-        kept = tuple(s for s in plugin.components if s.config not in configs and (s.kind, s.name) not in names)
-        return Plugin(report=plugin.report, components=kept, pipelines=plugin.pipelines)
+        names = {spec.name for spec in specs} if plugin.report.provider == provider else set()
+        kept = tuple(spec for spec in plugin.components if spec.config not in configs and spec.name not in names)
+        return replace(plugin, components=kept)
 
     def _find(self, pool: list[Item], name: str, noun: str) -> Item:
         provider, _, bare = name.rpartition("/")
         provider = normalize(provider) if provider else ""
         matches = [item for item in pool if item.spec.name == bare and provider in ("", item.provider)]
         if not matches:
-            renamed = [item for item in pool if bare in item.spec.renamed_from and provider in ("", item.provider)]
-            for item in renamed[:1]:
-                text = f"{name!r} is now {item.id!r}; write that, the old name will go"
+            matches = [item for item in pool if bare in item.spec.renamed_from and provider in ("", item.provider)]
+            if len(matches) == 1:
+                text = f"{name!r} is now {matches[0].id!r}; write that, the old name will go"
                 warnings.warn(text, RenamedWarning, stacklevel=4)
-            matches = renamed
         if len(matches) > 1:
             ids = [item.id for item in matches]
             raise AmbiguousNameError(f"{noun} {name!r} is provided by {len(ids)} plugins; write one of {listed(ids)}")
@@ -194,14 +212,19 @@ class Registry:
     def _advice(self, name: str, provider: str, pool: list[Item], noun: str) -> str:
         # The core's own distribution is always there, also in a registry without plugins.
         installed = {report.provider for report in self.reports} | {"affectkit"}
-        disabled = [report for report in self.reports if report.provider == provider and report.state == "disabled"]
-        if disabled:
-            return f"{provider} is switched off by AFFECTKIT_DISABLE_PLUGINS"
+        for report in self.reports:
+            if report.provider == provider and report.state == "disabled":
+                return f"{provider} is switched off by AFFECTKIT_DISABLE_PLUGINS"
+            if report.provider == provider and report.state == "other-api":
+                return f"{provider} is {report.error}"
         if provider == LOCAL:
             return "it was made in a session or notebook; pass registry=default_registry().with_components(...)"
-        if provider and provider not in installed:
+        if NAME.fullmatch(provider) and provider not in installed:
             return f"run pip install {provider}"
-        return did_you_mean(name, _short_names(pool), noun=f"{noun}s at hand")
+        bare = name.rpartition("/")[2]
+        others = [item for item in self._components if item.spec.name == bare and provider in ("", item.provider)]
+        kinds = "".join(f"{item.id} is a {KIND_NAMES[item.spec.kind]}; " for item in others[:1])
+        return kinds + did_you_mean(name, _short_names(pool), noun=f"{noun}s at hand")
 
     def _failures(self) -> str:
         failed = [report for report in self.reports if report.state == "failed"]

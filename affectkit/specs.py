@@ -8,7 +8,7 @@ import importlib.util
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 from affectkit.configs import (
     ComponentConfig,
@@ -25,7 +25,7 @@ from affectkit.configs import (
     TemporalConfig,
 )
 from affectkit.errors import ConfigError, MissingDependencyError, SpecError
-from affectkit.fields import field_types
+from affectkit.fields import FrozenMapping, field_types
 from affectkit.streams import FeatureStream, FrameStream, PredictionStream
 
 if TYPE_CHECKING:
@@ -137,6 +137,7 @@ class Weights:
         for name in ("license", "training_data_terms"):
             if not getattr(self, name).strip():
                 raise SpecError(f"{where}: {name} is empty; say what is known, or 'unknown'")
+        object.__setattr__(self, "metrics", FrozenMapping(self.metrics))
 
     @property
     def is_synthetic(self) -> bool:
@@ -144,8 +145,13 @@ class Weights:
         return self.training_data_terms == "synthetic"
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class _Record:
+    """Tells type checkers that subclasses are frozen dataclasses, which at run time they inherit: it is faster."""
+
+
 @dataclass(frozen=True, kw_only=True)
-class ComponentSpec(Generic[C]):
+class ComponentSpec(_Record, Generic[C]):
     """Advertisement of one component. Use the subclass of its kind.
 
     Attributes:
@@ -217,6 +223,8 @@ class ComponentSpec(Generic[C]):
         if self.config.__post_init__ is not ComponentConfig.__post_init__:
             name = self.config.__name__
             raise SpecError(f"{where}: {name} overrides __post_init__; write its rules in validate(self)")
+        if missing := sorted(getattr(self.config, "__abstractmethods__", ())):
+            raise SpecError(f"{where}: config {self.config.__name__} has no {missing[0]!r}; define it")
         field_types(self.config)
 
     def example_config(self) -> C:
@@ -224,7 +232,6 @@ class ComponentSpec(Generic[C]):
         return self.example if self.example is not None else self.config()
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MotionSpec(ComponentSpec[Motion]):
     """Advertises a motion front-end."""
 
@@ -234,7 +241,6 @@ class MotionSpec(ComponentSpec[Motion]):
     factory: Callable[[Motion, FrameStream], MotionFrontEnd[Motion]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FeaturesSpec(ComponentSpec[Features]):
     """Advertises a feature extractor."""
 
@@ -244,7 +250,6 @@ class FeaturesSpec(ComponentSpec[Features]):
     factory: Callable[[Features, FrameStream], FeatureExtractor[Features]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FusionSpec(ComponentSpec[FusionC]):
     """Advertises a fusion. Its factory gets the mapping of streams by branch name."""
 
@@ -254,7 +259,6 @@ class FusionSpec(ComponentSpec[FusionC]):
     factory: Callable[[FusionC, Mapping[str, FeatureStream]], Fusion[FusionC]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TemporalSpec(ComponentSpec[Temporal]):
     """Advertises a temporal encoder."""
 
@@ -264,7 +268,6 @@ class TemporalSpec(ComponentSpec[Temporal]):
     factory: Callable[[Temporal, FeatureStream], TemporalEncoder[Temporal]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class HeadSpec(ComponentSpec[Head]):
     """Advertises a task head."""
 
@@ -274,7 +277,6 @@ class HeadSpec(ComponentSpec[Head]):
     factory: Callable[[Head, FeatureStream], TaskHead[Head]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LateFusionSpec(ComponentSpec[Late]):
     """Advertises a late fusion. Its factory gets the members' streams, restricted to the common targets."""
 
@@ -284,7 +286,6 @@ class LateFusionSpec(ComponentSpec[Late]):
     factory: Callable[[Late, Mapping[str, PredictionStream]], LateFusion[Late]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ScoreMapSpec(ComponentSpec[Map]):
     """Advertises a score map."""
 
@@ -294,7 +295,6 @@ class ScoreMapSpec(ComponentSpec[Map]):
     factory: Callable[[Map, PredictionStream], ScoreMap[Map]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FaceDetectorSpec(ComponentSpec[Faces]):
     """Advertises a face detector. Its factory gets the config alone."""
 
@@ -304,7 +304,6 @@ class FaceDetectorSpec(ComponentSpec[Faces]):
     factory: Callable[[Faces], FaceDetector[Faces]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class SpotterSpec(ComponentSpec[Spot]):
     """Advertises a spotter. Its factory gets the stream of frames that it will see."""
 
@@ -314,7 +313,6 @@ class SpotterSpec(ComponentSpec[Spot]):
     factory: Callable[[Spot, FrameStream], Spotter[Spot]] | Lazy
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class DatasetSpec(ComponentSpec[Data]):
     """Advertises a dataset reader. Its factory gets the config alone."""
 

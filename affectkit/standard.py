@@ -13,7 +13,8 @@ from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
 from affectkit.motion import frame_difference, optical_flow
-from affectkit.specs import ComponentSpec
+from affectkit.presets import starter
+from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.temporal import gru, transformer
 
 _MODULES = (
@@ -33,3 +34,13 @@ def affectkit_components() -> Iterable[ComponentSpec[Any]]:
     """Yield the spec of every standard component."""
     for module in _MODULES:
         yield module.SPEC
+
+
+@hookimpl
+def affectkit_pipelines() -> Iterable[PipelineSpec]:
+    """Yield the presets of the core."""
+    yield PipelineSpec(
+        name="starter",
+        config=starter,
+        summary="A small causal pipeline to start from, untrained: expression, valence and arousal of every frame.",
+    )

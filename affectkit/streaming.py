@@ -8,15 +8,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from affectkit.errors import InputError, join
+import torch
+
+from affectkit.ensemble_model import Ensemble
+from affectkit.errors import InputError
 from affectkit.interfaces import State
 from affectkit.model import Model, Pipeline, check_batch, run_maps, score
 from affectkit.sequences import Batch, Scores, Sequence
+from affectkit.streams import PredictionStream
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from affectkit.ensemble_model import Ensemble
 
 
 class Stream(ABC):
@@ -24,17 +26,21 @@ class Stream(ABC):
 
     @abstractmethod
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
-        """Score one time step: every sequence of the batch has T = 1. Scores are `(B, 1, K)`."""
+        """Score one time step: every sequence of the batch has T = 1. Scores are `(B, 1, K)`, without gradients.
+
+        Raises:
+            InputError: the batch is not as the input streams say, or has another B or T.
+        """
 
 
 class PipelineStream(Stream):
     """A streaming session of a pipeline."""
 
     def __init__(self, model: Pipeline, batch: int) -> None:
-        check_streamable(model)
         self.model, self.batch = model, batch
         self.states: dict[str, State] = {path: stage.initial_state(batch) for path, stage in model.stages().items()}
 
+    @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
         features = self.features(batch)
         return score(self.model, features, None, {})
@@ -72,11 +78,11 @@ class EnsembleStream(Stream):
     """A streaming session of an ensemble: one session per member."""
 
     def __init__(self, model: Ensemble, batch: int) -> None:
-        check_streamable(model)
         self.model = model
-        self.members: dict[str, Any] = {name: model.members[name].stream(batch) for name in model.members}
+        self.members = {name: open_stream(model.members[name], batch) for name in model.members}
         self.state = model.fusion.initial_state(batch) if model.config.level == "features" else None
 
+    @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
         if self.model.config.level == "features":
             return score(self.model, self.features(batch), None, {})
@@ -95,12 +101,22 @@ class EnsembleStream(Stream):
         return fused  # type: ignore[no-any-return]
 
 
-def check_streamable(model: Model, prefix: str = "") -> None:
+def open_stream(model: Model, batch: int) -> PipelineStream | EnsembleStream:
+    """A session of a model that was checked, as a part of an ensemble that was."""
+    if isinstance(model, Ensemble):
+        return EnsembleStream(model, batch)
+    assert isinstance(model, Pipeline)
+    return PipelineStream(model, batch)
+
+
+def check_streamable(model: Model) -> None:
     """Raise InputError naming the first stage that can't stream."""
+    if not model.traced.outputs:
+        raise InputError("stream: the pipeline has no heads; its events come from the spotter")
     for path, stage in model.stages().items():
         if not stage.can_stream:
             component = model.registry.id_of(type(stage.config))
-            raise InputError(f"{join(prefix, path)}: {component} can't stream; use a causal stage there")
-    for name, output in model.traced.outputs.items():
-        if output.resolution == "clip":
-            raise InputError(f"{join(prefix, name)}: scores a whole clip; give it resolution='frame' to stream")
+            raise InputError(f"{path}: {component} can't stream; use a causal stage there")
+    for path, output in ((step.path, step.output) for step in model.traced if not step.path.startswith("members.")):
+        if isinstance(output, PredictionStream) and output.resolution == "clip":
+            raise InputError(f"{path}: scores a whole clip; give it resolution='frame' to stream")

@@ -18,6 +18,7 @@ Problem = Literal["multiclass", "multilabel", "ordinal", "regression"]
 Resolution = Literal["frame", "clip"]
 
 UNITS: tuple[Unit, ...] = ("intensity", "pixel", "iod", "relative")
+RESOLUTIONS: tuple[Resolution, ...] = ("frame", "clip")
 PROBLEMS: tuple[Problem, ...] = ("multiclass", "multilabel", "ordinal", "regression")
 RGB = ("r", "g", "b")
 S = TypeVar("S", "FrameStream", "FeatureStream")
@@ -56,7 +57,10 @@ class FrameStream:
             raise ConfigError(f"unknown unit {self.unit!r}", f"units: {listed(UNITS)}", path="unit")
         _positive(self.height, "height")
         _positive(self.width, "width")
-        _rate(self.fps)
+        object.__setattr__(self, "fps", _rate(self.fps))
+        if not isinstance(self.alignment, str) or not self.alignment:
+            fact = f"{self.alignment!r} is no template's name"
+            raise ConfigError(fact, "write 'none' for frames as they are", path="alignment")
 
     def __str__(self) -> str:
         time = ",".join(self.steps) if self.steps else "T"
@@ -84,7 +88,7 @@ class FeatureStream:
         object.__setattr__(self, "steps", _names(self.steps, "steps"))
         _positive(self.dim, "dim")
         _positive(self.stride, "stride")
-        _rate(self.fps)
+        object.__setattr__(self, "fps", _rate(self.fps))
 
     def __str__(self) -> str:
         time = ",".join(self.steps) if self.steps else "T"
@@ -114,6 +118,9 @@ class PredictionStream:
             raise ConfigError("no targets", "name at least one", path="targets")
         if self.problem not in PROBLEMS:
             raise ConfigError(f"unknown problem {self.problem!r}", f"problems: {listed(PROBLEMS)}", path="problem")
+        if self.resolution not in RESOLUTIONS:
+            fact = f"unknown resolution {self.resolution!r}"
+            raise ConfigError(fact, f"resolutions: {listed(RESOLUTIONS)}", path="resolution")
         if self.problem == "multiclass" and len(self.targets) < 2:
             raise ConfigError(f"one target {self.targets[0]!r}", "multiclass needs two or more", path="targets")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
@@ -162,7 +169,7 @@ def require_size(stream: FrameStream, *, at_least: int, multiple_of: int = 1) ->
 
 
 def _names(names: Items[str], path: str) -> tuple[str, ...]:
-    if isinstance(names, str) or not all(isinstance(name, str) and name for name in names):
+    if not isinstance(names, tuple | list) or not all(isinstance(name, str) and name for name in names):
         raise ConfigError(f"{names!r} is no tuple of names", "write ('a', 'b')", path=path)
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
@@ -175,6 +182,9 @@ def _positive(value: int, path: str) -> None:
         raise ConfigError(f"{value!r} is not a positive whole number", "write 1 or more", path=path)
 
 
-def _rate(fps: float | None) -> None:
-    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf")):
+def _rate(fps: float | None) -> float | None:
+    if fps is None:
+        return None
+    if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
         raise ConfigError(f"{fps!r} is not a frame rate", "write frames per second, or leave it out", path="fps")
+    return float(fps)

@@ -7,12 +7,12 @@ the plugin's package (`url="package:..."`), the cache. Fetching verifies before 
 from __future__ import annotations
 
 import hashlib
+import http.client
 import importlib.resources
 import os
 import re
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,7 +68,7 @@ def fetch_weights(weights: Weights, provider: str, *, progress: Progress | None 
         try:
             with urllib.request.urlopen(weights.url, timeout=60) as response:
                 done = _copy(response, file, weights.size, progress)
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise WeightsError(
                 f"{weights.url}: download failed ({reason}); "
@@ -114,13 +114,12 @@ def cache_folder() -> Path:
 def _search(folder: Path, name: str, weights: Weights) -> Path | None:
     if not folder.is_dir():
         raise WeightsError(f"AFFECTKIT_WEIGHTS: {str(folder)!r} is no folder; name one, or unset it")
-    if (folder / name).is_file():
-        return verify(folder / name, weights)
-    # The same file under another name: sizes first, since hashing a folder of large files is slow.
-    for path in sorted(folder.iterdir()):
+    # The file may have another name, and its name another file: half of what is published is `model.safetensors`.
+    # Sizes first, since hashing a folder of large files is slow.
+    for path in sorted(folder.iterdir(), key=lambda path: (path.name != name, path.name)):
         if path.is_file() and path.stat().st_size == weights.size and sha256(path) == weights.sha256:
             return path
-    return None
+    return verify(folder / name, weights) if (folder / name).is_file() else None
 
 
 def _cache_path(weights: Weights, provider: str, name: str) -> Path:
@@ -142,8 +141,8 @@ def _package_file(weights: Weights) -> Path:
     package, _, inner = weights.url.removeprefix("package:").partition("/")
     parts = [_safe(part, "file name") for part in inner.split("/")]
     try:
-        path = Path(str(importlib.resources.files(package).joinpath(*parts)))
-    except ModuleNotFoundError as error:
+        path = Path(str(importlib.resources.files(_safe(package, "package")).joinpath(*parts)))
+    except (ModuleNotFoundError, TypeError) as error:  # TypeError: a module that is no package
         raise WeightsError(f"{weights.url}: no package {package!r}; reinstall the plugin") from error
     if not path.is_file():
         raise WeightsError(f"{weights.url}: the package does not hold that file; reinstall the plugin")

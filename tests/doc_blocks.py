@@ -8,11 +8,14 @@ import io
 import re
 import shlex
 import sys
+import tomllib
 import types
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from affectkit import registry
 
 _FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,})(?P<language>[\w+-]*)[ \t]*(?P<info>.*)$")
 _TITLE = re.compile(r'title="([^"]+)"')
@@ -45,7 +48,7 @@ class Block:
     @property
     def is_output(self) -> bool:
         """Whether it is marked as what the Python block before it prints."""
-        return self.language == "text" and "output" in self.info.split()
+        return self.language == "text" and self.title == "output"
 
     @property
     def where(self) -> str:
@@ -78,7 +81,7 @@ def run_page(page: Path, folder: Path) -> int:
     """Run a page's Python top to bottom in one namespace, in `folder`, with warnings as errors.
 
     A block with a title is written to that file first; a Python one is then imported, and its names are the page's
-    too. Other blocks with a title are written, so that Python after them can read them.
+    too. A block `pyproject.toml` counts as installed from then on, so that its plugin is discovered.
 
     Arguments:
         page: the Markdown file.
@@ -88,7 +91,7 @@ def run_page(page: Path, folder: Path) -> int:
         How many Python blocks ran.
 
     Raises:
-        AssertionError: a block raised, or did not print what the `text output` block after it shows.
+        AssertionError: a block raised, or did not print what the `text` block with the title `output` after it shows.
     """
     count = 0
     page_blocks = blocks(page)
@@ -98,6 +101,9 @@ def run_page(page: Path, folder: Path) -> int:
                 path = folder / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text, encoding="utf-8")
+                if path.name == "pyproject.toml":
+                    _install(path)
+                registry._discovered.cache_clear()
             if block.language != "python":
                 continue
             printed = _run(block, namespace)
@@ -143,6 +149,19 @@ def _import(title: str) -> dict[str, object]:
     return {key: value for key, value in vars(importlib.import_module(name)).items() if not key.startswith("__")}
 
 
+def _install(pyproject: Path) -> None:
+    """Write the metadata that an installed distribution has, beside its sources."""
+    project = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]
+    folder = pyproject.parent / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
+    folder.mkdir(exist_ok=True)
+    metadata = f"Metadata-Version: 2.1\nName: {project['name']}\nVersion: {project['version']}\n"
+    (folder / "METADATA").write_text(metadata, encoding="utf-8")
+    groups = project.get("entry-points", {}).items()
+    text = "".join(f"[{group}]\n" + "".join(f"{k} = {v}\n" for k, v in points.items()) for group, points in groups)
+    (folder / "entry_points.txt").write_text(text, encoding="utf-8")
+    importlib.invalidate_caches()
+
+
 def _lines(text: str) -> list[str]:
     return [line.rstrip() for line in text.strip().splitlines()]
 
@@ -162,6 +181,7 @@ def _process(folder: Path, page: Path) -> Iterator[dict[str, object]]:
             yield vars(module)
     finally:
         sys.path[:], sys.dont_write_bytecode = path, cached
+        registry._discovered.cache_clear()
         for name, known in list(sys.modules.items()):
             file = getattr(known, "__file__", None)
             if name not in before and (known is module or (file and Path(file).is_relative_to(folder))):

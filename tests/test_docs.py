@@ -58,7 +58,7 @@ def test_commands_of_the_page_exist(page: Path) -> None:
 
 
 def check_command(where: str, words: list[str]) -> None:
-    parser = importlib.import_module("affectkit.cli").build_parser()
+    parser = importlib.import_module("affectkit.cli").make_parser()
     assert isinstance(parser, argparse.ArgumentParser)
     code: object = 0
     try:
@@ -66,6 +66,13 @@ def check_command(where: str, words: list[str]) -> None:
     except SystemExit as stop:  # `--help` ends with 0
         code = stop.code
     assert code == 0, f"{where}: affectkit {' '.join(words)}: the command line refuses this"
+
+
+def test_every_fence_is_one_that_the_site_renders() -> None:
+    for page in PAGES:
+        for block in blocks(page):
+            # a bare word after the language, as in `text output`, would show the fence itself on the page
+            assert re.fullmatch(r'(\w+="[^"]*" *)*', block.info), f"{block.where}: {block.info!r} after the fence"
 
 
 def navigation() -> list[str]:
@@ -133,7 +140,7 @@ def test_a_warning_fails_a_block(tmp_path: Path) -> None:
 
 
 def test_wrong_output_is_reported(tmp_path: Path) -> None:
-    page = write_page(tmp_path, "```python\nprint(1 + 1)\n```\n\n```text output\n3\n```\n")
+    page = write_page(tmp_path, '```python\nprint(1 + 1)\n```\n\n```text title="output"\n3\n```\n')
     with pytest.raises(AssertionError) as caught:
         run_page(page, tmp_path)
     assert str(caught.value).splitlines()[0] == f"{page}:6: the block before it printed"

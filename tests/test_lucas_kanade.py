@@ -14,7 +14,7 @@ from affectkit.ops.lucas_kanade import gaussian_blur, lucas_kanade, lucas_kanade
 def texture(x: Tensor, y: Tensor) -> Tensor:
     """A smooth picture in [0, 1], defined between the pixels too, so that warps of it are exact."""
     waves = [(0.8, 0.3), (-0.4, 0.9), (0.6, -0.7), (0.2, 0.5), (-1.0, 0.1), (0.9, 0.8), (-0.3, -0.4), (0.1, 1.1)]
-    return 0.5 + sum(0.06 * torch.sin(a * x + b * y + 3 * a - 2 * b) for a, b in waves)
+    return 0.5 + 0.06 * torch.stack([torch.sin(a * x + b * y + 3 * a - 2 * b) for a, b in waves]).sum(dim=0)
 
 
 def warped_pair(size: int, largest: float) -> tuple[Tensor, Tensor, Tensor]:

@@ -204,7 +204,7 @@ def test_a_rotation_has_no_strain_to_first_order() -> None:
 
 def test_strain_of_no_flow_has_a_finite_gradient() -> None:
     still = torch.zeros(1, 2, 5, 5, requires_grad=True)
-    optical_strain(still).sum().backward()
+    optical_strain(still).sum().backward()  # type: ignore[no-untyped-call]
     assert still.grad is not None
     assert torch.equal(still.grad, torch.zeros(1, 2, 5, 5))
 

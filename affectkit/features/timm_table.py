@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -39,7 +38,7 @@ class TimmModel(NamedTuple):
 @functools.cache
 def timm_models() -> Mapping[str, TimmModel]:
     """The committed table: model name without tag (`resnet18`, not `resnet18.a1_in1k`) to what is known of it."""
-    rows = json.loads(files("affectkit.features").joinpath(TABLE).read_text(encoding="utf-8"))
+    rows = json.loads(Path(__file__).with_name(TABLE).read_text(encoding="utf-8"))
     return {name: TimmModel(*row) for name, row in rows.items()}
 
 

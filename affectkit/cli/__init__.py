@@ -1,0 +1,102 @@
+"""The command `affectkit`. One file per command; what only looks things up never imports torch.
+
+Exit codes: 0 all is well, 1 an error of affectkit's (one line on stderr) or a failed check, 2 wrong usage,
+130 stopped with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Iterator, Sequence as Items
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+from affectkit.cli import analyze, check, components, demo, describe, plugins
+from affectkit.cli.output import Output
+from affectkit.errors import AffectkitError, PluginWarning, RenamedWarning, UntrainedWarning
+
+COMMANDS = (demo, analyze, plugins, components, describe, check)
+
+
+def main(argv: Items[str] | None = None) -> int:
+    """Run a command line and return its exit code; `argv` is without the program's name."""
+    parser = make_parser()
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
+        return int(stop.code or 0)
+    if args.command is None:
+        parser.print_help(sys.stderr)
+        return 2
+    output = Output(as_json=args.json)
+    with _warnings_as_lines():
+        try:
+            code: int = args.run(args, output)
+        except AffectkitError as error:
+            if args.traceback:
+                raise
+            _report(f"error: {error}", error)
+            return 1
+        except KeyboardInterrupt as stop:
+            _report("stopped", stop)
+            return 130
+        return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="affectkit", description="Facial-affect systems from interchangeable components.", allow_abbrev=False
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for module in COMMANDS:
+        name = module.__name__.rpartition(".")[2]
+        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
+        module.add_arguments(command)
+        command.add_argument("--json", action="store_true", help="print JSON for programs")
+        command.add_argument("--traceback", action="store_true", help="show where an error arose")
+        command.set_defaults(run=module.run)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for, since that takes longer than parsing."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any, **kwargs: Any) -> None:
+        from importlib.metadata import version
+
+        sys.stdout.write(f"affectkit {version('affectkit')}\n")
+        parser.exit(0)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Our own warnings as one line each on stderr, without the place in the code."""
+    with warnings.catch_warnings():
+        for category in (PluginWarning, RenamedWarning, UntrainedWarning):
+            warnings.simplefilter("always", category)
+        show = warnings.showwarning
+
+        def line(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if issubclass(category, PluginWarning | RenamedWarning | UntrainedWarning):
+                sys.stderr.write(f"warning: {message}\n")
+            else:
+                show(message, category, filename, lineno, file, line)
+
+        warnings.showwarning = line
+        yield
+
+
+def _report(text: str, error: BaseException) -> None:
+    """A line on stderr, and the notes that the error carries, such as where the rows so far are."""
+    sys.stderr.write("\n".join([text, *getattr(error, "__notes__", [])]) + "\n")

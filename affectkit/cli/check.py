@@ -1,0 +1,71 @@
+"""`affectkit check`: whether the stages of a pipeline fit, or a plugin keeps what it promises."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from typing import Any
+
+from affectkit.cli.output import Output
+
+SUMMARY = "check a pipeline file, preset or saved model, or the components of a plugin"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`TARGET`."""
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help="a .toml or .json file, a preset, a saved model's folder, or an installed plugin's distribution",
+    )
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Print the trace and `ok`, or the result of every check."""
+    from affectkit.errors import RegistryError, did_you_mean
+    from affectkit.lookup import find_preset, is_path
+    from affectkit.plugins import normalize
+    from affectkit.registry import default_registry
+
+    registry = default_registry()
+    if is_path(args.target) or find_preset(args.target, registry) is not None:
+        return _check_pipeline(args.target, registry, output)
+    provider = normalize(args.target)
+    providers = list(dict.fromkeys(report.provider for report in registry.reports))
+    if provider in providers:
+        return _check_plugin(provider, output)
+    known = [*(preset.spec.name for preset in registry.presets()), *providers]
+    hint = did_you_mean(args.target, known, noun="presets and plugins")
+    raise RegistryError(f"no file, preset or plugin {args.target!r}; {hint}")
+
+
+def _check_pipeline(name: str, registry: Any, output: Output) -> int:
+    from affectkit.cli.trace import print_trace, trace_data
+    from affectkit.lookup import find_config
+
+    config, kind = find_config(name, registry)
+    if kind == "saved model":
+        from pathlib import Path
+
+        from affectkit.artifact import read_artifact
+
+        read_artifact(Path(name))
+    trace = config.trace(registry=registry)
+    output.json({"ok": True, "kind": kind, **trace_data(config, trace)})
+    print_trace(output, config, trace)
+    output.text("ok")
+    return 0
+
+
+def _check_plugin(distribution: str, output: Output) -> int:
+    from affectkit.testing import run_checks
+
+    results = run_checks(distribution=distribution)
+    failed = sum(result.status == "failed" for result in results)
+    output.json([dataclasses.asdict(result) for result in results])
+    output.table(
+        ["component", "check", "status", "message"],
+        [[result.component, result.check, result.status, result.message] for result in results],
+    )
+    output.text(f"{failed} of {len(results)} checks failed" if failed else f"{len(results)} checks, none failed")
+    return 1 if failed else 0

@@ -1,0 +1,160 @@
+"""`affectkit describe`: everything about a component, a preset, a pipeline file or a saved model."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from affectkit.cli.output import Output
+
+SUMMARY = "show a component, preset, pipeline file or saved model"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`NAME`, and `--kind` where several kinds have that name."""
+    parser.add_argument("name", metavar="NAME", help="a name, an id, a .toml or .json file, or a saved model's folder")
+    parser.add_argument("--kind", metavar="K", help="only look among this kind, such as temporal or pipeline")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Print what is known about `NAME`."""
+    from affectkit.lookup import is_path
+    from affectkit.registry import default_registry
+
+    registry = default_registry()
+    if args.kind is None and is_path(args.name):
+        _describe_path(Path(args.name), registry, output)
+        return 0
+    item = _find(args.name, args.kind, registry)
+    if hasattr(item.spec, "kind"):
+        _describe_component(item, output)
+    else:
+        _describe_preset(item, registry, output)
+    return 0
+
+
+def _find(name: str, kind: str | None, registry: Any) -> Any:
+    from affectkit.errors import AmbiguousNameError, RegistryError, did_you_mean
+    from affectkit.specs import KIND_NAMES
+
+    if kind is not None:
+        return registry.preset(name) if kind == "pipeline" else registry.component(kind, name)
+    found = []
+    for one in (*KIND_NAMES, "pipeline"):
+        try:
+            found.append((one, registry.preset(name) if one == "pipeline" else registry.component(one, name)))
+        except AmbiguousNameError:
+            raise
+        except RegistryError:
+            continue
+    if len(found) > 1:
+        kinds = " or ".join(one for one, _ in found)
+        raise AmbiguousNameError(f"{name!r} is the name of {len(found)} kinds; add --kind {kinds}")
+    if not found:
+        provider = name.rpartition("/")[0]
+        if provider and provider not in {report.provider for report in registry.reports}:
+            raise RegistryError(f"no component or pipeline {name!r}; run pip install {provider}")
+        known = [*registry.names(tuple(KIND_NAMES)), *(preset.spec.name for preset in registry.presets())]
+        raise RegistryError(f"no component or pipeline {name!r}; {did_you_mean(name, known, noun='names')}")
+    return found[0][1]
+
+
+def _describe_component(item: Any, output: Output) -> None:
+    from affectkit.cli.field_table import describe_fields
+    from affectkit.specs import KIND_NAMES
+
+    spec = item.spec
+    fields = describe_fields(spec.config, spec.example)
+    output.json(
+        {
+            "kind": spec.kind,
+            "id": item.id,
+            "version": item.version,
+            "summary": spec.summary,
+            "experimental": spec.experimental,
+            "config": f"{spec.config.__module__}.{spec.config.__qualname__}",
+            "fields": [dataclasses.asdict(field) for field in fields],
+            "requires": [dataclasses.asdict(requirement) for requirement in spec.requires],
+            "weights": [dataclasses.asdict(weights) for weights in spec.weights],
+            "citation": spec.citation,
+        }
+    )
+    output.text(f"{item.id} {item.version}, {KIND_NAMES[spec.kind]}{', experimental' if spec.experimental else ''}")
+    output.text(spec.summary)
+    output.text(f"in Python: from {spec.config.__module__} import {spec.config.__qualname__}")
+    if fields:
+        rows = [[field.name, field.type, field.default, field.domain, field.doc] for field in fields]
+        any_dial = any(field.domain for field in fields)
+        columns = ["field", "type", "default", "dial over", "meaning"]
+        output.table(*_without(columns, rows, 3) if not any_dial else (columns, rows))
+    for requirement in spec.requires:
+        output.text(f"needs: {requirement.module} ({requirement.install})")
+    _print_weights(spec.weights, output)
+    if spec.citation:
+        output.text(f"citation: {spec.citation}")
+
+
+def _describe_preset(item: Any, registry: Any, output: Output) -> None:
+    from affectkit.cli.trace import print_trace, trace_data
+
+    config = item.spec.make()
+    trace = config.trace(registry=registry)
+    weights = (item.spec.weights,) if item.spec.weights is not None else ()
+    output.json(
+        {
+            "kind": "pipeline",
+            "id": item.id,
+            "version": item.version,
+            "summary": item.spec.summary,
+            "weights": [dataclasses.asdict(one) for one in weights],
+            "citation": item.spec.citation,
+            **trace_data(config, trace),
+        }
+    )
+    output.text(f"{item.id} {item.version}, pipeline")
+    output.text(item.spec.summary)
+    print_trace(output, config, trace)
+    if not weights:
+        output.text("no published weights: it has to be trained first")
+    _print_weights(weights, output)
+    if item.spec.citation:
+        output.text(f"citation: {item.spec.citation}")
+
+
+def _describe_path(path: Path, registry: Any, output: Output) -> None:
+    from affectkit.cli.trace import print_trace, trace_data
+    from affectkit.lookup import find_config, read_saved_config
+
+    config, kind = find_config(path, registry)
+    trace = config.trace(registry=registry)
+    saved = read_saved_config(path) if kind == "saved model" else {}
+    facts = {name: saved[name] for name in ("affectkit", "requires", "weights") if name in saved}
+    output.json({"kind": kind, "path": str(path), **facts, **trace_data(config, trace)})
+    output.text(f"{path}, {kind}")
+    print_trace(output, config, trace)
+    if not saved:
+        return
+    output.text(f"saved by affectkit {saved.get('affectkit', '?')}")
+    for item in saved.get("requires", ()):
+        output.text(f"needs: {item['distribution']} {item['version']}")
+    weights = saved.get("weights", {})
+    output.text(f"weights: sha256 {weights.get('sha256', '?')}")
+    for item in weights.get("provenance", ()):
+        output.text(
+            f"  from {item['name']}: license {item['license']}, training data {item['training_data_terms']}, {item['url']}"
+        )
+
+
+def _print_weights(weights: Any, output: Output) -> None:
+    if weights:
+        rows = [
+            [one.name, f"{one.size / 1e6:.1f} MB", one.license, one.training_data_terms, ", ".join(one.targets), one.url]
+            for one in weights
+        ]
+        output.table(["weights", "size", "license", "training data", "targets", "url"], rows)
+
+
+def _without(columns: list[str], rows: list[list[Any]], at: int) -> tuple[list[str], list[list[Any]]]:
+    return columns[:at] + columns[at + 1 :], [row[:at] + row[at + 1 :] for row in rows]

@@ -1,0 +1,73 @@
+"""What a name given to `analyze` or the command line means: a file, a saved model, a preset. No torch."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from affectkit.codec import Data
+from affectkit.configs import ModelConfig
+from affectkit.errors import ArtifactError, ConfigError, RegistryError
+from affectkit.files import config_from_data, parse_text, read_config
+from affectkit.registry import Preset, Registry
+
+ENDINGS = (".toml", ".json")
+# What a saved model calls its config; affectkit.artifact, which writes it, needs torch.
+CONFIG_FILE = "pipeline.json"
+
+
+def is_path(name: str | Path) -> bool:
+    """Whether `name` is there, or is written as a path: never a preset or hub id."""
+    text = str(name)
+    return Path(name).exists() or text.startswith((".", "~", os.sep)) or Path(name).suffix in ENDINGS
+
+
+def is_saved_model(path: str | Path) -> bool:
+    """Whether `path` is a folder with a saved model's config."""
+    return (Path(path) / CONFIG_FILE).is_file()
+
+
+def read_saved_config(folder: str | Path) -> Data:
+    """`pipeline.json` of a saved model, as data. The weights are not looked at.
+
+    Raises:
+        ArtifactError: it is missing, or is no saved model's.
+    """
+    path = Path(folder) / CONFIG_FILE
+    if not path.is_file():
+        raise ArtifactError(f"{folder}: no {CONFIG_FILE}; give a saved model, or a .toml or .json file")
+    try:
+        data = parse_text(path.read_text(encoding="utf-8"), ".json", str(path))
+    except (ConfigError, OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(str(error)) from error
+    if not isinstance(data.get("config"), dict):
+        raise ArtifactError(f"{path}: 'config' is missing; save the model again")
+    return data
+
+
+def find_config(name: str | Path, registry: Registry) -> tuple[ModelConfig, str]:
+    """The config that `name` means, and what it was found as: `file`, `saved model` or `preset`.
+
+    Raises:
+        ConfigError, ArtifactError: a file or folder that is not what it should be.
+        RegistryError: no such preset, or a component that no plugin provides.
+    """
+    if Path(name).is_dir():
+        data = read_saved_config(name)
+        try:
+            return config_from_data(data["config"], registry=registry), "saved model"
+        except ConfigError as error:
+            raise ArtifactError(f"{Path(name) / CONFIG_FILE}: {error}") from error
+    if is_path(name):
+        return read_config(name, registry=registry), "file"
+    return registry.preset(str(name)).spec.make(), "preset"
+
+
+def find_preset(name: str | Path, registry: Registry) -> Preset | None:
+    """The preset `name`, or None where it is a path or no preset."""
+    if is_path(name):
+        return None
+    try:
+        return registry.preset(str(name))
+    except RegistryError:
+        return None

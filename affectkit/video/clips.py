@@ -1,0 +1,83 @@
+"""From a face in a picture to what a pipeline's input takes: crop, size, channels, intensity in [0, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from affectkit.errors import InputError
+from affectkit.records import Face
+from affectkit.streams import RGB, FrameStream, InputStream
+from affectkit.video.reader import VideoFrame
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+GRAY = ("gray",)
+
+
+def video_streams(inputs: Mapping[str, InputStream]) -> dict[str, FrameStream]:
+    """The inputs of a pipeline, checked to be what can be cut from a video.
+
+    Raises:
+        InputError: an input holds stored features, named steps, aligned faces, motion channels or a fixed rate.
+    """
+    streams = {}
+    for name, stream in inputs.items():
+        where = f"inputs.{name}"
+        if not isinstance(stream, FrameStream):
+            raise InputError(
+                f"{where}: takes stored features, and a video gives frames; call the model on the features"
+            )
+        if stream.steps:
+            raise InputError(
+                f"{where}: takes the steps {stream.steps!r}, and no events are found in a video yet; "
+                "cut them out and call the model on them"
+            )
+        if stream.alignment != "none":
+            raise InputError(
+                f"{where}: takes faces aligned to {stream.alignment!r}, and a video's are not aligned yet; "
+                "align them and call the model on the frames"
+            )
+        if stream.channels not in (RGB, GRAY) or stream.unit != "intensity":
+            raise InputError(
+                f"{where}: takes {'+'.join(stream.channels)} in unit {stream.unit!r}, and a video gives intensities "
+                f"of r+g+b or gray; make motion maps by a front-end of the pipeline"
+            )
+        if stream.fps is not None:
+            raise InputError(
+                f"{where}: takes {stream.fps!r} frames per second, and a video is read at its own times; leave fps out"
+            )
+        streams[name] = stream
+    return streams
+
+
+def cut_face(frame: VideoFrame, face: Face, stream: FrameStream) -> NDArray[np.float32]:
+    """The face's box as `(C, H, W)` float32 in [0, 1], stretched to the size of `stream`.
+
+    Raises:
+        InputError: the box lies outside the picture.
+    """
+    import cv2
+    import numpy as np
+
+    height, width = frame.image.shape[:2]
+    left, top, box_width, box_height = face.box
+    x0, x1 = max(round(left), 0), min(round(left + box_width), width)
+    y0, y1 = max(round(top), 0), min(round(top + box_height), height)
+    if x0 >= x1 or y0 >= y1:
+        raise InputError(
+            f"frame {frame.index}: the face's box {face.box!r} has no pixel of the {width}x{height} picture; "
+            "mend the face detector"
+        )
+    shrinks = stream.width <= x1 - x0 and stream.height <= y1 - y0
+    # Resized as floats: rounding to 1/255 would hide the small motions that some pipelines look for.
+    crop = cv2.resize(
+        frame.image[y0:y1, x0:x1].astype(np.float32),
+        (stream.width, stream.height),
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+    if stream.channels == GRAY:
+        crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None]
+    return np.ascontiguousarray(crop.transpose(2, 0, 1)) / np.float32(255.0)

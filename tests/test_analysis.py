@@ -1,0 +1,435 @@
+"""`analyze`: rows per frame on the container's clock, averaged over windows, streamed to a file."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import affectkit
+from affectkit.analysis import analyze, check_device, resolve_model
+from affectkit.artifact import save
+from affectkit.configs import Events, Frames, SpotterConfig, Tracking, Windows
+from affectkit.errors import ConfigError, InputError, SpecError, UntrainedWarning
+from affectkit.files import write_config
+from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.presets import starter
+from affectkit.results.rows import Results, read_results
+from affectkit.specs import FaceDetectorSpec
+from affectkit.streams import FeatureStream, FrameStream
+from tests.brightness import AsIsConfig, BrightFacesConfig, BrightnessConfig, HalvedConfig, LengthConfig, pipeline, registry
+from tests.clips import container_times, write_levels
+
+LEVELS = [20, 60, 100, 140, 180, 220]
+TIMES = [0.0, 0.04, 0.11, 0.12, 0.35, 0.4]
+NAMES = registry()
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    return write_levels(tmp_path / "clip.mp4", LEVELS, TIMES)
+
+
+def run(clip: Path, config: PipelineConfig, **options: Any) -> Results:
+    return analyze(clip, config.build(registry=NAMES), registry=NAMES, **options)
+
+
+def brightness(results: Results) -> list[float]:
+    return [row.predictions["face.brightness"] * 255 for row in results]
+
+
+@pytest.mark.parametrize("sampling", [Frames(), Windows(seconds=0.2, hop_seconds=0.05), Windows(), None])
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_every_frame_has_a_row_with_its_own_prediction(
+    clip: Path, sampling: Frames | Windows | None, batch_size: int
+) -> None:
+    results = run(clip, pipeline(sampling), batch_size=batch_size)
+    assert [row.frame for row in results] == [0, 1, 2, 3, 4, 5]
+    assert [row.pts for row in results] == TIMES
+    assert brightness(results) == pytest.approx(LEVELS, abs=3)
+    assert {row.status for row in results} == {"ok"}
+    assert {row.track for row in results} == {0}
+    assert (results[0].left, results[0].top, results[0].width, results[0].height) == (0.0, 0.0, 48.0, 32.0)
+    assert results[0].confidence == 1.0
+    assert results.columns == (
+        "frame", "pts", "track", "status", "left", "top", "width", "height", "confidence", "face.brightness",
+    )  # fmt: skip
+
+
+def test_predictions_are_averaged_over_the_windows_that_cover_a_frame(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [100] * 5, [0.0, 0.5, 1.0, 1.5, 2.0])
+    config = pipeline(Windows(seconds=1.1, hop_seconds=0.5), temporal=LengthConfig())
+    lengths = [row.predictions["face.length"] for row in run(clip, config, batch_size=1)]
+    # Windows [0, 1.1) with 3 frames, [0.5, 1.6) with 3, [1, 2.1) with 3: every mean is 3.
+    assert lengths == [3, 3, 3, 3, 3]
+    config = pipeline(Windows(seconds=0.6, hop_seconds=0.5), temporal=LengthConfig())
+    clip = write_levels(tmp_path / "clip.mp4", [100] * 5, [0.0, 0.5, 1.0, 1.5, 1.55])
+    lengths = [row.predictions["face.length"] for row in run(clip, config, batch_size=1)]
+    # [0, 0.6) has 2, [0.5, 1.1) 2, [1, 1.6) 3.
+    assert lengths == [2, 2, 2.5, 3, 3]
+
+
+def test_a_clips_prediction_holds_for_its_frames(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [40, 80, 160, 200], [0.0, 0.1, 0.2, 0.3])
+    results = run(clip, pipeline(Windows(seconds=0.2, hop_seconds=0.2), resolution="clip"))
+    assert brightness(results) == pytest.approx([60, 60, 180, 180], abs=3)
+
+
+def test_padding_of_a_batch_does_not_change_what_is_real(clip: Path) -> None:
+    config = pipeline(Windows(seconds=0.1, hop_seconds=0.1), temporal=LengthConfig(), resolution="clip")
+    assert list(run(clip, config, batch_size=1)) == list(run(clip, config, batch_size=100))
+
+
+@pytest.mark.parametrize("name", ["single_face.mp4", "noface_face.mov", "face_noface.mov", "no_face.mp4"])
+def test_real_clips(shared: Path, name: str) -> None:
+    path = shared / "media" / name
+    results = run(path, pipeline(Windows(seconds=1.0, hop_seconds=0.5)), batch_size=64)
+    times = container_times(path)
+    assert [row.pts for row in results] == times
+    assert [row.frame for row in results] == list(range(len(times)))
+    assert all(0 < row.predictions["face.brightness"] < 1 for row in results)
+
+
+def test_frames_without_a_face_have_a_row(clip: Path) -> None:
+    results = run(clip, pipeline(Windows(seconds=0.05, hop_seconds=0.05)), faces="bright-faces")
+    assert [row.status for row in results] == ["no_face", "no_face", "ok", "ok", "ok", "ok"][:2] + [
+        "ok" if level >= 100 else "no_face" for level in LEVELS[2:]
+    ]
+    first, last = results[0], results[-1]
+    assert (first.track, first.left, first.confidence, dict(first.predictions)) == (None, None, None, {})
+    assert (last.track, last.left, last.top, last.width, last.height) == (0, 8.0, 4.0, 16.0, 8.0)
+    assert last.confidence == 0.75
+
+
+def test_rows_keep_the_order_where_faces_come_and_go(tmp_path: Path) -> None:
+    levels = [200, 20, 200, 20, 20, 20, 200, 20]
+    clip = write_levels(tmp_path / "clip.mp4", levels, [i * 0.4 for i in range(8)])
+    results = run(clip, pipeline(Windows(seconds=1.0, hop_seconds=0.5)), faces=BrightFacesConfig(), batch_size=1)
+    assert [row.frame for row in results] == list(range(8))
+    assert [row.status for row in results] == ["ok" if level > 100 else "no_face" for level in levels]
+    # 1.6 s without a face are more than max_gap_seconds: another track.
+    assert [row.track for row in results] == [0, None, 0, None, None, None, 1, None]
+    results = run(clip, pipeline(tracking=Tracking(max_gap_seconds=2.0), faces=BrightFacesConfig()))
+    assert [row.track for row in results] == [0, None, 0, None, None, None, 0, None]
+
+
+def test_long_stretches_without_a_face_do_not_fill_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affectkit.video.scoring._MAX_WAITING", 4)
+    clip = write_levels(tmp_path / "clip.mp4", [200, 200, *[20] * 40])
+    out = tmp_path / "rows.csv"
+    written: list[int] = []
+
+    def look(done: int, total: int | None) -> None:
+        part = tmp_path / "rows.csv.part"
+        written.append(done - (len(part.read_text().splitlines()) - 1))
+
+    run(clip, pipeline(Windows(seconds=0.2, hop_seconds=0.2)), faces="bright-faces", out=out, batch_size=50, progress=look)
+    assert max(written[8:]) <= 6
+
+
+def test_memory_is_constant_while_rows_stream_to_a_file(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [i % 200 for i in range(150)])
+    out = tmp_path / "rows.csv"
+    part = tmp_path / "rows.csv.part"
+    waiting: list[int] = []
+
+    def look(done: int, total: int | None) -> None:
+        assert total == 150
+        assert not out.exists()
+        waiting.append(done - (len(part.read_text().splitlines()) - 1))
+
+    results = run(clip, pipeline(Windows(seconds=0.4, hop_seconds=0.2)), out=out, batch_size=8, progress=look)
+    # a window of 10 frames, another one waiting, and the frame at hand
+    assert max(waiting) <= 21
+    assert len(results) == 150
+    assert results.path == out
+    assert not part.exists()
+
+
+def test_rows_in_a_file_are_those_in_memory(clip: Path, tmp_path: Path) -> None:
+    config = pipeline(Windows(seconds=0.1, hop_seconds=0.07), temporal=LengthConfig())
+    out = tmp_path / "rows.csv"
+    results = run(clip, config, out=out, faces="bright-faces")
+    in_memory = run(clip, config, faces="bright-faces")
+    assert list(results) == list(in_memory)
+    assert list(read_results(out)) == list(in_memory)
+    assert results.columns == in_memory.columns
+
+
+def test_an_error_leaves_a_valid_part_and_names_it(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [110, 110, 110, 250])
+    out = tmp_path / "rows.csv"
+    with pytest.raises(InputError) as caught:
+        run(clip, pipeline(Frames()), out=out, faces=BrightFacesConfig(two=200), batch_size=1)
+    assert str(caught.value) == (
+        "frame 3: 2 faces, and one is followed at a time yet; "
+        "write tracking=Tracking(max_faces=1) to keep the largest"
+    )
+    assert caught.value.__notes__ == [f"3 rows were written before that; they are in {out}.part"]
+    assert not out.exists()
+    assert [row.frame for row in read_results(f"{out}.part")] == [0, 1, 2]
+
+
+def test_ctrl_c_leaves_a_valid_part(tmp_path: Path, clip: Path) -> None:
+    def stop(done: int, total: int | None) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    out = tmp_path / "rows.csv"
+    with pytest.raises(KeyboardInterrupt) as caught:
+        run(clip, pipeline(Frames()), out=out, batch_size=1, progress=stop)
+    assert caught.value.__notes__ == [f"4 rows were written before that; they are in {out}.part"]
+    assert len(read_results(f"{out}.part")) == 4
+
+
+def test_the_largest_face_is_kept_if_asked_for(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [250, 250])
+    config = pipeline(Frames(), faces=BrightFacesConfig(two=200), tracking=Tracking(max_faces=1))
+    assert len(run(clip, config)) == 2
+
+
+def test_a_face_outside_the_picture(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [250])
+    with pytest.raises(InputError) as caught:
+        run(clip, pipeline(), faces=BrightFacesConfig(outside=True))
+    assert str(caught.value) == (
+        "frame 0: the face's box (1000.0, 4.0, 16.0, 8.0) has no pixel of the 48x32 picture; mend the face detector"
+    )
+
+
+def test_a_detector_that_is_none(clip: Path) -> None:
+    class Wrong(BrightFacesConfig):
+        pass
+
+    names = NAMES.with_components(
+        FaceDetectorSpec(name="bright-faces", config=BrightFacesConfig, factory=lambda config: 3, summary="Wrong.")  # type: ignore[arg-type,return-value]
+    )
+    with pytest.raises(SpecError) as caught:
+        analyze(clip, pipeline().build(registry=names), faces=BrightFacesConfig(), registry=names)
+    assert str(caught.value) == "faces: local/bright-faces made int, which is no FaceDetector; derive the class from that"
+
+
+# What a pipeline can be.
+
+
+def test_untrained_pipelines_warn_and_are_seeded(clip: Path) -> None:
+    with pytest.warns(UntrainedWarning) as caught:
+        first = analyze(clip, starter())
+    (warning,) = caught
+    assert str(warning.message) == "the pipeline is untrained: its scores come from random weights (seed 0)"
+    assert warning.filename == __file__
+    with pytest.warns(UntrainedWarning, match=r"\(seed 0\)"):
+        again = analyze(clip, "starter")
+    with pytest.warns(UntrainedWarning, match=r"\(seed 1\)"):
+        other = analyze(clip, "affectkit/starter", seed=1)
+    assert list(first) == list(again)
+    assert list(first) != list(other)
+
+
+def test_the_seed_leaves_the_global_generator_alone(clip: Path) -> None:
+    before = torch.get_rng_state()
+    with pytest.warns(UntrainedWarning):
+        analyze(clip, "starter", seed=5)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["pipeline.toml", "pipeline.json"])
+def test_a_file(clip: Path, tmp_path: Path, name: str) -> None:
+    write_config(starter(), tmp_path / name)
+    with pytest.warns(UntrainedWarning):
+        assert len(analyze(clip, tmp_path / name)) == 6
+
+
+def test_a_saved_model(clip: Path, tmp_path: Path) -> None:
+    model = starter().build()
+    save(model, tmp_path / "model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        saved = analyze(clip, tmp_path / "model")
+        assert list(saved) == list(analyze(clip, model))
+
+
+def test_a_models_mode_is_left_as_it_was(clip: Path) -> None:
+    model = starter().build().train()
+    analyze(clip, model)
+    assert model.training
+    assert resolve_model(model, device=None, seed=0, registry=NAMES) is model
+
+
+def test_bfloat16(clip: Path) -> None:
+    model = starter().build()
+    full, half = analyze(clip, model), analyze(clip, model, precision="bfloat16")
+    names = full.columns[9:]
+    pairs = [(a.predictions[n], b.predictions[n]) for a, b in zip(full, half, strict=True) for n in names]
+    assert any(a != b for a, b in pairs)
+    assert all(abs(a - b) < 0.05 for a, b in pairs)
+
+
+def test_several_inputs_and_gray(clip: Path) -> None:
+    config = pipeline(
+        input=None,
+        inputs={"small": FrameStream(height=4, width=6), "gray": FrameStream(channels=("gray",), height=64, width=64)},
+        branches={
+            "a": Branch(source="small", features=BrightnessConfig()),
+            "b": Branch(source="gray", features=BrightnessConfig()),
+        },
+        fusion=affectkit.ConcatFusionConfig(),
+        heads={"both": AsIsConfig()},
+    )
+    for row, level in zip(run(clip, config), LEVELS, strict=True):
+        # `brightness` is the first branch, `length` the second.
+        assert [value * 255 for value in row.predictions.values()] == pytest.approx([level, level], abs=3)
+
+
+def test_an_ensemble(clip: Path) -> None:
+    member = starter()
+    config = affectkit.EnsembleConfig(
+        members={"a": member, "b": member}, fusion=affectkit.MeanFusionConfig(), sampling=Windows()
+    )
+    results = analyze(clip, config.build())
+    assert len(results) == 6
+    assert results.columns[9] == "expression.neutral"
+
+
+# What it refuses, and in which words.
+
+
+def refusal(clip: Path, config: PipelineConfig, **options: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        run(clip, config, **options)
+    return str(caught.value)
+
+
+def test_stored_features(clip: Path) -> None:
+    config = pipeline(input=FeatureStream(dim=2), branches={"face": Branch()})
+    assert refusal(clip, config) == (
+        "inputs.clip: takes stored features, and a video gives frames; call the model on them"
+    )
+
+
+def test_named_steps(clip: Path) -> None:
+    config = pipeline(input=FrameStream(height=8, width=8, steps=("onset", "apex", "offset")))
+    assert refusal(clip, config) == (
+        "inputs.clip: takes the steps ('onset', 'apex', 'offset'), and no events are found in a video yet; "
+        "cut them out and call the model on them"
+    )
+
+
+def test_alignment(clip: Path) -> None:
+    config = pipeline(input=FrameStream(height=8, width=8, alignment="arcface"))
+    assert refusal(clip, config) == (
+        "inputs.clip: takes faces aligned to 'arcface', and a video's are not aligned yet; "
+        "align them and call the model on the frames"
+    )
+
+
+def test_channels(clip: Path) -> None:
+    config = pipeline(input=FrameStream(channels=("u", "v"), unit="pixel", height=8, width=8))
+    assert refusal(clip, config) == (
+        "inputs.clip: takes u+v in unit 'pixel', and a video gives intensities of r+g+b or gray; "
+        "make motion maps by a front-end of the pipeline"
+    )
+
+
+def test_a_fixed_rate(clip: Path) -> None:
+    config = pipeline(input=FrameStream(height=8, width=8, fps=25.0))
+    assert refusal(clip, config) == (
+        "inputs.clip: takes 25.0 frames per second, and a video is read at its own times; leave fps out"
+    )
+
+
+def test_a_stage_that_changes_the_number_of_steps(clip: Path) -> None:
+    assert refusal(clip, pipeline(temporal=HalvedConfig())) == (
+        "face: gives 3 scores for 6 frames; a video needs one per frame, or resolution='clip'"
+    )
+
+
+def test_events(clip: Path) -> None:
+    from dataclasses import dataclass
+
+    from affectkit.specs import SpotterSpec
+
+    @dataclass(frozen=True, kw_only=True)
+    class NoSpotterConfig(SpotterConfig):
+        def check_input(self, stream: FrameStream) -> None:
+            pass
+
+    names = NAMES.with_components(
+        SpotterSpec(name="none", config=NoSpotterConfig, factory=lambda config, stream: None, summary="None.")  # type: ignore[arg-type,return-value]
+    )
+    config = pipeline(Events(spotter=NoSpotterConfig(), keyframes=()))
+    with pytest.raises(InputError) as caught:
+        analyze(clip, config.build(registry=names), registry=names)
+    assert str(caught.value) == (
+        "sampling: takes events, and none are found in a video yet; cut them out and call the model on them"
+    )
+
+
+def test_a_video_that_is_not_there(tmp_path: Path) -> None:
+    path = tmp_path / "nowhere.mp4"
+    assert refusal(path, pipeline()) == f"{path}: no such file; check the path"
+
+
+@pytest.mark.parametrize(
+    ("name", "fact"),
+    [
+        ("rows.parquet", "ending '.parquet'; write rows to a .csv file"),
+        ("missing/rows.csv", "no folder '{folder}/missing'; create it"),
+    ],
+)
+def test_where_rows_can_not_go(clip: Path, tmp_path: Path, name: str, fact: str) -> None:
+    out = tmp_path / name
+    assert refusal(clip, pipeline(), out=out) == f"{out}: {fact.format(folder=tmp_path)}"
+
+
+def test_nothing_is_decoded_before_the_folder_is_checked(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> Iterator[Any]:
+        raise AssertionError
+
+    monkeypatch.setattr("affectkit.analysis.read_frames", fail)
+    out = tmp_path / "missing" / "rows.csv"
+    assert refusal(clip, pipeline(), out=out) == f"{out}: no folder '{tmp_path}/missing'; create it"
+
+
+def test_an_unknown_device(clip: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(clip, pipeline(), device="tpu")
+    known = ", ".join(repr(name) for name in devices())
+    assert str(caught.value) == f"device: no device 'tpu'; devices: {known}"
+    assert [check_device(name) for name in devices()] == devices()
+
+
+def devices() -> list[str]:
+    names = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    return [*names, "mps"] if torch.backends.mps.is_available() else names
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"precision": "float16"}, "precision: 'float16' is not accepted; write 'float32' or 'bfloat16'"),
+        ({"batch_size": 0}, "batch_size: 0 frames; write 1 or more"),
+    ],
+)
+def test_wrong_options(clip: Path, options: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        run(clip, pipeline(), **options)
+    assert str(caught.value) == text
+
+
+def test_the_public_name() -> None:
+    assert affectkit.analyze is analyze
+
+
+def test_results_iterate_twice(clip: Path, tmp_path: Path) -> None:
+    results = run(clip, pipeline(), out=tmp_path / "rows.csv")
+    assert [row.frame for row in itertools.chain(results, results)] == [*range(6), *range(6)]
