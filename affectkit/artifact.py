@@ -73,7 +73,7 @@ def save(
         }
         (temporary / CONFIG_FILE).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (temporary / CARD_FILE).write_text(model_card(model, data, notes), encoding="utf-8")
-        # The temporary folder and safetensors' file are for the user alone; a saved model is for whoever may read there.
+        # Temporary folders and safetensors' files are for the user alone; a saved model is for whoever may read there.
         temporary.chmod(0o755)
         (temporary / WEIGHTS_FILE).chmod(0o644)
         _replace(temporary, folder)

@@ -14,18 +14,19 @@ def download(repository: str, files: tuple[str, ...], revision: str | None = Non
         MissingDependencyError: `huggingface_hub` is not installed.
         ArtifactError: the repository or a file can't be had.
     """
+    user = repository.partition("/")[0]
     try:
         import huggingface_hub
     except ImportError as error:
         raise MissingDependencyError(
-            f"{repository}: a hub id needs 'huggingface_hub', which is not installed; run pip install 'affectkit[hub]', "
-            f"or pip install {repository.partition('/')[0]} if it is a plugin's preset"
+            f"{repository}: a hub id needs 'huggingface_hub', which is not installed; run pip install "
+            f"'affectkit[hub]', or pip install {user} if it is a plugin's preset"
         ) from error
     try:
         paths = [Path(huggingface_hub.hf_hub_download(repository, name, revision=revision)) for name in files]
     except Exception as error:  # the library raises a dozen classes of its own and its transport's
         raise ArtifactError(
             f"{repository}: can't be had from the hub ({type(error).__name__}); "
-            f"check the id and the network, or run pip install {repository.partition('/')[0]} if it is a plugin's preset"
+            f"check the id and the network, or run pip install {user} if it is a plugin's preset"
         ) from error
     return paths[0].parent

@@ -17,9 +17,12 @@ CONFIG_FILE = "pipeline.json"
 
 
 def is_path(name: str | Path) -> bool:
-    """Whether `name` is there, or is written as a path: never a preset or hub id."""
-    text = str(name)
-    return Path(name).exists() or text.startswith((".", "~", os.sep)) or Path(name).suffix in ENDINGS
+    """Whether `name` is a file or saved model, or is written as a path: never a preset or hub id.
+
+    A bare name that is also some other folder's, such as a plugin's sources, is no path.
+    """
+    text, path = str(name), Path(name)
+    return text.startswith((".", "~", os.sep)) or path.suffix in ENDINGS or path.is_file() or is_saved_model(path)
 
 
 def is_saved_model(path: str | Path) -> bool:
@@ -52,7 +55,7 @@ def find_config(name: str | Path, registry: Registry) -> tuple[ModelConfig, str]
         ConfigError, ArtifactError: a file or folder that is not what it should be.
         RegistryError: no such preset, or a component that no plugin provides.
     """
-    if Path(name).is_dir():
+    if is_path(name) and Path(name).is_dir():
         data = read_saved_config(name)
         try:
             return config_from_data(data["config"], registry=registry), "saved model"

@@ -85,14 +85,17 @@ def test_padding_of_a_batch_does_not_change_what_is_real(clip: Path) -> None:
     assert list(run(clip, config, batch_size=1)) == list(run(clip, config, batch_size=100))
 
 
-@pytest.mark.parametrize("name", ["single_face.mp4", "noface_face.mov", "face_noface.mov", "no_face.mp4"])
+@pytest.mark.parametrize(
+    "name",
+    ["single_face.mp4", "noface_face.mov", "no_face.mp4", pytest.param("face_noface.mov", marks=pytest.mark.slow)],
+)
 def test_real_clips(shared: Path, name: str) -> None:
     path = shared / "media" / name
     results = run(path, pipeline(Windows(seconds=1.0, hop_seconds=0.5)), batch_size=64)
     times = container_times(path)
     assert [row.pts for row in results] == times
     assert [row.frame for row in results] == list(range(len(times)))
-    assert all(0 < row.predictions["face.brightness"] < 1 for row in results)
+    assert all(0 <= row.predictions["face.brightness"] <= 1 for row in results)
 
 
 def test_frames_without_a_face_have_a_row(clip: Path) -> None:
@@ -280,7 +283,7 @@ def test_several_inputs_and_gray(clip: Path) -> None:
             "a": Branch(source="small", features=BrightnessConfig()),
             "b": Branch(source="gray", features=BrightnessConfig()),
         },
-        fusion=affectkit.ConcatFusionConfig(),
+        fusion=affectkit.ConcatFusionConfig(hidden=(), norm=False),
         heads={"both": AsIsConfig()},
     )
     for row, level in zip(run(clip, config), LEVELS, strict=True):

@@ -83,7 +83,7 @@ def _describe_component(item: Any, output: Output) -> None:
     )
     output.text(f"{item.id} {item.version}, {KIND_NAMES[spec.kind]}{', experimental' if spec.experimental else ''}")
     output.text(spec.summary)
-    output.text(f"in Python: from {spec.config.__module__} import {spec.config.__qualname__}")
+    output.text(f"in Python: from {_home(spec.config)} import {spec.config.__qualname__}")
     if fields:
         rows = [[field.name, field.type, field.default, field.domain, field.doc] for field in fields]
         any_dial = any(field.domain for field in fields)
@@ -94,6 +94,13 @@ def _describe_component(item: Any, output: Output) -> None:
     _print_weights(spec.weights, output)
     if spec.citation:
         output.text(f"citation: {spec.citation}")
+
+
+def _home(config: type[Any]) -> str:
+    """The module to import a config from: the package itself where it offers it."""
+    import affectkit
+
+    return "affectkit" if config.__name__ in affectkit.__all__ else config.__module__
 
 
 def _describe_preset(item: Any, registry: Any, output: Output) -> None:

@@ -28,7 +28,7 @@ def video_streams(inputs: Mapping[str, InputStream]) -> dict[str, FrameStream]:
         where = f"inputs.{name}"
         if not isinstance(stream, FrameStream):
             raise InputError(
-                f"{where}: takes stored features, and a video gives frames; call the model on the features"
+                f"{where}: takes stored features, and a video gives frames; call the model on them"
             )
         if stream.steps:
             raise InputError(

@@ -1,0 +1,69 @@
+"""Cutting faces out of pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from affectkit.records import Face
+from affectkit.streams import FrameStream
+from affectkit.video.clips import cut_face, video_streams
+from affectkit.video.reader import VideoFrame
+
+
+def frame(height: int = 20, width: int = 40) -> VideoFrame:
+    """Red grows to the right, green downwards, blue is even: 0 to 1 in x and y."""
+    y, x = np.mgrid[0:height, 0:width]
+    image = np.stack([x * 255 // (width - 1), y * 255 // (height - 1), np.full_like(x, 51)], axis=-1)
+    return VideoFrame(index=4, pts=0.5, image=image.astype(np.uint8))
+
+
+def test_the_whole_picture() -> None:
+    values = cut_face(frame(), Face(box=(0.0, 0.0, 40.0, 20.0)), FrameStream(height=20, width=40))
+    assert (values.shape, values.dtype) == ((3, 20, 40), np.float32)
+    np.testing.assert_allclose(values, frame().image.transpose(2, 0, 1) / 255.0, atol=1e-6)
+    assert values.flags.c_contiguous
+
+
+def test_a_box() -> None:
+    values = cut_face(frame(), Face(box=(10.2, 4.9, 20.0, 10.0)), FrameStream(height=10, width=20))
+    np.testing.assert_allclose(values, frame().image[5:15, 10:30].transpose(2, 0, 1) / 255.0, atol=1e-6)
+
+
+def test_a_box_over_the_edge_is_cut_to_the_picture() -> None:
+    values = cut_face(frame(), Face(box=(-5.0, -5.0, 100.0, 15.0)), FrameStream(height=10, width=40))
+    np.testing.assert_allclose(values, frame().image[:10].transpose(2, 0, 1) / 255.0, atol=1e-6)
+
+
+def test_shrinking_averages_areas_without_rounding() -> None:
+    values = cut_face(frame(), Face(box=(0.0, 0.0, 40.0, 20.0)), FrameStream(height=5, width=10))
+    blocks = frame().image.reshape(5, 4, 10, 4, 3).mean(axis=(1, 3)).transpose(2, 0, 1) / 255.0
+    np.testing.assert_allclose(values, blocks, atol=1e-6)
+
+
+def test_growing_stays_in_range() -> None:
+    values = cut_face(frame(), Face(box=(0.0, 0.0, 40.0, 20.0)), FrameStream(height=64, width=64))
+    assert values.shape == (3, 64, 64)
+    assert 0.0 <= values.min()
+    assert values.max() <= 1.0
+
+
+def test_gray() -> None:
+    values = cut_face(frame(), Face(box=(0.0, 0.0, 40.0, 20.0)), FrameStream(channels=("gray",), height=20, width=40))
+    luma = frame().image @ np.array([0.299, 0.587, 0.114]) / 255.0
+    assert values.shape == (1, 20, 40)
+    np.testing.assert_allclose(values[0], luma, atol=1e-5)
+
+
+def test_streams_that_a_video_gives() -> None:
+    streams = {"a": FrameStream(height=8, width=8), "b": FrameStream(channels=("gray",), height=4, width=4)}
+    assert video_streams(streams) == streams
+
+
+def test_the_picture_is_not_changed() -> None:
+    picture = frame()
+    before = picture.image.copy()
+    cut_face(picture, Face(box=(0.0, 0.0, 40.0, 20.0)), FrameStream(height=20, width=40))[:] = 0
+    np.testing.assert_array_equal(picture.image, before)
+    with pytest.raises(AttributeError):
+        picture.image = before  # type: ignore[misc]

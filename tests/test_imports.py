@@ -1,0 +1,208 @@
+"""Imports run one way, a bare import loads next to nothing, and the public names are those of the table."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import affectkit
+
+PACKAGE = Path(affectkit.__file__).parent
+# Each module may import, at its top level, those before it.
+TORCH_FREE = (
+    "errors", "streams", "records", "fields", "tracing", "configs", "codec", "specs", "hookspecs", "plugins",
+    "registry", "pipeline", "ensemble", "files", "dials",
+)  # fmt: skip
+TORCH_FROM_HERE = (
+    "sequences", "interfaces", "model", "ensemble_model", "streaming", "weights", "cards", "hub", "artifact",
+)  # fmt: skip
+LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)
+# What a bare import, and making the default registry, may load besides the standard library.
+ALLOWED = {"affectkit", "pluggy"}
+HEAVY = ("torch", "numpy", "cv2", "av", "timm", "torchvision", "scipy", "sklearn", "lightning", "optuna", "safetensors")
+
+
+def is_type_checking(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def top_level_imports(tree: ast.Module) -> Iterator[str]:
+    """Full names that are imported when the module is: no function bodies, nothing under TYPE_CHECKING."""
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop(0)
+        if isinstance(node, ast.Import):
+            yield from (item.name for item in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            yield from (f"{node.module}.{item.name}" for item in node.names)
+        elif isinstance(node, ast.If) and is_type_checking(node):
+            pending += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            pending += ast.iter_child_nodes(node)
+
+
+def own_modules(tree: ast.Module) -> set[str]:
+    """First part below `affectkit` of what is imported: `errors`, `fusion`."""
+    names = (name.split(".") for name in top_level_imports(tree))
+    return {parts[1] for parts in names if parts[0] == "affectkit" and len(parts) > 1}
+
+
+def layer_faults(module: str, source: str) -> list[str]:
+    allowed = LAYERS[: LAYERS.index(module)]
+    tree = ast.parse(source)
+    faults = [f"{module} imports {name}" for name in sorted(own_modules(tree).difference(allowed))]
+    if module in TORCH_FREE:
+        heavy = {name.partition(".")[0] for name in top_level_imports(tree)}.intersection(HEAVY)
+        faults += [f"{module} imports {name}" for name in sorted(heavy)]
+    return faults
+
+
+@pytest.mark.parametrize("module", LAYERS)
+def test_the_core_imports_earlier_layers_only(module: str) -> None:
+    assert layer_faults(module, (PACKAGE / f"{module}.py").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source", "faults"),
+    [
+        ("errors", "from affectkit.streams import FrameStream", ["errors imports streams"]),
+        ("registry", "from affectkit.fusion.affine import SPEC", ["registry imports fusion"]),
+        ("registry", "from affectkit import fusion", ["registry imports fusion"]),
+        ("registry", "import affectkit.heads", ["registry imports heads"]),
+        ("specs", "import torch.nn", ["specs imports torch"]),
+        ("specs", "try:\n    import numpy\nexcept ImportError:\n    pass", ["specs imports numpy"]),
+        ("specs", "class A:\n    from affectkit.model import B", ["specs imports model"]),
+        ("specs", "if TYPE_CHECKING:\n    import torch\nelse:\n    import av", ["specs imports av"]),
+        ("model", "import torch\nfrom affectkit.specs import lazy", []),
+        ("specs", "def f():\n    import torch", []),
+    ],
+)
+def test_a_fault_in_the_order_would_be_found(module: str, source: str, faults: list[str]) -> None:
+    assert layer_faults(module, source) == faults
+
+
+def component_modules() -> list[str]:
+    """Modules of the package that define a `SPEC`: one per standard component."""
+    found = []
+    for path in sorted(PACKAGE.glob("*/*.py")):
+        names = [
+            target.id
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        ]
+        if "SPEC" in names:
+            found.append(f"affectkit.{path.parent.name}.{path.stem}")
+    return found
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages outside the standard library that a fresh interpreter loads for `code`."""
+    script = (
+        "import json, sys\n"
+        "before = set(sys.modules)\n"
+        f"{code}\n"
+        "new = {name.partition('.')[0] for name in set(sys.modules) - before}\n"
+        "print(json.dumps(sorted(new - set(sys.stdlib_module_names))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    ("code", "packages"),
+    [
+        ("import affectkit", {"affectkit"}),
+        ("import affectkit; affectkit.PipelineConfig", ALLOWED),
+        ("import affectkit; affectkit.default_registry()", ALLOWED),
+        ("import affectkit; affectkit.default_registry(); affectkit.PipelineConfig; affectkit.TimmConfig()", ALLOWED),
+    ],
+)
+def test_a_bare_import_loads_next_to_nothing(code: str, packages: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFFECTKIT_DISABLE_PLUGINS", ",".join(installed_plugins()))
+    assert loaded_by(code) == packages
+
+
+def test_a_heavier_import_would_be_found() -> None:
+    assert loaded_by("import affectkit, numpy") == {"affectkit", "numpy"}
+    assert "numpy" in loaded_by("import affectkit; affectkit.Sequence") - ALLOWED
+
+
+def installed_plugins() -> list[str]:
+    """Distributions other than ours: what they load is their own tests' matter."""
+    return sorted({report.provider for report in affectkit.default_registry().reports} - {"affectkit"})
+
+
+def blocked(modules: list[str]) -> subprocess.CompletedProcess[str]:
+    """Import modules in an interpreter in which nothing heavy can be imported."""
+    code = "\n".join(
+        [
+            "import importlib, sys",
+            *(f"sys.modules[{name!r}] = None" for name in HEAVY),
+            *(f"importlib.import_module({name!r})" for name in modules),
+        ]
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_every_standard_component_is_declared_without_torch() -> None:
+    modules = component_modules()
+    assert len(modules) >= 20
+    done = blocked([*(f"affectkit.{name}" for name in TORCH_FREE), "affectkit.standard", *modules])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_component_that_needs_torch_would_be_found() -> None:
+    done = blocked(["affectkit.fusion.affine_net"])
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "ModuleNotFoundError: import of torch halted; None in sys.modules"
+    )
+
+
+def test_the_standard_plugin_yields_every_component() -> None:
+    declared = {f"{item.spec.config.__module__}" for item in affectkit.default_registry().components()}
+    assert set(component_modules()) <= declared
+
+
+def declared_exports() -> dict[str, str]:
+    """Public name to module, as the TYPE_CHECKING block of the package says it to type checkers."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and is_type_checking(node)]
+    exports = {}
+    for node in block.body:
+        assert isinstance(node, ast.ImportFrom)
+        for item in node.names:
+            if node.module != "typing":
+                assert item.name == item.asname, f"{item.name} is not re-exported for type checkers"
+                exports[item.name] = str(node.module)
+    return exports
+
+
+def test_type_checkers_and_the_table_agree() -> None:
+    exports = declared_exports()
+    assert exports == affectkit._PUBLIC
+    assert sorted(affectkit.__all__) == sorted(["__version__", *exports])
+    assert dir(affectkit) == sorted(affectkit.__all__)
+
+
+@pytest.mark.parametrize("name", affectkit.__all__)
+def test_every_public_name_resolves(name: str) -> None:
+    value = getattr(affectkit, name)
+    if isinstance(value, type):
+        assert value.__name__ == name
+    assert value is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError) as caught:
+        affectkit.PipelinConfig  # noqa: B018
+    assert str(caught.value) == "module 'affectkit' has no attribute 'PipelinConfig'"

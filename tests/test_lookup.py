@@ -1,0 +1,83 @@
+"""What a name means: a file, a saved model, a preset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from affectkit.artifact import CONFIG_FILE, save
+from affectkit.errors import ArtifactError, ConfigError, RegistryError
+from affectkit.files import write_config
+from affectkit.lookup import CONFIG_FILE as LOOKUP_FILE, find_config, find_preset, is_path, is_saved_model, read_saved_config
+from affectkit.presets import starter
+from affectkit.registry import default_registry
+
+
+def test_the_file_name_is_the_artifacts() -> None:
+    assert LOOKUP_FILE == CONFIG_FILE
+
+
+def test_a_file(tmp_path: Path) -> None:
+    write_config(starter(), tmp_path / "pipeline.toml")
+    assert find_config(tmp_path / "pipeline.toml", default_registry()) == (starter(), "file")
+
+
+def test_a_saved_model(tmp_path: Path) -> None:
+    save(starter().build(), tmp_path / "model")
+    assert is_saved_model(tmp_path / "model")
+    assert not is_saved_model(tmp_path)
+    assert find_config(tmp_path / "model", default_registry()) == (starter(), "saved model")
+
+
+def test_a_preset() -> None:
+    assert find_config("starter", default_registry()) == (starter(), "preset")
+    preset = find_preset("affectkit/starter", default_registry())
+    assert preset is not None
+    assert preset.id == "affectkit/starter"
+    assert find_preset("started", default_registry()) is None
+    assert find_preset("starter.toml", default_registry()) is None
+
+
+@pytest.mark.parametrize(("name", "expected"), [("starter", False), ("a/b", False), ("./a", True), ("~/a", True), ("tests", False)])
+def test_what_is_written_as_a_path(name: str, expected: bool) -> None:
+    assert is_path(name) is expected
+
+
+def test_a_file_that_is_not_there() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_config("nowhere.toml", default_registry())
+    assert str(caught.value) == "nowhere.toml: no such file; check the path"
+
+
+def test_no_preset() -> None:
+    with pytest.raises(RegistryError) as caught:
+        find_config("started", default_registry())
+    assert str(caught.value) == "no pipeline 'started'; did you mean 'starter'? pipelines at hand: 'starter'"
+
+
+def test_a_folder_without_a_model(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError) as caught:
+        find_config(tmp_path, default_registry())
+    assert str(caught.value) == f"{tmp_path}: no pipeline.json; give a saved model, or a .toml or .json file"
+
+
+def test_a_config_that_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.json"
+    path.write_text("[]")
+    with pytest.raises(ArtifactError) as caught:
+        read_saved_config(tmp_path)
+    assert str(caught.value) == f"{path}: holds list; write an object"
+    path.write_text("{}")
+    with pytest.raises(ArtifactError) as caught:
+        read_saved_config(tmp_path)
+    assert str(caught.value) == f"{path}: 'config' is missing; save the model again"
+
+
+def test_a_config_of_another_kind(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.json"
+    path.write_text(json.dumps({"config": {"kind": "sculpture"}}))
+    with pytest.raises(ArtifactError) as caught:
+        find_config(tmp_path, default_registry())
+    assert str(caught.value) == f"{path}: kind: unknown kind 'sculpture'; kinds: 'pipeline', 'ensemble'"
