@@ -1,7 +1,7 @@
 """Saved models: a folder with `pipeline.json`, `model.safetensors` and a model card. No pickle, nothing that executes.
 
 `pipeline.json` holds the full config, what is required to load it, and the hash of the weights; the weights hold the
-hash of the config. So neither can be exchanged or edited unseen.
+hash of all else in it. So neither can be exchanged or edited unseen.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ def save(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        _write_weights(model, temporary / WEIGHTS_FILE, _digest(config))
-        data = {
+        data: Data = {
             "format": FORMAT,
             "affectkit": importlib.metadata.version("affectkit"),
             "config": config,
             "requires": _requirements(config, model.registry),
-            "weights": {"sha256": sha256(temporary / WEIGHTS_FILE), "provenance": [_provenance(w) for w in weights]},
+            "weights": {"provenance": [_provenance(w) for w in weights]},
         }
+        _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
+        data["weights"]["sha256"] = sha256(temporary / WEIGHTS_FILE)
         (temporary / CONFIG_FILE).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (temporary / CARD_FILE).write_text(model_card(model, data, notes), encoding="utf-8")
         # Temporary folders and safetensors' files are for the user alone; a saved model is for whoever may read there.
@@ -202,9 +203,9 @@ def read_artifact(folder: Path) -> Data:
             f"{folder / WEIGHTS_FILE}: sha256 is {actual}, {CONFIG_FILE} says {weights['sha256']}; "
             "one of the two files was changed or exchanged, get the saved model again"
         )
-    if _metadata(folder / WEIGHTS_FILE).get("config") != _digest(data["config"]):
+    if _metadata(folder / WEIGHTS_FILE).get("pipeline") != _digest(data):
         raise ArtifactError(
-            f"{path}: the config is not the one that was saved with these weights; "
+            f"{path}: is not what was saved with these weights; "
             "load the original, set dials in Python and save again"
         )
     return data
@@ -241,7 +242,7 @@ def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *
     module.load_state_dict(state)
 
 
-def _write_weights(model: Model, path: Path, config_digest: str) -> None:
+def _write_weights(model: Model, path: Path, digest: str) -> None:
     state: dict[str, Tensor] = {}
     tied: dict[str, str] = {}
     first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
@@ -252,7 +253,7 @@ def _write_weights(model: Model, path: Path, config_digest: str) -> None:
         else:
             first[place] = key
             state[key] = tensor.detach().cpu().contiguous().clone()
-    metadata = {"format": "pt", "config": config_digest, "tied": json.dumps(tied, sort_keys=True)}
+    metadata = {"format": "pt", "pipeline": digest, "tied": json.dumps(tied, sort_keys=True)}
     save_file(state, path, metadata=metadata)
 
 
@@ -287,9 +288,11 @@ def _grouped(what: str, keys: set[str], stages: Mapping[str, nn.Module]) -> Iter
         yield f"{what} {stage or 'keys'}: {listed(names)}"
 
 
-def _digest(config: Mapping[str, Any]) -> str:
+def _digest(data: Mapping[str, Any]) -> str:
+    """Hash of all that `pipeline.json` holds but the hash of the weights, which this one is part of."""
+    weights = {key: value for key, value in data["weights"].items() if key != "sha256"}
     # Keys keep their order, since the order of branches and maps means something.
-    return hashlib.sha256(json.dumps(config, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(json.dumps({**data, "weights": weights}, separators=(",", ":")).encode()).hexdigest()
 
 
 def _requirements(config: Data, registry: Registry) -> list[dict[str, str]]:

@@ -110,7 +110,7 @@ def sign(folder: Path) -> None:
     weights = folder / "model.safetensors"
     with safe_open(weights, framework="pt") as file:
         metadata = file.metadata()
-    metadata["config"] = artifact._digest(data["config"])
+    metadata["pipeline"] = artifact._digest(data)
     save_file(load_file(weights), weights, metadata=metadata)
     edit(folder, weights=data["weights"] | {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest()})
 
@@ -176,7 +176,7 @@ def test_the_order_of_branches_is_saved_and_sealed(tmp_path: Path) -> None:
     assert list(again.config.branches) == ["b", "a"]  # type: ignore[attr-defined]
     data = json.loads((folder / "pipeline.json").read_text())["config"]
     edit(folder, config=data | {"branches": dict(reversed(data["branches"].items()))})
-    assert refusal(lambda: load(folder, registry=REGISTRY)).startswith(f"{folder}/pipeline.json: the config is not")
+    assert refusal(lambda: load(folder, registry=REGISTRY)).startswith(f"{folder}/pipeline.json: is not what")
 
 
 def test_a_folder_is_replaced_only_if_asked_and_if_it_is_a_saved_model(saved: Path, tmp_path: Path) -> None:
@@ -275,7 +275,20 @@ def test_an_edited_config(saved: Path) -> None:
     data["heads"]["va"]["mse_weight"] = 0.5
     edit(saved, config=data)
     assert refusal(lambda: load(saved, registry=REGISTRY)) == (
-        f"{saved}/pipeline.json: the config is not the one that was saved with these weights; "
+        f"{saved}/pipeline.json: is not what was saved with these weights; "
+        "load the original, set dials in Python and save again"
+    )
+
+
+@pytest.mark.parametrize("part", ["provenance", "requires"])
+def test_edited_provenance_and_requirements(saved: Path, part: str) -> None:
+    data = json.loads((saved / "pipeline.json").read_text())
+    if part == "provenance":
+        edit(saved, weights=data["weights"] | {"provenance": [{"name": "mine", "license": "MIT"}]})
+    else:
+        edit(saved, requires=[])
+    assert refusal(lambda: load(saved, registry=REGISTRY)) == (
+        f"{saved}/pipeline.json: is not what was saved with these weights; "
         "load the original, set dials in Python and save again"
     )
 
@@ -297,7 +310,7 @@ def test_an_edited_hash_and_exchanged_weights(saved: Path, tmp_path: Path) -> No
     )
     edit(saved, weights={"sha256": theirs, "provenance": []})
     assert refusal(lambda: load(saved, registry=REGISTRY)) == (
-        f"{saved}/pipeline.json: the config is not the one that was saved with these weights; "
+        f"{saved}/pipeline.json: is not what was saved with these weights; "
         "load the original, set dials in Python and save again"
     )
 

@@ -23,8 +23,8 @@ from affectkit.testing.subjects import Subject, seeded
 CHECKS: tuple[Check, ...] = (
     *spec_checks.CHECKS,
     *module_checks.CHECKS,
-    *training_checks.CHECKS,
     *kind_checks.CHECKS,
+    *training_checks.CHECKS,
     *plain_checks.CHECKS,
 )
 

@@ -97,7 +97,7 @@ class Subject:
     def refusal(self, stream: Any) -> str:
         """Why the config does not accept `stream`; empty where it does."""
         try:
-            self.output_of(self.config, stream)
+            self.output_of(self.config, copy.copy(stream))
         except ConfigError as error:
             return str(error)
         return ""

@@ -43,7 +43,7 @@ def quiet(check: str, fact: str, cause: str = "") -> Any:
     return fault("temporal", check, fact, cause, config=QuietConfig)
 
 
-@fault("temporal", "module_builds", "SpecError: it: local/it made Linear, which is no TemporalEncoder; "
+@fault("temporal", "module_builds", "SpecError: it: local/it made WrongBase, which is no TemporalEncoder; "
        "derive the class from that")  # fmt: skip
 class WrongBase(nn.Linear):
     def __init__(self, config: PlainTemporalConfig, stream: FeatureStream) -> None:
@@ -131,7 +131,7 @@ class LosesTarget(PlainMap):
 UNMODIFIED = "input_is_unmodified"
 
 
-@quiet(UNMODIFIED, "in evaluation mode, 40 of 160 numbers changed")
+@quiet(UNMODIFIED, "in evaluation mode, 32 of 160 numbers changed")
 class WritesInput(Quiet):
     def forward(self, inputs: Sequence) -> Sequence:
         inputs.values[:, 0] = 0
@@ -153,7 +153,7 @@ class AlwaysDrops(Quiet):
         return super().finished(values + seed, inputs)
 
 
-@quiet("batch_mates_are_independent", "clip 0 scores 2.5 differently without its batch mates")
+@quiet("batch_mates_are_independent", "clip 0 scores 5.1 differently without its batch mates")
 class CentersBatch(Quiet):
     def finished(self, values: Tensor, inputs: Sequence) -> Tensor:
         return super().finished(values - values.mean(dim=0), inputs)
@@ -162,13 +162,14 @@ class CentersBatch(Quiet):
 @quiet("one_step_works", "16 of 16 numbers are not finite")
 class NormalizesTime(Quiet):
     def finished(self, values: Tensor, inputs: Sequence) -> Tensor:
-        return super().finished(values / values.std(dim=1, keepdim=True), inputs)
+        centered = values - values.mean(dim=1, keepdim=True)
+        return super().finished(centered / centered.square().sum(dim=1, keepdim=True).sqrt(), inputs)
 
 
 PADDING = "padding_is_invisible"
 
 
-@quiet(PADDING, "what is real changes by 2e+02 with large numbers in the padding")
+@quiet(PADDING, "what is real changes by 6e+02 with large numbers in the padding")
 class AveragesAll(Quiet):
     def forward(self, inputs: Sequence) -> Sequence:
         mean = inputs.values.mean(dim=1, keepdim=True)
@@ -194,20 +195,20 @@ class MasksBySize(Quiet):
         return Sequence(output.values, output.mask | (inputs.values[..., 0].abs() > 100), output.times)
 
 
-@quiet(PADDING, "a clip of 3 steps changes by 0.58 when it is padded to 5")
+@quiet(PADDING, "a clip of 3 steps changes by 0.49 when it is padded to 5")
 class DividesByLength(Quiet):
     def finished(self, values: Tensor, inputs: Sequence) -> Tensor:
         return super().finished(values, inputs) / inputs.mask.shape[1]
 
 
-@fault("temporal", "future_is_invisible", "steps before 1 change by 2.4 when step 1 and later ones do")
+@fault("temporal", "future_is_invisible", "steps before 1 change by 17 when step 1 and later ones do")
 class LooksAhead(PlainTemporal):
     def forward(self, inputs: Sequence) -> Sequence:
         values = real(inputs).sum(dim=1, keepdim=True).expand_as(inputs.values)
         return inputs.with_values(torch.where(inputs.mask.unsqueeze(-1), values, 0.0))
 
 
-@fault("temporal", "step_equals_forward", "step by step, scores are 5.2 away from those of the whole clip")
+@fault("temporal", "step_equals_forward", "step by step, scores are 4.7 away from those of the whole clip")
 class Forgets(PlainTemporal):
     def step(self, x_t: Sequence, state: Tensor) -> tuple[Sequence, Tensor]:
         return super().step(x_t, torch.zeros_like(state))
@@ -220,7 +221,7 @@ class CausalWithoutStep(PlainTemporal):
         return False
 
 
-@fault("head", "step_equals_forward", "step by step, scores are 4.5 away from those of the whole clip")
+@fault("head", "step_equals_forward", "step by step, scores are 4.7 away from those of the whole clip")
 class RelatesSteps(PlainHead):
     def forward(self, inputs: Sequence) -> Tensor:
         return self.linear(real(inputs).cumsum(dim=1))  # type: ignore[no-any-return]
@@ -243,7 +244,7 @@ class HidesState(Quiet):
         return super().finished(values + self.offset, inputs)
 
 
-@quiet("dials_turn", "gain turned to 2.0 is 5.3 away from a module built with it")
+@quiet("dials_turn", "gain turned to 2.0 is 4.9 away from a module built with it")
 class CachesDial(Quiet):
     def __init__(self, config: PlainTemporalConfig, stream: FeatureStream) -> None:
         super().__init__(config, stream)

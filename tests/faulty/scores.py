@@ -25,11 +25,7 @@ class AveragesNothing(PlainHead):
 @fault("head", UNLABELED, "loss() returned shape (3, 5), no scalar", "a loss that is not averaged")
 class LossPerFrame(PlainHead):
     def loss(self, scores: Tensor, targets: Targets, mask: Tensor) -> Tensor:
-        return (
-            super().loss(scores, targets, mask).expand(mask.shape)
-            if self.training
-            else super().loss(scores, targets, mask)
-        )
+        return super().loss(scores, targets, mask).expand(mask.shape)
 
 
 @fault("head", UNLABELED, "where no label is valid, the loss is a constant",
@@ -48,14 +44,14 @@ class PullsAnyway(PlainHead):
 IGNORED = "unlabeled_values_are_ignored"
 
 
-@fault("head", IGNORED, "the loss changes by 0.34 when labels that are not valid do")
+@fault("head", IGNORED, "the loss changes by 2.4 when labels that are not valid do")
 class CountsUnlabeled(PlainHead):
     def loss(self, scores: Tensor, targets: Targets, mask: Tensor) -> Tensor:
         plain = super().loss(scores, targets, mask)
         return plain * (1 + targets.values[mask].float().mean() * targets.valid.any())
 
 
-@fault("head", IGNORED, "labels of padding change the loss by 0.35", "the mask is not used in loss()")
+@fault("head", IGNORED, "labels of padding change the loss by 0.13", "the mask is not used in loss()")
 class CountsPadding(PlainHead):
     def loss(self, scores: Tensor, targets: Targets, mask: Tensor) -> Tensor:
         return super().loss(scores, targets, torch.ones_like(mask))
@@ -64,13 +60,13 @@ class CountsPadding(PlainHead):
 RANGE = "predictions_are_in_range"
 
 
-@fault("head", RANGE, "predict(), with scores up to 2.5, gives -2.3 to 2.5 for multiclass, whose range is (0.0, 1.0)")
+@fault("head", RANGE, "predict(), with scores up to 2.3, gives -1.88 to 2.3 for multiclass, whose range is (0.0, 1.0)")
 class ReturnsScores(PlainHead):
     def predict(self, scores: Tensor) -> Tensor:
         return scores
 
 
-@fault("head", RANGE, "predict(), with scores up to 2.5, gives probabilities that sum to 0.567")
+@fault("head", RANGE, "predict(), with scores up to 2.3, gives probabilities that sum to 2.07")
 class DecodesAsLabels(PlainHead):
     def predict(self, scores: Tensor) -> Tensor:
         return scores.sigmoid()
@@ -82,13 +78,13 @@ class PicksOne(PlainHead):
         return scores.argmax(dim=-1).float()
 
 
-@fault("head", RANGE, "predict(), with scores up to 2.5e+03, gives 30 numbers that are not finite")
+@fault("head", RANGE, "predict(), with scores up to 2.3e+03, gives 25 numbers that are not finite")
 class OverflowsExp(PlainHead):
     def predict(self, scores: Tensor) -> Tensor:
         return scores.exp() / scores.exp().sum(dim=-1, keepdim=True)
 
 
-@fault("late-fusion", "probabilities_stay_probabilities", "forward() gives probabilities that sum to 0.0852")
+@fault("late-fusion", "probabilities_stay_probabilities", "forward() gives probabilities that sum to 0.0596")
 class Multiplies(PlainLate):
     def forward(self, members: Mapping[str, Tensor]) -> Tensor:
         return torch.stack(list(members.values())).prod(dim=0)
@@ -104,7 +100,7 @@ class DividesProducts(PlainLate):
         return product / product.sum(dim=-1, keepdim=True)
 
 
-@fault("map", "large_scores_stay_finite", "9 of 96 scores are not finite for scores up to 2.6e+02")
+@fault("map", "large_scores_stay_finite", "18 of 96 scores are not finite for scores up to 3.4e+02")
 class Exponentiates(PlainMap):
     def forward(self, scores: Tensor) -> Tensor:
         return scores.exp()
