@@ -49,6 +49,7 @@ if TYPE_CHECKING:
         RenamedWarning as RenamedWarning,
         SpecError as SpecError,
         StreamError as StreamError,
+        UntrainedWarning as UntrainedWarning,
         WeightsError as WeightsError,
     )
     from affectkit.faces.whole_frame import WholeFrameConfig as WholeFrameConfig
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
         VideoSource as VideoSource,
     )
     from affectkit.registry import Registry as Registry, default_registry as default_registry
+    from affectkit.results.rows import Results as Results, Row as Row, read_results as read_results
     from affectkit.sequences import Sequence as Sequence, Targets as Targets
     from affectkit.specs import (
         DatasetSpec as DatasetSpec,
@@ -158,6 +160,7 @@ _PUBLIC = {
     "RenamedWarning": "affectkit.errors",
     "SpecError": "affectkit.errors",
     "StreamError": "affectkit.errors",
+    "UntrainedWarning": "affectkit.errors",
     "WeightsError": "affectkit.errors",
     "WholeFrameConfig": "affectkit.faces.whole_frame",
     "ConvStemConfig": "affectkit.features.conv_stem",
@@ -207,6 +210,9 @@ _PUBLIC = {
     "VideoSource": "affectkit.records",
     "Registry": "affectkit.registry",
     "default_registry": "affectkit.registry",
+    "Results": "affectkit.results.rows",
+    "Row": "affectkit.results.rows",
+    "read_results": "affectkit.results.rows",
     "Sequence": "affectkit.sequences",
     "Targets": "affectkit.sequences",
     "DatasetSpec": "affectkit.specs",

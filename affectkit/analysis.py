@@ -19,7 +19,7 @@ from affectkit.configs import Events, FaceDetectorConfig, Frames, ModelConfig, W
 from affectkit.errors import ConfigError, InputError, UntrainedWarning, listed
 from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.files import read_config
-from affectkit.lookup import find_preset, is_path
+from affectkit.lookup import find_preset, is_config_file
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.results.rows import BASE_COLUMNS, Results, Row, RowWriter, check_out
@@ -56,7 +56,7 @@ def analyze(
         faces: the face detector, or its name; None for the pipeline's own, or else `whole-frame`.
         out: a `.csv` file for the rows, written while the video is read; memory is then constant. Until it is whole it
             is called `<out>.part`, which stays, and is valid, if something stops the run.
-        device: `cpu`, `cuda`, `cuda:1`, `mps`; None for where a built model is, and otherwise the CPU. A built model
+        device: `cpu`, `cuda`, `cuda:1`; None for where a built model is, and otherwise the CPU. A built model
             is moved there.
         precision: `bfloat16` runs the model under autocast.
         batch_size: about how many frames are scored at once; a window is never split.
@@ -94,7 +94,7 @@ def resolve_model(
         return pipeline if device is None else pipeline.to(device)
     if isinstance(pipeline, ModelConfig):
         return _untrained(pipeline, device, seed, registry)
-    if is_path(pipeline) and not Path(pipeline).is_dir():
+    if is_config_file(pipeline):
         return _untrained(read_config(pipeline, registry=registry), device, seed, registry)
     preset = find_preset(pipeline, registry)
     if preset is not None and preset.spec.weights is None:
@@ -103,13 +103,12 @@ def resolve_model(
 
 
 def check_device(device: str) -> str:
-    """`device`, if there is such a one.
+    """`device`, if there is such a one. Not `mps`: it has no float64, which times need.
 
     Raises:
         ConfigError: there is not; lists what there is.
     """
     known = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    known += ["mps"] if torch.backends.mps.is_available() else []
     if device not in known and f"{device}:0" not in known:
         raise ConfigError(f"no device {device!r}", f"devices: {listed(known)}", path="device")
     return device

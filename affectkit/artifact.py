@@ -205,8 +205,7 @@ def read_artifact(folder: Path) -> Data:
         )
     if _metadata(folder / WEIGHTS_FILE).get("pipeline") != _digest(data):
         raise ArtifactError(
-            f"{path}: is not what was saved with these weights; "
-            "load the original, set dials in Python and save again"
+            f"{path}: is not what was saved with these weights; load the original, set dials in Python and save again"
         )
     return data
 

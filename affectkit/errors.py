@@ -17,7 +17,6 @@ A message reads `path: fact; suggestion`: lower case, values in `repr`, at most 
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 MAX_CANDIDATES = 10
@@ -118,6 +117,8 @@ def listed(candidates: Iterable[object], limit: int = MAX_CANDIDATES) -> str:
 
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `name` was probably meant to be, or None."""
+    import difflib  # only an error needs it
+
     close = difflib.get_close_matches(name, list(candidates), n=1, cutoff=0.6)
     return close[0] if close else None
 

@@ -23,7 +23,11 @@ _DIAL = "affectkit.dial"
 
 
 class FrozenMapping(Mapping[str, V]):
-    """An ordered, hashable copy of a mapping with text keys. Equal mappings in another order are equal."""
+    """An ordered, hashable copy of a mapping with text keys.
+
+    Two of them are equal if their order is too, since the order of branches means something to a fusion; a plain mapping
+    is compared without order.
+    """
 
     __slots__ = ("_items",)
 
@@ -38,6 +42,11 @@ class FrozenMapping(Mapping[str, V]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, FrozenMapping):
+            return list(self._items.items()) == list(other._items.items())
+        return self._items == other if isinstance(other, Mapping) else NotImplemented
 
     def __hash__(self) -> int:
         return hash(frozenset(self._items.items()))

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
-import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,6 +59,8 @@ def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | 
         _check_nulls(config, str(path), "")
         text = tomli_w.dumps(_without_none(data))
     elif path.suffix == ".json":
+        import json
+
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     else:
         raise ConfigError(f"ending {path.suffix!r}", "write a .toml or .json file", path=str(path))
@@ -101,30 +100,45 @@ def parse_text(text: str, ending: str, where: str) -> dict[str, Any]:
     Raises:
         ConfigError: malformed, or the ending is another.
     """
+    parsers = {".toml": _parse_toml, ".json": _parse_json}
+    if ending not in parsers:
+        raise ConfigError(f"ending {ending!r}", "give a .toml or .json file", path=where)
     try:
-        if ending == ".toml":
-            return tomllib.loads(text)
-        if ending == ".json":
-            data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-            if not isinstance(data, dict):
-                raise ConfigError(f"holds {type(data).__name__}", "write an object", path=where)
-            return data
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"not TOML ({error})", "mend the line", path=where) from None
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"not JSON ({error})", "mend the line", path=where) from None
-    except _JSONContentError as error:
-        raise ConfigError(str(error), "JSON here has unique keys and finite numbers", path=where) from None
+        return parsers[ending](text, where)
     except ConfigError:
         raise
     except (ValueError, RecursionError) as error:
         # Numbers of thousands of digits, thousands of nested brackets.
         raise ConfigError(f"can't be read ({error})", "give a pipeline", path=where) from None
-    raise ConfigError(f"ending {ending!r}", "give a .toml or .json file", path=where)
+
+
+def _parse_toml(text: str, where: str) -> dict[str, Any]:
+    import tomllib  # here and below: a program needs one of the two parsers, and starts sooner without the other
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"not TOML ({error})", "mend the line", path=where) from None
+
+
+def _parse_json(text: str, where: str) -> dict[str, Any]:
+    import json
+
+    try:
+        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"not JSON ({error})", "mend the line", path=where) from None
+    except _JSONContentError as error:
+        raise ConfigError(str(error), "JSON here has unique keys and finite numbers", path=where) from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"holds {type(data).__name__}", "write an object", path=where)
+    return data
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file under a temporary name, then rename it into place."""
+    import tempfile
+
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -25,6 +25,12 @@ def is_path(name: str | Path) -> bool:
     return text.startswith((".", "~", os.sep)) or path.suffix in ENDINGS or path.is_file() or is_saved_model(path)
 
 
+def is_config_file(name: str | Path) -> bool:
+    """Whether `name` is, or would be by its ending, a pipeline file."""
+    path = Path(name)
+    return path.is_file() or (path.suffix in ENDINGS and not path.is_dir())
+
+
 def is_saved_model(path: str | Path) -> bool:
     """Whether `path` is a folder with a saved model's config."""
     return (Path(path) / CONFIG_FILE).is_file()

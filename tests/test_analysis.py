@@ -22,7 +22,15 @@ from affectkit.presets import starter
 from affectkit.results.rows import Results, read_results
 from affectkit.specs import FaceDetectorSpec
 from affectkit.streams import FeatureStream, FrameStream
-from tests.brightness import AsIsConfig, BrightFacesConfig, BrightnessConfig, HalvedConfig, LengthConfig, pipeline, registry
+from tests.brightness import (
+    AsIsConfig,
+    BrightFacesConfig,
+    BrightnessConfig,
+    HalvedConfig,
+    LengthConfig,
+    pipeline,
+    registry,
+)
 from tests.clips import container_times, write_levels
 
 LEVELS = [20, 60, 100, 140, 180, 220]
@@ -121,9 +129,7 @@ def test_rows_keep_the_order_where_faces_come_and_go(tmp_path: Path) -> None:
     assert [row.track for row in results] == [0, None, 0, None, None, None, 0, None]
 
 
-def test_long_stretches_without_a_face_do_not_fill_the_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_long_stretches_without_a_face_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("affectkit.video.scoring._MAX_WAITING", 4)
     clip = write_levels(tmp_path / "clip.mp4", [200, 200, *[20] * 40])
     out = tmp_path / "rows.csv"
@@ -133,7 +139,14 @@ def test_long_stretches_without_a_face_do_not_fill_the_memory(
         part = tmp_path / "rows.csv.part"
         written.append(done - (len(part.read_text().splitlines()) - 1))
 
-    run(clip, pipeline(Windows(seconds=0.2, hop_seconds=0.2)), faces="bright-faces", out=out, batch_size=50, progress=look)
+    run(
+        clip,
+        pipeline(Windows(seconds=0.2, hop_seconds=0.2)),
+        faces="bright-faces",
+        out=out,
+        batch_size=50,
+        progress=look,
+    )
     assert max(written[8:]) <= 6
 
 
@@ -172,8 +185,7 @@ def test_an_error_leaves_a_valid_part_and_names_it(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         run(clip, pipeline(Frames()), out=out, faces=BrightFacesConfig(two=200), batch_size=1)
     assert str(caught.value) == (
-        "frame 3: 2 faces, and one is followed at a time yet; "
-        "write tracking=Tracking(max_faces=1) to keep the largest"
+        "frame 3: 2 faces, and one is followed at a time yet; write tracking=Tracking(max_faces=1) to keep the largest"
     )
     assert caught.value.__notes__ == [f"3 rows were written before that; they are in {out}.part"]
     assert not out.exists()
@@ -216,7 +228,9 @@ def test_a_detector_that_is_none(clip: Path) -> None:
     )
     with pytest.raises(SpecError) as caught:
         analyze(clip, pipeline().build(registry=names), faces=BrightFacesConfig(), registry=names)
-    assert str(caught.value) == "faces: local/bright-faces made int, which is no FaceDetector; derive the class from that"
+    assert (
+        str(caught.value) == "faces: local/bright-faces made int, which is no FaceDetector; derive the class from that"
+    )
 
 
 # What a pipeline can be.
@@ -412,8 +426,7 @@ def test_an_unknown_device(clip: Path) -> None:
 
 
 def devices() -> list[str]:
-    names = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    return [*names, "mps"] if torch.backends.mps.is_available() else names
+    return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
 
 
 @pytest.mark.parametrize(

@@ -186,9 +186,7 @@ def branch(**fields: Any) -> dict[str, Any]:
 
 HEADS = "task heads at hand: 'narrow', 'scores'"
 ENCODERS = "temporal encoders at hand: 'leaky', 'null', 'rich'"
-KEYS = (
-    "keys: 'sampling', 'faces', 'tracking', 'input', 'inputs', 'branches', 'fusion', 'temporal', 'heads', 'maps'"
-)
+KEYS = "keys: 'sampling', 'faces', 'tracking', 'input', 'inputs', 'branches', 'fusion', 'temporal', 'heads', 'maps'"
 
 
 @pytest.mark.parametrize(
@@ -206,27 +204,52 @@ KEYS = (
             "temporal: unknown key 'rat'; did you mean 'rate'? keys: 'rate', 'ratios', 'parts'",
         ),
         (
-            {"heads": {"au": {"use": "narrow", "targets": ["a"], "part": leaky(parts={"x": {"use": "flow", "beta": 1}})}}},
+            {
+                "heads": {
+                    "au": {"use": "narrow", "targets": ["a"], "part": leaky(parts={"x": {"use": "flow", "beta": 1}})}
+                }
+            },
             "heads.au.part.parts.x: unknown key 'beta'; keys: 'alpha'",
         ),
-        ({"branches": branch(motion=[{"use": "phases", "x": 1}])}, "branches.face.motion[0]: unknown key 'x'; there are no keys"),
-        ({"temporal": rich(inner={"size": 1, "nite": ""})}, "temporal.inner: unknown key 'nite'; did you mean 'note'? keys: 'size', 'note'"),
+        (
+            {"branches": branch(motion=[{"use": "phases", "x": 1}])},
+            "branches.face.motion[0]: unknown key 'x'; there are no keys",
+        ),
+        (
+            {"temporal": rich(inner={"size": 1, "nite": ""})},
+            "temporal.inner: unknown key 'nite'; did you mean 'note'? keys: 'size', 'note'",
+        ),
         ({"tracking": {"kind": "x"}}, "tracking: unknown key 'kind'; keys: 'max_gap_seconds', 'max_faces'"),
         ({3: 1}, f"PipelineConfig: unknown key 3; {KEYS}"),
         # Types.
         ({"branches": 3}, "branches: 3 is an int; expected mapping of str to Branch"),
         ({"branches": {"face": 3}}, "branches.face: 3 is no table; write a table of fields: Branch"),
         ({"branches": branch(motion="flow")}, "branches.face.motion: 'flow' is a str; expected tuple of MotionConfig"),
-        ({"branches": branch(motion=["flow"])}, "branches.face.motion[0]: 'flow' is no table; write a table of fields: use = 'name', then its fields"),
-        ({"temporal": "leaky"}, "temporal: 'leaky' is no table; write a table of fields: use = 'name', then its fields"),
+        (
+            {"branches": branch(motion=["flow"])},
+            "branches.face.motion[0]: 'flow' is no table; write a table of fields: use = 'name', then its fields",
+        ),
+        (
+            {"temporal": "leaky"},
+            "temporal: 'leaky' is no table; write a table of fields: use = 'name', then its fields",
+        ),
         ({"temporal": leaky(rate="fast")}, "temporal.rate: 'fast' is a str; expected float"),
         ({"temporal": rich(widths=[1, 2, "3"])}, "temporal.widths[2]: '3' is a str; expected int"),
         ({"temporal": rich(pair=[1])}, "temporal.pair: 1 values; give 2: tuple of int, str"),
         ({"temporal": rich(table={"a": "b"})}, "temporal.table.a: 'b' is a str; expected float"),
-        ({"temporal": rich(inners=[{"size": 1}, {"size": "2"}])}, "temporal.inners[1].size: '2' is a str; expected int"),
+        (
+            {"temporal": rich(inners=[{"size": 1}, {"size": "2"}])},
+            "temporal.inners[1].size: '2' is a str; expected int",
+        ),
         ({"temporal": rich(color="green")}, "temporal.color: 'green' is not accepted; write 'red' or 'blue'"),
-        ({"temporal": rich(parts={"a": ["red", "green"]})}, "temporal.parts.a[1]: 'green' is not accepted; write 'red' or 'blue'"),
-        ({"temporal": rich(shape=[1, "a"])}, "temporal.shape: [1, 'a'] is a list; expected tuple of int or tuple of str or nothing"),
+        (
+            {"temporal": rich(parts={"a": ["red", "green"]})},
+            "temporal.parts.a[1]: 'green' is not accepted; write 'red' or 'blue'",
+        ),
+        (
+            {"temporal": rich(shape=[1, "a"])},
+            "temporal.shape: [1, 'a'] is a list; expected tuple of int or tuple of str or nothing",
+        ),
         ({"temporal": rich(shape=3)}, "temporal.shape: 3 is an int; expected tuple of int or tuple of str or nothing"),
         ({"temporal": rich(ratio=float("inf"))}, "temporal.ratio: inf is not finite; write a finite number"),
         ({"heads": None}, "heads: None is nothing; expected mapping of str to HeadConfig"),
@@ -243,20 +266,38 @@ KEYS = (
             "heads.au.part.use: 'rich' is not accepted; accepts 'leaky'",
         ),
         # kind.
-        ({"sampling": {"kind": "window"}}, "sampling.kind: unknown kind 'window'; kinds: 'frames', 'windows', 'events'"),
-        ({"sampling": {"kind": ["windows"]}}, "sampling.kind: unknown kind ['windows']; kinds: 'frames', 'windows', 'events'"),
+        (
+            {"sampling": {"kind": "window"}},
+            "sampling.kind: unknown kind 'window'; kinds: 'frames', 'windows', 'events'",
+        ),
+        (
+            {"sampling": {"kind": ["windows"]}},
+            "sampling.kind: unknown kind ['windows']; kinds: 'frames', 'windows', 'events'",
+        ),
         ({"sampling": {"seconds": 2}}, "sampling.kind: no kind is written; kinds: 'frames', 'windows', 'events'"),
-        ({"sampling": {"kind": "windows", "second": 2}}, "sampling: unknown key 'second'; did you mean 'seconds'? keys: 'seconds', 'hop_seconds'"),
+        (
+            {"sampling": {"kind": "windows", "second": 2}},
+            "sampling: unknown key 'second'; did you mean 'seconds'? keys: 'seconds', 'hop_seconds'",
+        ),
         ({"input": {"kind": "images"}}, "input.kind: unknown kind 'images'; kinds: 'frames', 'features'"),
         ({"input": {"dim": 8}}, "input.kind: no kind is written; kinds: 'frames', 'features'"),
-        ({"temporal": rich(which={"kind": "third"})}, "temporal.which.kind: unknown kind 'third'; kinds: 'tagged', 'other'"),
+        (
+            {"temporal": rich(which={"kind": "third"})},
+            "temporal.which.kind: unknown kind 'third'; kinds: 'tagged', 'other'",
+        ),
         # Rules.
         ({"input": {"height": 0, "width": 8}}, "input.height: 0 is not a positive whole number; write 1 or more"),
-        ({"sampling": {"kind": "windows", "seconds": -1}}, "sampling.seconds: -1.0 is no duration; write more than 0 seconds"),
+        (
+            {"sampling": {"kind": "windows", "seconds": -1}},
+            "sampling.seconds: -1.0 is no duration; write more than 0 seconds",
+        ),
         ({"heads": {"x": {"use": "scores", "weight": -2}}}, "heads.x.weight: -2.0 is negative; write 0 or more"),
-        ({"branches": branch(source="clap")}, "branches.face.source: no input 'clap'; did you mean 'clip'? inputs: 'clip'"),
+        (
+            {"branches": branch(source="clap")},
+            "branches.face.source: no input 'clap'; did you mean 'clip'? inputs: 'clip'",
+        ),
     ],
-)  # fmt: skip
+)
 def test_wrong_data(changes: dict[Any, Any], message: str) -> None:
     assert message_of(ConfigError, read, changes) == message
 
@@ -264,7 +305,10 @@ def test_wrong_data(changes: dict[Any, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"temporal": {"use": "leakey"}}, f"temporal.use: no temporal encoder 'leakey'; did you mean 'leaky'? {ENCODERS}"),
+        (
+            {"temporal": {"use": "leakey"}},
+            f"temporal.use: no temporal encoder 'leakey'; did you mean 'leaky'? {ENCODERS}",
+        ),
         (
             {"heads": {"x": {"use": "toyz/scores"}}},
             "heads.x.use: no task head 'toyz/scores'; run pip install toyz",
@@ -278,7 +322,7 @@ def test_wrong_data(changes: dict[Any, Any], message: str) -> None:
             f"heads.x.use: no task head 'toys/leaky'; toys/leaky is a temporal encoder; {HEADS}",
         ),
     ],
-)  # fmt: skip
+)
 def test_unknown_components(changes: dict[str, Any], message: str) -> None:
     assert message_of(RegistryError, read, changes) == message
 
@@ -310,13 +354,17 @@ def test_ensembles() -> None:
     data: dict[str, Any] = {"members": {"a": member, "b": {"kind": "pipeline", **member}}, "fusion": {"use": "average"}}
     config = decode(EnsembleConfig, data, REGISTRY)
     assert config == EnsembleConfig(members={"a": pipeline(), "b": pipeline()}, fusion=AverageConfig())
-    for changes, message in [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"members": {"a": {"kind": "model"}}}, "members.a.kind: unknown kind 'model'; kinds: 'pipeline', 'ensemble'"),
         ({"members": {"a": data}}, "members.a.kind: no kind is written; kinds: 'pipeline', 'ensemble'"),
-        ({"members": {"a": {**member, "heads": {}}}}, "members.a.heads: no heads; add one, or sample Events with a spotter"),
+        (
+            {"members": {"a": {**member, "heads": {}}}},
+            "members.a.heads: no heads; add one, or sample Events with a spotter",
+        ),
         ({"fusion": {}}, "fusion: no component is named; write use = one of 'average', 'join'"),
         ({"fill": 0.5}, "fill: 0.5 has no effect; write targets='union', or drop it"),
-    ]:  # fmt: skip
+    ]
+    for changes, message in cases:
         assert message_of(ConfigError, decode, EnsembleConfig, {**data, **changes}, REGISTRY) == message
     assert message_of(ConfigError, decode, EnsembleConfig, {"members": {"a": member}}, REGISTRY) == (
         "EnsembleConfig: 'fusion' is missing; write fusion = LateFusionConfig or FusionConfig"
@@ -342,7 +390,7 @@ def test_none_is_kept_everywhere() -> None:
     config = NullConfig(limit=None, sizes=(1, None), table={"a": None})
     data = encode(config, REGISTRY)
     assert data == {"use": "toys/null", "limit": None, "sizes": [1, None], "table": {"a": None}}
-    assert decode(NullConfig, {key: data[key] for key in ("limit", "sizes", "table")} | {"use": "null"}, REGISTRY) == config
+    assert decode(NullConfig, {**data, "use": "null"}, REGISTRY) == config
 
 
 def test_streams_of_one_kind_carry_their_tag() -> None:

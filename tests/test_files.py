@@ -202,4 +202,6 @@ def test_data_without_a_file() -> None:
 def test_parse_text() -> None:
     assert parse_text("a = 1", ".toml", "x") == tomllib.loads("a = 1")
     assert parse_text('{"a": 1}', ".json", "x") == {"a": 1}
-    assert message_of(ConfigError, parse_text, "", ".ini", "x.ini") == "x.ini: ending '.ini'; give a .toml or .json file"
+    assert (
+        message_of(ConfigError, parse_text, "", ".ini", "x.ini") == "x.ini: ending '.ini'; give a .toml or .json file"
+    )

@@ -163,9 +163,7 @@ def test_every_standard_component_is_declared_without_torch() -> None:
 def test_a_component_that_needs_torch_would_be_found() -> None:
     done = blocked(["affectkit.fusion.affine_net"])
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1] == (
-        "ModuleNotFoundError: import of torch halted; None in sys.modules"
-    )
+    assert done.stderr.splitlines()[-1] == ("ModuleNotFoundError: import of torch halted; None in sys.modules")
 
 
 def test_the_standard_plugin_yields_every_component() -> None:

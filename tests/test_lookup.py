@@ -10,7 +10,14 @@ import pytest
 from affectkit.artifact import CONFIG_FILE, save
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
 from affectkit.files import write_config
-from affectkit.lookup import CONFIG_FILE as LOOKUP_FILE, find_config, find_preset, is_path, is_saved_model, read_saved_config
+from affectkit.lookup import (
+    CONFIG_FILE as LOOKUP_FILE,
+    find_config,
+    find_preset,
+    is_path,
+    is_saved_model,
+    read_saved_config,
+)
 from affectkit.presets import starter
 from affectkit.registry import default_registry
 
@@ -40,7 +47,9 @@ def test_a_preset() -> None:
     assert find_preset("starter.toml", default_registry()) is None
 
 
-@pytest.mark.parametrize(("name", "expected"), [("starter", False), ("a/b", False), ("./a", True), ("~/a", True), ("tests", False)])
+@pytest.mark.parametrize(
+    ("name", "expected"), [("starter", False), ("a/b", False), ("./a", True), ("~/a", True), ("tests", False)]
+)
 def test_what_is_written_as_a_path(name: str, expected: bool) -> None:
     assert is_path(name) is expected
 

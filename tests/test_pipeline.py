@@ -302,8 +302,7 @@ def test_stages_that_do_not_fit(fields: dict[str, Any], message: str) -> None:
 )
 def test_a_component_without_a_provider(fields: Mapping[str, Any], path: str, name: str) -> None:
     assert message_of(RegistryError, pipeline(**fields).trace, registry=Registry()) == (
-        f"{path}: no component has the config {name}; "
-        "provide it from a plugin, or pass registry.with_components(...)"
+        f"{path}: no component has the config {name}; provide it from a plugin, or pass registry.with_components(...)"
     )
 
 

@@ -119,7 +119,9 @@ def test_a_provider_that_is_switched_off_or_of_another_api() -> None:
 def test_failed_plugins_are_named() -> None:
     registry = with_report("acme", "failed", "ImportError: no kernel")
     tail = "; plugins that failed: acme (ImportError: no kernel)"
-    assert message_of(RegistryError, registry.component, "temporal", "x") == f"no temporal encoder 'x'; {ENCODERS}{tail}"
+    assert (
+        message_of(RegistryError, registry.component, "temporal", "x") == f"no temporal encoder 'x'; {ENCODERS}{tail}"
+    )
     assert message_of(RegistryError, registry.component, "temporal", "acme/drip") == (
         f"no temporal encoder 'acme/drip'; {ENCODERS}{tail}"
     )
@@ -214,12 +216,15 @@ def test_one_call_may_not_clash_with_itself() -> None:
             (head, HeadSpec(name="other", config=Scores, factory=never, summary="C.")),
             "config Scores of 'other' is already 'local/same'; one config class is one component, derive a new one",
         ),
-        ((head, late), "late fusion 'same' is provided twice by local, also as task head; give one of them another name"),
+        (
+            (head, late),
+            "late fusion 'same' is provided twice by local, also as task head; give one of them another name",
+        ),
         (
             (head, HeadSpec(name="b", config=ScoresConfig, factory=never, summary="C.", renamed_from=("same",))),
             "task head 'same' is provided twice by local; give one of them another name",
         ),
-    ]  # fmt: skip
+    ]
     for specs, message in cases:
         assert message_of(SpecError, Registry().with_components, *specs) == message
     assert message_of(SpecError, Registry().with_pipelines, CALM, CALM) == (

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
-from affectkit.configs import ComponentConfig, HeadConfig, TemporalConfig
+from affectkit.configs import ComponentConfig, TemporalConfig
 from affectkit.errors import ConfigError, MissingDependencyError, SpecError
 from affectkit.specs import (
     KIND_NAMES,
@@ -24,15 +23,18 @@ from affectkit.specs import (
     lazy,
     required_fields,
 )
-from affectkit.streams import FeatureStream, PredictionStream
-from tests.toys import SPECS as TOYS
-from tests.toys import LeakyConfig, NarrowConfig, NetConfig, ScoresConfig, message_of, never, pipeline
+from tests.toys import SPECS as TOYS, LeakyConfig, NarrowConfig, NetConfig, ScoresConfig, message_of, never, pipeline
 
 DIGEST = "0123456789abcdef" * 4
 WEIGHTS = Weights(
-    name="faces", url="https://example.org/a.safetensors", sha256=DIGEST, size=9, license="MIT",
-    training_data_terms="research only", metrics={"ccc": 0.5},
-)  # fmt: skip
+    name="faces",
+    url="https://example.org/a.safetensors",
+    sha256=DIGEST,
+    size=9,
+    license="MIT",
+    training_data_terms="research only",
+    metrics={"ccc": 0.5},
+)
 
 
 class Undecorated(LeakyConfig):
@@ -82,11 +84,18 @@ WHERE = "temporal encoder 'leaky'"
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "Leaky_Mean"}, "temporal encoder 'Leaky_Mean': 'Leaky_Mean' is not a kebab-case name; use a-z, 0-9 and single hyphens"),
+        (
+            {"name": "Leaky_Mean"},
+            "temporal encoder 'Leaky_Mean': 'Leaky_Mean' is not a kebab-case name; use a-z, 0-9 and single hyphens",
+        ),
         ({"renamed_from": ("old", "-x")}, f"{WHERE}: '-x' is not a kebab-case name; use a-z, 0-9 and single hyphens"),
         ({"config": ScoresConfig}, f"{WHERE}: config ScoresConfig is not a TemporalConfig; derive it from that"),
         ({"config": LeakyConfig()}, f"{WHERE}: config {LeakyConfig()!r} is not a TemporalConfig; derive it from that"),
-        ({"config": Undecorated}, f"{WHERE}: config Undecorated is no frozen dataclass; decorate it with @dataclass(frozen=True, kw_only=True)"),
+        (
+            {"config": Undecorated},
+            f"{WHERE}: config Undecorated is no frozen dataclass; decorate it with @dataclass(frozen=True, "
+            "kw_only=True)",
+        ),
         ({"config": Positional}, f"{WHERE}: field 'depth' is not keyword-only; add kw_only=True to the decorator"),
         ({"config": UseField}, f"{WHERE}: field 'use' is a word of pipeline files; give it another name"),
         ({"config": KindField}, f"{WHERE}: field 'kind' is a word of pipeline files; give it another name"),
@@ -97,13 +106,16 @@ WHERE = "temporal encoder 'leaky'"
             "WrongField.sizes: a field can't be list; use bool, int, float, str, Literal, Enum, tuple[...], a config, "
             "Mapping[str, ...] of these, or a union",
         ),
-        ({"factory": "tests.toys:never"}, f"{WHERE}: factory 'tests.toys:never' can't be called; give a function, a class or lazy(...)"),
+        (
+            {"factory": "tests.toys:never"},
+            f"{WHERE}: factory 'tests.toys:never' can't be called; give a function, a class or lazy(...)",
+        ),
         ({"summary": "  "}, f"{WHERE}: summary '  '; write one line"),
         ({"summary": "a\nb"}, f"{WHERE}: summary 'a\\nb'; write one line"),
         ({"example": NetConfig()}, f"{WHERE}: example is NetConfig; give a LeakyConfig"),
         ({"weights": (WEIGHTS, WEIGHTS)}, f"{WHERE}: weights 'faces' listed twice; give each its own name"),
     ],
-)  # fmt: skip
+)
 def test_a_spec_refuses(fields: dict[str, Any], message: str) -> None:
     assert message_of(SpecError, spec, **fields) == message
 
@@ -127,8 +139,17 @@ def test_the_base_has_no_kind() -> None:
 
 def test_there_is_one_spec_class_per_kind() -> None:
     assert list(KIND_NAMES) == [
-        "motion", "features", "fusion", "temporal", "head", "late-fusion", "map", "faces", "spotter", "dataset",
-    ]  # fmt: skip
+        "motion",
+        "features",
+        "fusion",
+        "temporal",
+        "head",
+        "late-fusion",
+        "map",
+        "faces",
+        "spotter",
+        "dataset",
+    ]
     assert {type(toy) for toy in TOYS} == set(SPECS)
     for cls in SPECS:
         assert cls.config_base.kind == cls.kind
@@ -142,9 +163,7 @@ def test_specs_hash() -> None:
 
 @pytest.mark.parametrize("target", ["", "a.b", "a:", ":B", "a b:C", "a:B.c", "a:B()", "os;x:B"])
 def test_lazy_refuses(target: str) -> None:
-    assert message_of(SpecError, lazy, target) == (
-        f"lazy: {target!r} names no factory; write 'package.module:Class'"
-    )
+    assert message_of(SpecError, lazy, target) == (f"lazy: {target!r} names no factory; write 'package.module:Class'")
 
 
 def test_lazy_imports_on_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,11 +224,17 @@ def test_weights_say_whether_they_are_synthetic() -> None:
     ("fields", "message"),
     [
         ({"name": "Calm"}, "pipeline 'Calm': 'Calm' is not a kebab-case name; use a-z, 0-9 and single hyphens"),
-        ({"renamed_from": ("a--b",)}, "pipeline 'calm': 'a--b' is not a kebab-case name; use a-z, 0-9 and single hyphens"),
-        ({"config": pipeline()}, "pipeline 'calm': config PipelineConfig can't be called; give a function that makes it"),
+        (
+            {"renamed_from": ("a--b",)},
+            "pipeline 'calm': 'a--b' is not a kebab-case name; use a-z, 0-9 and single hyphens",
+        ),
+        (
+            {"config": pipeline()},
+            "pipeline 'calm': config PipelineConfig can't be called; give a function that makes it",
+        ),
         ({"summary": ""}, "pipeline 'calm': summary ''; write one line"),
     ],
-)  # fmt: skip
+)
 def test_a_preset_refuses(fields: dict[str, Any], message: str) -> None:
     assert (
         message_of(SpecError, PipelineSpec, **{"name": "calm", "config": pipeline, "summary": "Calm.", **fields})
@@ -223,5 +248,3 @@ def test_a_preset_makes_its_config_when_asked() -> None:
     assert message_of(ConfigError, PipelineSpec(name="calm", config=wrong, summary="Calm.").make) == (
         "pipeline 'calm': its function made dict; return a PipelineConfig or an EnsembleConfig"
     )
-
-

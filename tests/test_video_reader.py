@@ -139,9 +139,7 @@ def test_sound_only(tmp_path: Path) -> None:
 
 def test_frames_without_timestamps(tmp_path: Path) -> None:
     path = encode(tmp_path / "raw.h264", gray_frames([10, 20, 30]), container="h264")
-    assert message(path) == (
-        f"{path}: frame 0 has no timestamp; put the stream into a container that has, such as mp4"
-    )
+    assert message(path) == (f"{path}: frame 0 has no timestamp; put the stream into a container that has, such as mp4")
 
 
 def test_time_that_runs_backwards(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ Exit codes: 0 all is well, 1 an error of affectkit's (one line on stderr) or a f
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence as Items
@@ -34,10 +35,15 @@ def main(argv: Items[str] | None = None) -> int:
     with _warnings_as_lines():
         try:
             code: int = args.run(args, output)
+            sys.stdout.flush()
         except AffectkitError as error:
             if args.traceback:
                 raise
             _report(f"error: {error}", error)
+            return 1
+        except BrokenPipeError:
+            # Whoever read the output has gone, as `head` does; what is still buffered must not fail again at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
         except KeyboardInterrupt as stop:
             _report("stopped", stop)

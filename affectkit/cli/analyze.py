@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--faces", metavar="F", help="face detector (the pipeline's own, or whole-frame)")
     parser.add_argument("--out", metavar="FILE", type=Path, help="where the rows go (VIDEO's name, .rows.csv, here)")
-    parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda, cuda:1 or mps")
+    parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda or cuda:1")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="float32 by default")
     parser.add_argument("--batch-size", metavar="N", type=int, default=16, help="frames scored at once, about (16)")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the weights of an untrained pipeline (0)")

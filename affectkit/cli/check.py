@@ -61,11 +61,15 @@ def _check_plugin(distribution: str, output: Output) -> int:
     from affectkit.testing import run_checks
 
     results = run_checks(distribution=distribution)
-    failed = sum(result.status == "failed" for result in results)
     output.json([dataclasses.asdict(result) for result in results])
-    output.table(
-        ["component", "check", "status", "message"],
-        [[result.component, result.check, result.status, result.message] for result in results],
-    )
-    output.text(f"{failed} of {len(results)} checks failed" if failed else f"{len(results)} checks, none failed")
+    failed = [result for result in results if result.status == "failed"]
+    rows = []
+    for component in dict.fromkeys(result.component for result in results):
+        own = [result for result in results if result.component == component]
+        counts = [sum(result.status == status for result in own) for status in ("passed", "failed", "skipped")]
+        rows.append([component, *counts, f"{sum(result.seconds for result in own):.2f}"])
+    output.table(["component", "passed", "failed", "skipped", "seconds"], rows)
+    for result in failed:
+        output.text(f"{result.component}: {result.check}: {result.message}")
+    output.text(f"{len(failed)} of {len(results)} checks failed" if failed else f"ok, {len(results)} checks")
     return 1 if failed else 0

@@ -29,7 +29,7 @@ from affectkit.temporal.gru import GRUConfig
 SIZE, STEPS, DURATION = 40, 8, 0.4
 _LARGEST = 0.35
 # Textures by seed: training and test never share one.
-TRAIN_TEXTURES, TEST_TEXTURES = range(0, 144), range(10_000, 10_060)
+TRAIN_TEXTURES, TEST_TEXTURES = range(144), range(10_000, 10_060)
 
 
 class Clips(NamedTuple):
@@ -107,7 +107,7 @@ def fit(model: Model, clips: Clips, *, seconds: float, steps: int, report: Calla
         _, losses = model(batch.frames, targets=targets)
         loss = torch.stack(list(losses.values())).sum()
         optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimizer.step()
         schedule.step()
         step += 1

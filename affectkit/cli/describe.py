@@ -81,7 +81,10 @@ def _describe_component(item: Any, output: Output) -> None:
             "citation": spec.citation,
         }
     )
-    output.text(f"{item.id} {item.version}, {KIND_NAMES[spec.kind]}{', experimental' if spec.experimental else ''}")
+    output.text(
+        f"{item.id} {item.version}".rstrip()
+        + f", {KIND_NAMES[spec.kind]}{', experimental' if spec.experimental else ''}"
+    )
     output.text(spec.summary)
     output.text(f"in Python: from {_home(spec.config)} import {spec.config.__qualname__}")
     if fields:
@@ -120,7 +123,7 @@ def _describe_preset(item: Any, registry: Any, output: Output) -> None:
             **trace_data(config, trace),
         }
     )
-    output.text(f"{item.id} {item.version}, pipeline")
+    output.text(f"{item.id} {item.version}".rstrip() + ", pipeline")
     output.text(item.spec.summary)
     print_trace(output, config, trace)
     if not weights:
@@ -149,15 +152,21 @@ def _describe_path(path: Path, registry: Any, output: Output) -> None:
     weights = saved.get("weights", {})
     output.text(f"weights: sha256 {weights.get('sha256', '?')}")
     for item in weights.get("provenance", ()):
-        output.text(
-            f"  from {item['name']}: license {item['license']}, training data {item['training_data_terms']}, {item['url']}"
-        )
+        terms = f"license {item['license']}, training data {item['training_data_terms']}"
+        output.text(f"  from {item['name']}: {terms}, {item['url']}")
 
 
 def _print_weights(weights: Any, output: Output) -> None:
     if weights:
         rows = [
-            [one.name, f"{one.size / 1e6:.1f} MB", one.license, one.training_data_terms, ", ".join(one.targets), one.url]
+            [
+                one.name,
+                f"{one.size / 1e6:.1f} MB",
+                one.license,
+                one.training_data_terms,
+                ", ".join(one.targets),
+                one.url,
+            ]
             for one in weights
         ]
         output.table(["weights", "size", "license", "training data", "targets", "url"], rows)

@@ -11,7 +11,7 @@ from affectkit.tracing import Trace
 
 def print_trace(output: Output, config: ModelConfig, trace: Trace) -> None:
     """Inputs, then every stage with what it puts out."""
-    rows = [[f"inputs.{name}", "", stream, ""] for name, stream in config.input_streams().items()]
+    rows: list[list[object]] = [[f"inputs.{name}", "", stream, ""] for name, stream in config.input_streams().items()]
     rows += [[step.path, step.component, step.output or "", step.note] for step in trace]
     columns = ["stage", "component", "puts out", "note"]
     has_notes = any(row[3] for row in rows)

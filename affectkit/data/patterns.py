@@ -11,6 +11,7 @@ Motion takes the texture's point q to `c + M(s(t)) (q - c)` with the centre c an
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from fractions import Fraction
@@ -50,18 +51,21 @@ class Pattern:
 
 def progress(times: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
     """s(t) from 0 at time 0 to 1 at `duration`, slow at both ends: `(1 - cos(pi t / duration)) / 2`."""
-    return (1.0 - np.cos(np.pi * np.clip(times / duration, 0.0, 1.0))) / 2.0
+    share: NDArray[np.float64] = (1.0 - np.cos(_angle(times, duration))) / 2.0
+    return share
 
 
 def speed(times: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
     """ds/dt as a share of its peak, in [0, 1]: `sin(pi t / duration)`."""
-    return np.sin(np.pi * np.clip(times / duration, 0.0, 1.0))
+    share: NDArray[np.float64] = np.sin(_angle(times, duration))
+    return share
 
 
 def displacement(pattern: Pattern, s: float) -> NDArray[np.float64]:
     """Where each pixel of the unmoved picture has gone at progress `s`, `(2, H, W)`: x to the right, y down, pixels."""
     offset = _offsets(pattern.size)
-    return np.einsum("ij,jhw->ihw", _matrix(pattern, s), offset) - offset
+    moved: NDArray[np.float64] = np.einsum("ij,jhw->ihw", _matrix(pattern, s), offset) - offset
+    return moved
 
 
 def render(pattern: Pattern, s: NDArray[np.float64]) -> NDArray[np.uint8]:
@@ -96,7 +100,7 @@ def write_clip(path: str | Path, frames: NDArray[np.uint8], times: Items[float])
     ticks = [round(float(time) * TICKS) for time in times]
     if len(ticks) != len(frames):
         raise InputError(f"{path}: {len(ticks)} times for {len(frames)} frames; give one per frame")
-    if not ticks or ticks[0] < 0 or any(a >= b for a, b in zip(ticks, ticks[1:], strict=False)):
+    if not ticks or ticks[0] < 0 or any(a >= b for a, b in itertools.pairwise(ticks)):
         raise InputError(f"{path}: the times do not ascend; give seconds, from 0 or later, each above the one before")
     height, width = frames.shape[1:3]
     if height % 2 or width % 2:
@@ -116,6 +120,10 @@ def write_clip(path: str | Path, frames: NDArray[np.uint8], times: Items[float])
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def _angle(times: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
+    return np.pi * np.clip(times / duration, 0.0, 1.0)
 
 
 def _matrix(pattern: Pattern, s: float) -> NDArray[np.float64]:

@@ -113,12 +113,12 @@ def chunks_do_not_matter(subject: Subject) -> None:
 def clips_do_not_mix(subject: Subject) -> None:
     spotter, frames = subject.module, moving_clip(subject.stream, FRAMES)
     alone = spot(spotter, frames, 10)
-    still = frames.with_values(frames.values[:, :1].expand_as(frames.values).clone())
+    mirrored = frames.with_values(frames.values.flip(-1))
     state, other = spotter.start(FPS), spotter.start(FPS)
     events: list[Event] = []
     for t in range(0, FRAMES, 10):
         events += spotter.push(state, span(frames, t, t + 10))
-        spotter.push(other, span(still, t, t + 10))
+        spotter.push(other, span(mirrored, t, t + 10))
     spotter.finish(other)
     events += spotter.finish(state)
     if not _same(alone, events):

@@ -17,6 +17,9 @@ from affectkit.registry import Registry
 from affectkit.testing.checks import Check, check
 from affectkit.testing.results import CheckFailed
 
+# What an interpreter may need to start at all, on any platform.
+PASSED_ON = ("PATH", "HOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TEMP", "TMP", "TMPDIR", "USERPROFILE")
+
 
 @dataclass
 class PluginSubject:
@@ -39,8 +42,10 @@ class PluginSubject:
     def probe(self) -> dict[str, Any]:
         """What importing the hook modules does to a fresh interpreter; see `import_probe`."""
         command = [sys.executable, "-m", "affectkit.testing.import_probe", self.distribution]
-        path = os.pathsep.join(entry for entry in sys.path if entry)
-        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True)
+        # Not the whole environment: what the plugin changes may have been changed in this process already.
+        environment = {key: os.environ[key] for key in PASSED_ON if key in os.environ}
+        environment["PYTHONPATH"] = os.pathsep.join(entry for entry in sys.path if entry)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise CheckFailed(f"a fresh interpreter ended with {done.returncode} ({done.stderr.strip()[-300:]})")
         found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -11,7 +11,7 @@ from typing import Any
 
 from affectkit.errors import ConfigError, PluginWarning, RegistryError, compose, did_you_mean
 from affectkit.plugins import Plugin, discover, normalize
-from affectkit.registry import Registry
+from affectkit.registry import Registry, default_registry
 from affectkit.specs import ComponentSpec
 from affectkit.testing import kind_checks, module_checks, plain_checks, plugin_checks, spec_checks, training_checks
 from affectkit.testing.checks import Check
@@ -118,7 +118,7 @@ def bound_checks(
         subjects.append(PluginSubject(distribution, plugins, registry))
         chosen = [spec for plugin in plugins for spec in plugin.components]
     else:
-        chosen, registry = list(specs or ()), _discovered()
+        chosen, registry = list(specs or ()), _default()
     streams, expected = dict(streams or {}), dict(expected_failed_checks or {})
     names = [spec.name for spec in chosen]
     for name in streams:
@@ -181,17 +181,16 @@ def _with(registry: Registry, spec: ComponentSpec[Any], chosen: list[ComponentSp
     return registry.with_components(*kept.values())
 
 
-def _discovered() -> Registry:
-    # Anew, since what is installed may have changed; another plugin's failure is not this one's business.
-    with warnings.catch_warnings():
+def _default() -> Registry:
+    with warnings.catch_warnings():  # another plugin's failure is not this one's business
         warnings.simplefilter("ignore", PluginWarning)
-        return Registry(discover())
+        return default_registry()
 
 
 def _installed(distribution: str) -> tuple[list[Plugin], Registry]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", PluginWarning)
-        plugins = discover()
+        plugins = discover()  # anew, since what is installed may have changed
     own = [plugin for plugin in plugins if plugin.report.provider == normalize(distribution)]
     if own:
         return own, Registry(plugins)

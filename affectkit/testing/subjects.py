@@ -67,23 +67,23 @@ class Subject:
             if refusal := self.refusal(self._given):
                 raise CheckFailed(f"streams[{self.name!r}] is not accepted ({refusal})", "a stream that does not fit")
             return self._given
-        return self.streams[0]
+        refusals = []
+        for stream in candidates(self.spec.kind):
+            if not (refusal := self.refusal(stream)):
+                return stream
+            refusals.append(refusal)
+        raise CheckFailed(
+            f"none of the {len(refusals)} streams that the kit knows is accepted (first answer: {refusals[0]})",
+            "an unusual input; pass one that fits to the kit, "
+            f"streams={{{self.name!r}: {STREAM_CLASSES[self.spec.kind]}}}",
+        )
 
     @cached_property
     def streams(self) -> list[Any]:
         """Every candidate that it accepts, or the one that was passed for it."""
         if self._given is not None:
             return [self.stream]
-        refusals = {id(stream): (stream, self.refusal(stream)) for stream in list(candidates(self.spec.kind))}
-        accepted = [stream for stream, refusal in refusals.values() if not refusal]
-        if not accepted:
-            first = next(iter(refusals.values()))[1]
-            raise CheckFailed(
-                f"none of the {len(refusals)} streams that the kit knows is accepted (first answer: {first})",
-                "an unusual input; pass one that fits to the kit, "
-                f"streams={{{self.name!r}: {STREAM_CLASSES[self.spec.kind]}}}",
-            )
-        return accepted
+        return [stream for stream in candidates(self.spec.kind) if not self.refusal(stream)]
 
     @property
     def output(self) -> Any:
@@ -158,10 +158,16 @@ class Subject:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Torch's random numbers by `seed` within the block, and as they were after it."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    """Torch's random numbers by `seed` within the block, and as they were after it.
+
+    On the CPU alone: `torch.manual_seed` queues a call for every other kind of device, which costs more than a check.
+    """
+    before = torch.get_rng_state()
+    torch.default_generator.manual_seed(seed)
+    try:
         yield
+    finally:
+        torch.set_rng_state(before)
 
 
 def run(module: Any, inputs: Any) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from affectkit.interfaces import Stage
 from affectkit.streams import PredictionStream
 from affectkit.testing.checks import MODULES, TIMED, Check, check
 from affectkit.testing.examples import make_targets, ragged_mask
@@ -20,23 +19,36 @@ RATES = (1e-3, 1e-4)
 ROUNDS = 5
 
 
-@check(*MODULES, cause="a layer that forward() does not use, or a detach(), item() or argmax() behind it")
+def is_trained(subject: Subject) -> bool:
+    """Whether the config says that training changes the module."""
+    return not subject.config.is_frozen
+
+
+@check(
+    *MODULES,
+    cause="a layer that forward() does not use, or a detach(), item() or argmax() behind it",
+    claimed=is_trained,
+)
 def gradients_are_finite(subject: Subject) -> None:
     _check_gradients(subject, subject.inputs(), "")
 
 
 @check(
-    *TIMED, cause="padding that is multiplied by zero, or masked after a layer; use torch.where before the first layer"
+    *TIMED,
+    cause="padding that is multiplied by zero, or masked after a layer; use torch.where before the first layer",
+    claimed=is_trained,
 )
 def padding_gives_no_gradient(subject: Subject) -> None:
     inputs = subject.inputs(mask=ragged_mask(subject.steps))
     _check_gradients(subject, pad_with(inputs, NAN), " with NaN in the padding")
 
 
-@check(*MODULES, cause="a loss per clip or step that is not averaged; auxiliary() also runs without targets")
+@check(
+    *MODULES,
+    cause="a loss per clip or step that is not averaged; auxiliary() also runs without targets",
+    claimed=lambda subject: hasattr(subject.config, "aux_weight"),
+)
 def auxiliary_losses_are_scalars(subject: Subject) -> None:
-    if type(subject.module).auxiliary is Stage.auxiliary:
-        raise CheckSkipped("not claimed: it has no auxiliary losses")
     module = subject.learner()
     inputs = subject.inputs()
     with seeded(0):
@@ -73,7 +85,11 @@ def frozen_stays_frozen(subject: Subject) -> None:
             raise CheckFailed(f"is_frozen is True, and {key!r} changes in a training step")
 
 
-@check(*MODULES, cause="a gradient with the wrong sign (a custom backward), or a loss that rewards worse scores")
+@check(
+    *MODULES,
+    cause="a gradient with the wrong sign (a custom backward), or a loss that rewards worse scores",
+    claimed=is_trained,
+)
 def loss_falls(subject: Subject) -> None:
     if not _trainable(subject.module):
         raise CheckSkipped("not claimed: nothing to train")

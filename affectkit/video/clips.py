@@ -27,9 +27,7 @@ def video_streams(inputs: Mapping[str, InputStream]) -> dict[str, FrameStream]:
     for name, stream in inputs.items():
         where = f"inputs.{name}"
         if not isinstance(stream, FrameStream):
-            raise InputError(
-                f"{where}: takes stored features, and a video gives frames; call the model on them"
-            )
+            raise InputError(f"{where}: takes stored features, and a video gives frames; call the model on them")
         if stream.steps:
             raise InputError(
                 f"{where}: takes the steps {stream.steps!r}, and no events are found in a video yet; "
@@ -80,4 +78,5 @@ def cut_face(frame: VideoFrame, face: Face, stream: FrameStream) -> NDArray[np.f
     )
     if stream.channels == GRAY:
         crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None]
-    return np.ascontiguousarray(crop.transpose(2, 0, 1)) / np.float32(255.0)
+    values: NDArray[np.float32] = np.divide(np.ascontiguousarray(crop.transpose(2, 0, 1)), 255.0, dtype=np.float32)
+    return values

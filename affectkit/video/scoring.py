@@ -78,7 +78,7 @@ class Scorer:
         steps = max(map(len, clips))
         parts = []
         for name, output in self.outputs.items():
-            values = predictions[name].detach().to("cpu", torch.float64)
+            values = predictions[name].cpu().double()
             if output.resolution == "clip":
                 values = values.unsqueeze(1).expand(-1, steps, -1)
             elif values.shape[1] != steps:

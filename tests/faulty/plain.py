@@ -132,7 +132,7 @@ class OneEventPerCall(PlainSpotter):
         return super().push(state, frames)[:1]
 
 
-@fault("spotter", "clips_do_not_mix", "4 events of a clip alone, 6 that differ beside another clip")
+@fault("spotter", "clips_do_not_mix", "4 events of a clip alone, 5 that differ beside another clip")
 class KeepsFrameOnSelf(PlainSpotter):
     def __init__(self, config: PlainSpotterConfig, stream: FrameStream) -> None:
         super().__init__(config, stream)

@@ -141,20 +141,19 @@ CRASHING_OUTPUT = Fault(
     "KeyError: 3",
 )
 
-_calls: list[int] = []
-
 
 @dataclass(frozen=True, kw_only=True)
 class CountingConfig(TemporalConfig):
-    """Counts its calls."""
+    """Counts its calls, beside its fields."""
 
     def output(self, stream: FeatureStream) -> FeatureStream:
-        _calls.append(1)
-        return FeatureStream(dim=8 + len(_calls) % 2)
+        calls = getattr(self, "calls", 0)
+        object.__setattr__(self, "calls", calls + 1)
+        return FeatureStream(dim=8 + calls)
 
 
 COUNTING = temporal(
-    "output-counts", "output_is_pure", "output() said features [T] 9, and then features [T] 8", config=CountingConfig
+    "output-counts", "output_is_pure", "output() said features [T] 9, and then features [T] 10", config=CountingConfig
 )
 
 
@@ -217,7 +216,7 @@ class GreedyConfig(TemporalConfig):
     def output(self, stream: FeatureStream) -> FeatureStream:
         import colorsys
 
-        return FeatureStream(dim=8 if colorsys else 4)
+        return FeatureStream(dim=int(colorsys.rgb_to_hsv(1.0, 1.0, 1.0)[2]))
 
 
 GREEDY = temporal(

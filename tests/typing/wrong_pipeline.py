@@ -34,4 +34,4 @@ EnsembleConfig(members={}, fusion=GRUConfig())  # expect: arg-type
 # A component's config is data.
 GRUConfig().dim = 3  # expect: misc
 # Positional arguments.
-Windows(1.0, 0.5)  # expect: misc
+Windows(1.0, 0.5)  # expect: call-arg

@@ -66,9 +66,8 @@ HeadSpec(name="leaky", config=LeakyConfig, factory=Leaky, summary="Leaky.")  # e
 # An instance as the config class.
 TemporalSpec(name="leaky", config=LeakyConfig(), factory=Leaky, summary="Leaky.")  # expect: arg-type
 # An example of another class.
-TemporalSpec(  # expect: arg-type
-    name="leaky", config=LeakyConfig, factory=Leaky, summary="Leaky.", example=ValenceArousalConfig()
-)
+HEAD = ValenceArousalConfig()
+TemporalSpec(name="leaky", config=LeakyConfig, factory=Leaky, summary="Leaky.", example=HEAD)  # expect: arg-type
 # A misspelt attribute.
 TemporalSpec(name="leaky", config=LeakyConfig, factory=Leaky, sumary="Leaky.")  # expect: call-arg
 # A preset that is made already.

@@ -1,0 +1,68 @@
+"""The standard components under the kit that plugins are tested with, as they come and in their other modes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from affectkit import (
+    ActionUnitsConfig,
+    AffineFusionConfig,
+    CompoundFromBasicConfig,
+    ConcatFusionConfig,
+    ConvStemConfig,
+    ExpressionConfig,
+    FrameDifferenceConfig,
+    FrameStream,
+    GRUConfig,
+    MicroExpressionConfig,
+    OpticalFlowConfig,
+    ProductFusionConfig,
+    TimmConfig,
+    TransformerConfig,
+    ValenceArousalConfig,
+    default_registry,
+)
+from affectkit.configs import ComponentConfig
+from affectkit.specs import ComponentSpec
+from affectkit.testing import parametrize_with_checks
+
+KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
+VARIANTS: dict[str, ComponentConfig] = {
+    "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
+    "optical-flow-phases": OpticalFlowConfig(pairs="phases", strain=True),
+    "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
+    "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),
+    "timm-frozen": TimmConfig(model="resnet18", frozen=True),
+    "affine-sum": AffineFusionConfig(dim=8, mode="sum", positions="time", dropout=0.5),
+    "concat-alone": ConcatFusionConfig(hidden=()),
+    "concat-mapped": ConcatFusionConfig(dim=8, hidden=(8,), dropout=0.5),
+    "gru-both-ways": GRUConfig(dim=8, depth=2, bidirectional=True, dropout=0.5),
+    "gru-deep": GRUConfig(dim=8, depth=2, dropout=0.5),
+    "transformer-causal": TransformerConfig(dim=8, heads=2, depth=1, causal=True, window=3, positions="time"),
+    "action-units-intensity": ActionUnitsConfig(intensity=True),
+    "expression-clip-attention": ExpressionConfig(resolution="clip", pooling="attention", hidden=(8,), dropout=0.5),
+    "micro-expression-last": MicroExpressionConfig(pooling="last"),
+    "valence-arousal-clip": ValenceArousalConfig(resolution="clip"),
+    "product-geometric": ProductFusionConfig(geometric=True),
+    "compound-from-basic-min": CompoundFromBasicConfig(source="expression", rule="min"),
+    "compound-from-basic-product": CompoundFromBasicConfig(source="expression", rule="product"),
+}
+
+
+def variant(name: str, config: ComponentConfig) -> ComponentSpec[Any]:
+    """The spec of the config's component, under another name and with this config as its example."""
+    return replace(default_registry().of_config(type(config)).spec, name=name, example=config)
+
+
+@parametrize_with_checks("affectkit")
+def test_conformance(check: Callable[[], None]) -> None:
+    check()
+
+
+@parametrize_with_checks(
+    specs=[variant(name, config) for name, config in VARIANTS.items()], streams={"optical-flow-phases": KEYFRAMES}
+)
+def test_conformance_in_other_modes(check: Callable[[], None]) -> None:
+    check()
