@@ -41,7 +41,7 @@ types: $(STAMP) ## mypy, strict
 	$(BIN)/mypy
 
 docs: $(STAMP) ## build the documentation site, strict
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: $(STAMP) ## mend what ruff can mend
 	$(BIN)/ruff check --fix .

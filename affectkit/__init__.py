@@ -101,8 +101,14 @@ if TYPE_CHECKING:
     )
     from affectkit.registry import Registry as Registry, default_registry as default_registry
     from affectkit.results.rows import Results as Results, Row as Row, read_results as read_results
-    from affectkit.sequences import Sequence as Sequence, Targets as Targets
+    from affectkit.sequences import (
+        Losses as Losses,
+        Sequence as Sequence,
+        Targets as Targets,
+        masked_mean as masked_mean,
+    )
     from affectkit.specs import (
+        ComponentSpec as ComponentSpec,
         DatasetSpec as DatasetSpec,
         FaceDetectorSpec as FaceDetectorSpec,
         FeaturesSpec as FeaturesSpec,
@@ -122,6 +128,10 @@ if TYPE_CHECKING:
         FeatureStream as FeatureStream,
         FrameStream as FrameStream,
         PredictionStream as PredictionStream,
+        require_channels as require_channels,
+        require_size as require_size,
+        require_steps as require_steps,
+        require_unit as require_unit,
     )
     from affectkit.temporal.gru import GRUConfig as GRUConfig
     from affectkit.temporal.transformer import TransformerConfig as TransformerConfig
@@ -213,8 +223,11 @@ _PUBLIC = {
     "Results": "affectkit.results.rows",
     "Row": "affectkit.results.rows",
     "read_results": "affectkit.results.rows",
+    "Losses": "affectkit.sequences",
+    "masked_mean": "affectkit.sequences",
     "Sequence": "affectkit.sequences",
     "Targets": "affectkit.sequences",
+    "ComponentSpec": "affectkit.specs",
     "DatasetSpec": "affectkit.specs",
     "FaceDetectorSpec": "affectkit.specs",
     "FeaturesSpec": "affectkit.specs",
@@ -231,6 +244,10 @@ _PUBLIC = {
     "lazy": "affectkit.specs",
     "FeatureStream": "affectkit.streams",
     "FrameStream": "affectkit.streams",
+    "require_channels": "affectkit.streams",
+    "require_size": "affectkit.streams",
+    "require_steps": "affectkit.streams",
+    "require_unit": "affectkit.streams",
     "PredictionStream": "affectkit.streams",
     "GRUConfig": "affectkit.temporal.gru",
     "TransformerConfig": "affectkit.temporal.transformer",

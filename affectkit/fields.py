@@ -25,8 +25,8 @@ _DIAL = "affectkit.dial"
 class FrozenMapping(Mapping[str, V]):
     """An ordered, hashable copy of a mapping with text keys.
 
-    Two of them are equal if their order is too, since the order of branches means something to a fusion; a plain mapping
-    is compared without order.
+    Two of them are equal if their order is too, since the order of branches means something to a fusion; a plain
+    mapping is compared without order.
     """
 
     __slots__ = ("_items",)

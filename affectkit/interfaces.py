@@ -126,12 +126,11 @@ class Fusion(Stage[C]):
 
 
 def decode(scores: Tensor, problem: Problem) -> Tensor:
-    """Raw scores to what a person reads, over the last axis: probabilities, or values as they are."""
+    """Raw scores to what a person reads, over the last axis: probabilities, or values; at least float32."""
+    scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if problem == "multiclass":
-        return torch.softmax(scores.float(), dim=-1)
-    if problem == "multilabel":
-        return torch.sigmoid(scores.float())
-    return scores.float()
+        return torch.softmax(scores, dim=-1)
+    return torch.sigmoid(scores) if problem == "multilabel" else scores
 
 
 class TaskHead(Stage[C]):

@@ -59,7 +59,8 @@ def time_clean_plugin() -> bool:
 def count_caught() -> bool:
     """Print how many planted faults are caught; whether all are."""
     from affectkit.testing import check_names
-    from tests.faulty.catalog import FAULTS, PLUGINS, check_fault, check_plugin, failed
+    from tests.faulty.catalog import FAULTS, check_fault, check_plugin, failed
+    from tests.faulty.distributions import PLUGINS
 
     planted = [(f"{fault.check}: {fault.name}", fault.check, failed(check_fault(fault))) for fault in FAULTS]
     with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,7 @@
 
 Fresh interpreters with bytecode cached, as any second start has it; candidates interleaved, medians of wall time over
 the bare interpreter of the same round. torch's own import is printed for scale: how fast is this machine? Bars:
-`import affectkit` < 50 ms, with neither torch nor numpy; discovering five plugins, parsing and checking a file < 150 ms.
+`import affectkit` < 50 ms, with neither torch nor numpy; discovering 5 plugins, parsing and checking a file < 150 ms.
 """
 
 from __future__ import annotations

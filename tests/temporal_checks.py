@@ -78,6 +78,17 @@ def check_streams(encoder: TemporalEncoder[Any]) -> None:
     assert not torch.allclose(ours[:, 4:], theirs[:, 4:])
 
 
+def check_long_streams(encoder: TemporalEncoder[Any]) -> None:
+    """500 steps with gaps, one by one, give what the whole clips give."""
+    encoder.eval()
+    make = torch.Generator().manual_seed(0)
+    mask = torch.rand(2, 500, generator=make) > 0.3
+    values = torch.randn(2, 500, 8, generator=make).masked_fill(~mask.unsqueeze(-1), float("nan"))
+    inputs = Sequence(values, mask, torch.rand(2, 500, generator=make, dtype=torch.float64).cumsum(dim=1))
+    with torch.inference_mode():
+        torch.testing.assert_close(streamed(encoder, inputs), encoder(inputs).values, atol=1e-5, rtol=1e-5)
+
+
 def check_gradients(encoder: TemporalEncoder[Any]) -> None:
     """Every parameter and every real input gets a finite gradient, padded NaN notwithstanding; padding gets 0."""
     encoder.train()

@@ -37,7 +37,8 @@ def build(**fields: Any) -> AffineFusion:
 @pytest.mark.parametrize("mode", ["concat", "sum"])
 @pytest.mark.parametrize("positions", ["none", "index", "time"])
 def test_it_is_the_formula(mode: Literal["concat", "sum"], positions: Literal["none", "index", "time"]) -> None:
-    fusion, inputs = build(mode=mode, positions=positions, time_unit=0.5), branches()
+    unit = {"time_unit": 0.5} if positions == "time" else {}
+    fusion, inputs = build(mode=mode, positions=positions, **unit), branches()
     output = fusion(inputs)
     assert output.values.shape[-1] == fusion.config.output(STREAMS).dim
     times = inputs["a"].times
@@ -207,6 +208,10 @@ def test_branches_off_one_clock_are_refused(part: str, message: str) -> None:
     [
         ({"dim": 0}, "dim: 0 is less than 1; write 1 or more"),
         ({"time_unit": 0.0}, "time_unit: 0.0 is no duration; write more than 0 seconds"),
+        (
+            {"time_unit": 0.1},
+            "time_unit: 0.1 with positions='index', which look at no time; leave it out, or use positions='time'",
+        ),
         ({"dropout": 1.0}, "dropout: 1.0 is not in [0, 1); write 0 for none"),
     ],
 )

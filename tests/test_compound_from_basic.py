@@ -129,3 +129,11 @@ def test_scores_that_are_refused(source: PredictionStream, message: str) -> None
     with pytest.raises(StreamError) as caught:
         CompoundFromBasicConfig(source="x").output(source)
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("rule", ["sum", "product", "min"])
+def test_float64_scores_stay_float64(rule: Literal["sum", "product", "min"]) -> None:
+    module = CompoundFromBasic(CompoundFromBasicConfig(source="expression", rule=rule), STREAM)
+    scores = torch.randn(2, 8, dtype=torch.float64, requires_grad=True)
+    assert module(scores).dtype == torch.float64
+    assert torch.autograd.gradcheck(module, (scores,))

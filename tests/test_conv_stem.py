@@ -71,6 +71,13 @@ def test_strong_motion_differs_from_weak() -> None:
     assert (strong - weak).abs().max() > 0.01
 
 
+def test_one_pixel_is_not_normalized_to_nothing() -> None:
+    network = stem(ConvStemConfig(width=2, depth=2), FrameStream(height=1, width=1))
+    values = torch.tensor([[0.1, 0.5, 0.9], [0.9, 0.5, 0.1]]).view(1, 2, 3, 1, 1)
+    dark, light = network(Sequence.of(values)).values[0]
+    assert not torch.allclose(dark, light, atol=1e-3)
+
+
 def test_only_group_norm_looks_at_the_whole_frame() -> None:
     kinds = [type(layer).__name__ for layer in stem(ConvStemConfig(depth=2)).layers]
     assert kinds == ["Conv2d", "GELU", "Conv2d", "GroupNorm", "GELU"]

@@ -33,6 +33,10 @@ def test_one_direction_streams(form: dict[str, Any]) -> None:
     checks.check_streams(build(**form))
 
 
+def test_long_clips_stream() -> None:
+    checks.check_long_streams(build(depth=2))
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_gradients_autocast_and_one_step(form: dict[str, Any]) -> None:
     both = form.get("bidirectional", False)

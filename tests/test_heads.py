@@ -18,6 +18,7 @@ from affectkit.heads import action_units, compound_expression, expression, micro
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.compound_expression import CompoundExpressionConfig
 from affectkit.heads.expression import ExpressionConfig
+from affectkit.heads.linear_head_net import squash
 from affectkit.heads.micro_expression import MicroExpressionConfig
 from affectkit.heads.pooling import Pooling
 from affectkit.heads.valence_arousal import ValenceArousalConfig
@@ -106,6 +107,10 @@ def test_configs_need_no_torch() -> None:
     ("make", "message"),
     [
         (lambda: ExpressionConfig(hidden=(8, 0)), "hidden[1]: 0 is no width; write 1 or more"),
+        (
+            lambda: ExpressionConfig(pooling="last"),
+            "pooling: 'last' with resolution 'frame', where nothing is pooled; leave it out, or use resolution='clip'",
+        ),
         (lambda: ExpressionConfig(dropout=1.0), "dropout: 1.0 is no probability; write 0 or more, below 1"),
         (lambda: ExpressionConfig(weight=-1.0), "weight: -1.0 is negative; write 0 or more"),
         (
@@ -244,6 +249,14 @@ def test_dropout_is_for_training_only() -> None:
     assert torch.equal(head(inputs), head(inputs))
 
 
+def test_dropout_is_before_every_linear_layer() -> None:
+    head = build(ExpressionConfig(dropout=0.5, hidden=(64,)))
+    dropped: list[int] = []
+    head.get_submodule("dropout").register_forward_hook(lambda module, inputs, output: dropped.append(output.shape[-1]))
+    head(Sequence.of(torch.randn(2, 3, 6)))
+    assert dropped == [6, 64]
+
+
 def test_parameters_have_stable_names() -> None:
     names = [name for name, _ in build(MicroExpressionConfig(hidden=(4,), pooling="attention")).named_parameters()]
     assert names == [
@@ -297,6 +310,20 @@ def test_weights_of_rare_units_are_the_published_ones() -> None:
     assert weights == pytest.approx(published, rel=0.02)
     assert sum(weights) == pytest.approx(12)
     assert ActionUnitsConfig(targets=("AU1", "AU2")).weights == (1.0, 1.0)
+
+
+def test_rare_units_weigh_more_in_the_loss() -> None:
+    config = ActionUnitsConfig(targets=("AU4", "AU12"), positive_rates=(0.2, 0.6), loss="bce")
+    scores, step = torch.zeros(1, 1, 2), torch.ones(1, 1, dtype=torch.bool)
+    one, other = torch.tensor([[[True, False]]]), torch.tensor([[[False, True]]])
+    head, values = build(config), torch.ones(1, 1, 2)
+    losses = [head.loss(scores, Targets(values, valid), step).item() for valid in (one, other)]
+    assert losses == pytest.approx([1.5 * math.log(2), 0.5 * math.log(2)])
+
+
+def test_values_are_squashed_by_the_formula() -> None:
+    expected = torch.tensor([2.5 - 2.5 * math.tanh(0.5), 2.5, 2.5 + 2.5 * math.tanh(2.0)])
+    torch.testing.assert_close(squash(torch.tensor([-0.5, 0.0, 2.0]), (0.0, 5.0)), expected)
 
 
 def test_partial_labels_count_one_by_one() -> None:
@@ -411,3 +438,16 @@ def test_last_is_the_last_real_step_even_after_a_gap() -> None:
     values = torch.arange(4.0).reshape(1, 4, 1)
     mask = torch.tensor([[True, False, True, False]])
     assert Pooling("last", 1)(values, mask).item() == 2.0
+
+
+@pytest.mark.parametrize("how", ["mean", "last", "attention"])
+def test_pooling_is_as_precise_as_its_values(how: str) -> None:
+    double = torch.randn(2, 5, 4, dtype=torch.float64, requires_grad=True)
+    mask = torch.tensor([[True] * 5, [True, False, True, True, False]])
+    pooling = Pooling(how, 4).double()
+    assert pooling(double, mask).dtype == torch.float64
+    assert torch.autograd.gradcheck(lambda values: pooling(values, mask), (double,))
+    # half a thousand of these do not add up in float16, whose largest number is 65504
+    half = torch.full((1, 500, 4), 200.0, dtype=torch.float16)
+    pooled = Pooling(how, 4).half()(half, torch.ones(1, 500, dtype=torch.bool))
+    torch.testing.assert_close(pooled, half[:, 0], atol=0.2, rtol=0)

@@ -100,6 +100,19 @@ def test_mean_and_weighted_by_hand() -> None:
     torch.testing.assert_close(fuse(WEIGHTED, LEVELS, [1, 5, 0], [5, 1, 0]), torch.tensor([4.0, 2.0, 0.0]))
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-50, 1e39, 1e300])
+def test_only_the_ratios_of_weights_matter(scale: float) -> None:
+    given = members([0.2, 0.3, 0.5], [0.6, 0.3, 0.1])
+    scaled = build(WeightedFusionConfig(weights={"one": scale, "two": 3 * scale}), CLASSES)
+    torch.testing.assert_close(scaled(given), build(WEIGHTED, CLASSES)(given))
+
+
+def test_a_sure_yes_and_a_sure_no_cancel() -> None:
+    given = members([1.0, 0.0, 0.5], [0.0, 1.0, 0.5])
+    for config in (ProductFusionConfig(), ProductFusionConfig(geometric=True), StackingConfig()):
+        assert torch.equal(build(config, UNITS)(given), torch.full((3,), 0.5))
+
+
 def test_product_of_classes_by_hand() -> None:
     one, two = [0.2, 0.3, 0.5], [0.6, 0.3, 0.1]
     products = torch.tensor([0.12, 0.09, 0.05])

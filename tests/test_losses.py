@@ -210,3 +210,26 @@ def test_half_precision_scores_are_computed_in_float32(loss: Loss) -> None:
     result = loss(scores, values, torch.ones_like(values, dtype=torch.bool))
     assert result.dtype == torch.float32
     torch.testing.assert_close(result, loss(scores.float(), values, torch.ones_like(values, dtype=torch.bool)))
+
+
+def test_concordance_of_rounding_noise_is_zero_without_gradient() -> None:
+    labels = torch.tensor([[0.5], [0.50001], [0.49999]])
+    scores = torch.tensor([[0.5], [0.49999], [0.50002]], requires_grad=True)
+    ccc = concordance(scores, labels, torch.ones(3, 1, dtype=torch.bool))
+    (gradient,) = torch.autograd.grad(ccc.sum(), scores)
+    assert ccc.item() == 0
+    assert torch.equal(gradient, torch.zeros(3, 1))
+
+
+def test_smoothing_gives_labels_without_weight_no_loss() -> None:
+    scores = torch.zeros(1, 2, requires_grad=True)
+    loss = cross_entropy(
+        scores,
+        torch.tensor([0]),
+        torch.tensor([True]),
+        class_weights=torch.tensor([0.0, 1.0]),
+        label_smoothing=0.2,
+    )
+    (gradient,) = torch.autograd.grad(loss, scores)
+    assert loss.item() == 0
+    assert torch.equal(gradient, torch.zeros(1, 2))

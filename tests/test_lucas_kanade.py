@@ -89,6 +89,12 @@ def test_tiny_images_work(size: tuple[int, int]) -> None:
     assert flow.isfinite().all()
 
 
+@pytest.mark.parametrize("window", [1e-30, 1e-3, 100.0])
+def test_extreme_windows_give_no_nan(window: float) -> None:
+    a, b = torch.rand(2, 1, 12, 12, generator=torch.Generator().manual_seed(4))
+    assert lucas_kanade(a, b, window=window).isfinite().all()
+
+
 def test_images_of_a_batch_do_not_mix() -> None:
     a, b = torch.rand(2, 3, 20, 20, generator=torch.Generator().manual_seed(3))
     together = lucas_kanade(a, b)

@@ -177,7 +177,8 @@ def test_bfloat16_frames_and_autocast_work() -> None:
         torch.testing.assert_close(flow()(Sequence.of(values)).values, exact)
     half = flow()(Sequence.of(values.bfloat16())).values
     assert half.dtype == torch.bfloat16
-    assert half.isfinite().all()
+    # only what goes in and what comes out is rounded
+    assert torch.equal(half, flow()(Sequence.of(values.bfloat16().float())).values.bfloat16())
 
 
 def test_the_input_is_not_changed() -> None:

@@ -90,3 +90,8 @@ def test_add_positions_of_kind_none_adds_nothing() -> None:
     added, clock = add_positions(values, MASK, TIMES, start, kind="none", time_unit=1.0)
     assert added is values
     assert clock is start
+
+
+def test_late_positions_are_encoded_as_exactly_as_early_ones() -> None:
+    late = torch.tensor([[36000.0 * 25 + 0.3]], dtype=torch.float64)
+    assert sinusoid(late, 2)[0, 0, 0].item() == pytest.approx(math.sin(36000.0 * 25 + 0.3), abs=1e-6)

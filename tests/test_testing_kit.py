@@ -26,6 +26,7 @@ from affectkit.testing.plugin_checks import CHECKS as PLUGIN_CHECKS
 from affectkit.testing.results import CheckSkipped
 from affectkit.testing.runner import CHECKS, bound_checks
 from affectkit.testing.spec_checks import documented_fields
+from affectkit.testing.subjects import apart
 from tests.conftest import ROOT
 from tests.faulty.base import Fault
 from tests.faulty.catalog import FAULTS, check_fault, check_plugin, failed
@@ -346,3 +347,18 @@ def test_fields_are_found_in_any_layout() -> None:
     assert documented_fields(Indented) == ["a", "b", "c", "d"]
     assert documented_fields(AtTheTop) == ["a"]
     assert documented_fields(Silent) == []
+
+
+def test_the_page_lists_every_check() -> None:
+    page = (ROOT / "docs" / "how-to" / "test-a-plugin.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)` \|", page.partition("## What is checked")[2], re.MULTILINE)
+    assert sorted(listed) == sorted(check_names())
+
+
+def test_rounding_is_no_difference() -> None:
+    one = torch.tensor([1.0, 100.0])
+    assert apart(one, one + 1e-3) == 0
+    assert apart(one, one + 1.0) == pytest.approx(1.0)
+    assert apart(torch.tensor([float("nan")]), torch.tensor([float("nan")])) == 0
+    assert apart(torch.tensor([float("nan")]), torch.tensor([1.0])) == float("inf")
+    assert apart(one, one[:1]) == float("inf")

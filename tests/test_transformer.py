@@ -58,6 +58,11 @@ def test_causal_forms_stream(form: dict[str, Any], positions: Literal["none", "i
     checks.check_streams(build(positions=positions, **form))
 
 
+@pytest.mark.parametrize("window", [None, 16])
+def test_long_clips_stream(window: int | None) -> None:
+    checks.check_long_streams(build(positions="time", causal=True, window=window))
+
+
 def test_without_causal_the_future_matters() -> None:
     encoder, inputs = build().eval(), checks.ragged()
     later = inputs.with_values(torch.cat((inputs.values[:, :6], inputs.values[:, 6:].flip(-1)), dim=1))
@@ -171,6 +176,10 @@ def test_only_a_causal_encoder_has_a_stream() -> None:
         ({"dropout": 1.5}, "dropout: 1.5 is not in [0, 1); write 0 for none"),
         ({"window": 5}, "window: 5 without causal; add causal=True, or leave it out"),
         ({"time_unit": -1.0}, "time_unit: -1.0 is no duration; write more than 0 seconds"),
+        (
+            {"positions": "none", "time_unit": 0.1},
+            "time_unit: 0.1 with positions='none', which look at no time; leave it out, or use positions='time'",
+        ),
     ],
 )
 def test_wrong_values_are_refused(fields: Mapping[str, Any], message: str) -> None:

@@ -17,7 +17,8 @@ class LinearHeadConfig(HeadConfig):
     Attributes:
         targets: the K names that are scored, in the order of the scores.
         resolution: one score vector per `frame`, or per `clip` after pooling over its real steps.
-        pooling: how a clip is pooled: `mean`, `last` real step, or a learned `attention`; unused per frame.
+        pooling: how a clip is pooled: `mean`, `last` real step, or a learned `attention`; per frame it stays
+            `mean`, and nothing is pooled.
         hidden: widths of hidden layers, each with a ReLU; empty for a single linear layer.
         dropout: probability of dropping an input of each linear layer in training.
     """
@@ -30,6 +31,9 @@ class LinearHeadConfig(HeadConfig):
 
     def validate(self) -> None:
         super().validate()
+        if self.resolution == "frame" and self.pooling != "mean":
+            fact = f"{self.pooling!r} with resolution 'frame', where nothing is pooled"
+            raise ConfigError(fact, "leave it out, or use resolution='clip'", path="pooling")
         for i, width in enumerate(self.hidden):
             if width < 1:
                 raise ConfigError(f"{width!r} is no width", "write 1 or more", path=f"hidden[{i}]")

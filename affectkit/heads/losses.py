@@ -69,7 +69,7 @@ def concordance(scores: Tensor, values: Tensor, valid: Tensor) -> Tensor:
     d_x, d_y = x - m_x, y - m_y
     s_xy = masked_mean(d_x * d_y, counted, 0)
     denominator = masked_mean(d_x.square() + d_y.square(), counted, 0) + (m_x - m_y).square()
-    is_defined = (counted.sum(0) >= 2) & (denominator > CCC_FLOOR)
+    is_defined = denominator > CCC_FLOOR
     return torch.where(is_defined, 2 * s_xy, 0.0) / torch.where(is_defined, denominator, 1.0)
 
 

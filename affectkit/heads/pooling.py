@@ -27,14 +27,16 @@ class Pooling(nn.Module):
     def forward(self, values: Tensor, mask: Tensor) -> Tensor:
         """Arguments: values `(B, T, D)`; mask `(B, T)`, True where real."""
         real = mask.unsqueeze(-1)
+        # float16 would overflow in a sum over a long clip
+        precise = torch.promote_types(values.dtype, torch.float32)
         if self.how == "mean":
-            return masked_mean(values, real, dim=1)
+            return masked_mean(values, real, dim=1).to(values.dtype)
         values = values.masked_fill(~real, 0.0)
         if self.attention is None:
             steps = torch.arange(values.shape[1], device=values.device)
             last = torch.where(mask, steps, 0).amax(dim=1)
             return values[torch.arange(values.shape[0], device=values.device), last]
-        scores: Tensor = self.attention(values).float()
+        scores: Tensor = self.attention(values).to(precise)
         # The lowest finite number, since a softmax over nothing but -inf is NaN.
         weights = scores.masked_fill(~real, torch.finfo(scores.dtype).min).softmax(dim=1)
-        return (weights.to(values.dtype) * values).sum(dim=1)
+        return (weights * values).sum(dim=1).to(values.dtype)

@@ -23,7 +23,7 @@ from affectkit.streams import PredictionStream
 
 C = TypeVar("C", bound=LateFusionConfig)
 
-# What float32 can still tell from 1; the same at the other end, so that yes and no weigh alike.
+# Lowest probability, so that a logarithm stays finite; near the last step that float32 makes before 1.
 TINY = 1e-7
 # Weight of the mean probability against one vote. Below 1, so that it decides nothing but ties.
 TIE_BREAK = 0.01
@@ -61,7 +61,9 @@ class WeightedFusion(RuleFusion[WeightedFusionConfig]):
 
     def forward(self, members: Mapping[str, Tensor]) -> Tensor:
         values = self.stacked(members)
-        weights = values.new_tensor([self.config.weights[name] for name in self.members])
+        # scaled before they become tensors: float32 holds neither 1e-50 nor 1e50
+        largest = max(self.config.weights.values())
+        weights = values.new_tensor([self.config.weights[name] / largest for name in self.members])
         return (values * weights.unsqueeze(-1)).sum(dim=-2) / weights.sum()
 
 
@@ -96,5 +98,5 @@ def log_probabilities(values: Tensor) -> Tensor:
 
 
 def log_odds(values: Tensor) -> Tensor:
-    """`log(p / (1 - p))`, finite at 0 and 1."""
-    return torch.logit(values, eps=TINY)
+    """`log(p / (1 - p))`, finite at 0 and 1, and there of the same size: a sure yes and a sure no cancel."""
+    return log_probabilities(values) - log_probabilities(1 - values)

@@ -31,7 +31,7 @@ class CompoundFromBasic(ScoreMap[CompoundFromBasicConfig]):
         self.second = [stream.targets.index(b) for _, b in pairs]
 
     def forward(self, scores: Tensor) -> Tensor:
-        log_p = torch.log_softmax(scores.float(), dim=-1).clamp(min=FLOOR)
+        log_p = torch.log_softmax(scores.to(torch.promote_types(scores.dtype, torch.float32)), dim=-1).clamp(min=FLOOR)
         log_a, log_b = log_p[..., self.first], log_p[..., self.second]
         if self.config.rule == "sum":
             combined = torch.logaddexp(log_a, log_b)

@@ -18,11 +18,13 @@ class PairState(NamedTuple):
 
 
 class FramePairs(NamedTuple):
-    """Attributes:
-    references: `(B, T, C, H, W)`, the frame with which each frame is compared.
-    frames: `(B, T, C, H, W)`, the frames themselves. Padding is zero in both, whatever it held.
-    valid: `(B, T)` bool, True where both are real and are two different frames.
-    state: what the next call needs.
+    """Frames beside those with which they are compared.
+
+    Attributes:
+        references: `(B, T, C, H, W)`, the frame with which each frame is compared.
+        frames: `(B, T, C, H, W)`, the frames themselves. Padding is zero in both, whatever it held.
+        valid: `(B, T)` bool, True where both are real and are two different frames.
+        state: what the next call needs.
     """
 
     references: Tensor

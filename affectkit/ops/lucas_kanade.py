@@ -101,7 +101,7 @@ def _blur_matrix(size: int, sigma: float, like: Tensor) -> Tensor:
 def _gaussian(sigma: float, like: Tensor) -> Tensor:
     radius = max(1, int(3 * sigma + 0.5))
     x = torch.arange(-radius, radius + 1, dtype=like.dtype, device=like.device)
-    weights = torch.exp(-(x**2) / (2 * sigma**2))
+    weights = torch.exp(-((x / sigma) ** 2) / 2)
     return weights / weights.sum()
 
 

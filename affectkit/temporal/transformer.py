@@ -27,7 +27,8 @@ class TransformerConfig(TemporalConfig):
         depth: encoder layers.
         heads: attention heads; they divide the width.
         feedforward: hidden width of each feed-forward block; None for 4 times the width.
-        dropout: share dropped in training after attention, in it, and in the feed-forward block, in [0, 1).
+        dropout: share dropped in training of the input with its positions, in attention and after it, and in the
+            feed-forward block, in [0, 1).
         causal: whether a step sees nothing after it; the encoder then streams.
         window: with `causal`, how many real steps each layer looks back on, this one included, which bounds the memory
             of a stream; None for all. With depth L a step depends on the last `L * (window - 1) + 1`.
@@ -64,6 +65,9 @@ class TransformerConfig(TemporalConfig):
             raise ConfigError(f"{self.window!r} without causal", "add causal=True, or leave it out", path="window")
         if self.time_unit <= 0:
             raise ConfigError(f"{self.time_unit!r} is no duration", "write more than 0 seconds", path="time_unit")
+        if self.positions != "time" and self.time_unit != type(self).time_unit:
+            fact = f"{self.time_unit!r} with positions={self.positions!r}, which look at no time"
+            raise ConfigError(fact, "leave it out, or use positions='time'", path="time_unit")
 
     def output(self, stream: FeatureStream) -> FeatureStream:
         """The same steps at width `dim`, or the input's; raises StreamError if the heads do not divide the latter."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+NAN = float("nan")
 WINDOW = 5
 FPS = 25.0
 
@@ -145,6 +146,14 @@ def with_values(function: Callable[[Tensor], Tensor], tree: Any) -> Any:
     if isinstance(tree, Mapping):
         return {key: with_values(function, item) for key, item in tree.items()}
     return function(tree)
+
+
+def pad_with(inputs: Any, fill: float) -> Any:
+    """The inputs with `fill` in the padding; masks and times stay."""
+    if isinstance(inputs, Mapping):
+        return {name: pad_with(part, fill) for name, part in inputs.items()}
+    padding = ~inputs.mask.reshape(*inputs.mask.shape, *[1] * (inputs.values.ndim - 2))
+    return inputs.with_values(inputs.values.masked_fill(padding, fill))
 
 
 def tensors(tree: Any) -> list[Tensor]:

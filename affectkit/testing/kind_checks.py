@@ -11,8 +11,7 @@ from torch import Tensor
 from affectkit.sequences import Targets
 from affectkit.streams import PredictionStream
 from affectkit.testing.checks import Check, check
-from affectkit.testing.examples import full_mask, make_inputs, make_targets, ragged_mask
-from affectkit.testing.module_checks import NAN
+from affectkit.testing.examples import NAN, full_mask, make_inputs, make_targets, ragged_mask
 from affectkit.testing.results import CheckFailed
 from affectkit.testing.subjects import Subject, apart, run, seeded
 

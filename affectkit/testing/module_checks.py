@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,14 +9,21 @@ from safetensors.torch import load as load_state, save as save_state
 from torch import Tensor
 
 from affectkit.dials import find_dials, turn
-from affectkit.sequences import Sequence
-from affectkit.streams import FeatureStream, FrameStream
 from affectkit.testing.checks import MODULES, TIMED, Check, check
-from affectkit.testing.examples import clip_of, copied, full_mask, ragged_mask, span, tensors, with_values
+from affectkit.testing.examples import (
+    NAN,
+    clip_of,
+    copied,
+    full_mask,
+    pad_with,
+    ragged_mask,
+    span,
+    tensors,
+    with_values,
+)
+from affectkit.testing.outputs import check_output, real_steps
 from affectkit.testing.results import CheckFailed, CheckSkipped
 from affectkit.testing.subjects import Subject, apart, run, seeded, values_of
-
-NAN = float("nan")
 
 
 @check(*MODULES, cause="a wrong base class, no super().__init__(config), or auxiliary() without a field aux_weight")
@@ -199,71 +205,6 @@ def autocast_works(subject: Subject) -> None:
         if not values.isfinite().all():
             count = int((~values.isfinite()).sum())
             raise CheckFailed(f"{count} of {values.numel()} numbers are not finite under bfloat16 autocast")
-
-
-def check_output(subject: Subject, inputs: Any, output: Any) -> None:
-    """Raise CheckFailed unless `output` is what the config's `output` says for these inputs."""
-    declared = subject.output
-    values = values_of(output)
-    first = next(iter(inputs.values())) if isinstance(inputs, Mapping) else inputs
-    if isinstance(declared, FrameStream | FeatureStream):
-        if not isinstance(output, Sequence):
-            raise CheckFailed(f"forward() returned {type(output).__name__}, no Sequence")
-        shape = (*_clock(subject, declared, first, output), *_width(declared))
-    else:
-        batch, steps = (first.mask if isinstance(first, Sequence) else first).shape[:2]
-        frames = (steps,) if declared.resolution == "frame" else ()
-        shape = (batch, *frames, len(declared.targets))
-    if tuple(values.shape) != shape:
-        raise CheckFailed(f"forward() returned shape {tuple(values.shape)}, output() says {shape}")
-    if not values.isfinite().all():
-        raise CheckFailed(f"{int((~values.isfinite()).sum())} of {values.numel()} numbers are not finite")
-
-
-def real_steps(inputs: Any, output: Any) -> Tensor:
-    """Where the output is real: `(B, T)` for frames and features, all of `(B,)` for scores of clips."""
-    if isinstance(output, Sequence):
-        return output.mask
-    mask: Tensor = (next(iter(inputs.values())) if isinstance(inputs, dict) else inputs).mask
-    return mask if output.ndim > 2 else torch.ones(len(mask), dtype=torch.bool)
-
-
-def pad_with(inputs: Any, fill: float) -> Any:
-    """The inputs with `fill` in the padding; masks and times stay."""
-    if isinstance(inputs, Mapping):
-        return {name: pad_with(part, fill) for name, part in inputs.items()}
-    padding = ~inputs.mask.reshape(*inputs.mask.shape, *[1] * (inputs.values.ndim - 2))
-    return inputs.with_values(inputs.values.masked_fill(padding, fill))
-
-
-def _clock(subject: Subject, declared: Any, given: Sequence, output: Sequence) -> tuple[int, int]:
-    """The (B, T) that mask and times have to have, checked."""
-    batch, steps = given.mask.shape
-    if declared.steps and declared.steps != subject_steps(subject):
-        steps = len(declared.steps)
-    elif getattr(declared, "stride", 1) != 1:
-        steps = output.mask.shape[1]
-    for name, tensor, dtype in (("mask", output.mask, torch.bool), ("times", output.times, torch.float64)):
-        if tuple(tensor.shape) != (batch, steps) or tensor.dtype != dtype:
-            found = f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}"
-            raise CheckFailed(f"{found}; it is {dtype} of shape {(batch, steps)}")
-    if steps == given.mask.shape[1] and not torch.equal(output.mask, given.mask):
-        raise CheckFailed("the mask that comes out is not the one that went in, though T is the same")
-    if not output.times.isfinite().all():
-        raise CheckFailed("times are not finite")
-    return batch, steps
-
-
-def subject_steps(subject: Subject) -> tuple[str, ...]:
-    """The named steps of what goes in."""
-    stream = next(iter(subject.stream.values())) if isinstance(subject.stream, Mapping) else subject.stream
-    return tuple(getattr(stream, "steps", ()))
-
-
-def _width(declared: FrameStream | FeatureStream) -> tuple[int, ...]:
-    if isinstance(declared, FeatureStream):
-        return (declared.dim,)
-    return (len(declared.channels), declared.height, declared.width)
 
 
 def _mask(subject: Subject) -> Tensor:

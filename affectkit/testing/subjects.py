@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -105,7 +105,7 @@ class Subject:
     @property
     def has_fixed_steps(self) -> bool:
         """Whether T is fixed by the steps of the stream."""
-        first = next(iter(self.stream.values())) if isinstance(self.stream, dict) else self.stream
+        first = next(iter(self.stream.values())) if isinstance(self.stream, Mapping) else self.stream
         return bool(getattr(first, "steps", ()))
 
     @property

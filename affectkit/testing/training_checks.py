@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from affectkit.streams import PredictionStream
 from affectkit.testing.checks import MODULES, TIMED, Check, check
-from affectkit.testing.examples import make_targets, ragged_mask
-from affectkit.testing.module_checks import NAN, pad_with, real_steps
+from affectkit.testing.examples import NAN, make_targets, pad_with, ragged_mask
+from affectkit.testing.outputs import real_steps
 from affectkit.testing.results import CheckFailed, CheckSkipped
 from affectkit.testing.subjects import Subject, seeded, values_of
 
