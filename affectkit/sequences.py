@@ -89,8 +89,8 @@ Losses = dict[str, Tensor]
 def masked_mean(values: Tensor, mask: Tensor, dim: int | None = None) -> Tensor:
     """Mean of `values` where `mask` (broadcast to it) is True; 0, with zero gradient, where nothing is.
 
-    What is masked out never reaches the sum, so NaN there stays harmless, in the gradient too. Half precision is summed,
-    and returned, as float32: it would overflow.
+    What is masked out never reaches the sum, so NaN there stays harmless, in the gradient too. Half precision is
+    summed, and returned, as float32: it would overflow.
     """
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     mask = mask.expand_as(values)
