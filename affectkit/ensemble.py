@@ -14,9 +14,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from affectkit.configs import FusionConfig, HeadConfig, LateFusionConfig, ModelConfig, ScoreMapConfig
+from affectkit.configs import Events, FusionConfig, HeadConfig, LateFusionConfig, ModelConfig, ScoreMapConfig
 from affectkit.errors import ConfigError, RegistryError, StreamError, join, listed
-from affectkit.pipeline import PipelineConfig, add_step, check_names, check_outputs, trace_fusion, trace_outputs
+from affectkit.pipeline import (
+    Branch,
+    PipelineConfig,
+    add_step,
+    check_names,
+    check_outputs,
+    check_sampling,
+    trace_fusion,
+    trace_outputs,
+    trace_spotter,
+)
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import FeatureStream, InputStream, PredictionStream
 from affectkit.tracing import Trace, TraceStep, stage_output
@@ -76,6 +86,7 @@ class EnsembleConfig(ModelConfig):
         if self.level == "features":
             check_outputs(self.heads, self.maps)
         self._check_routes()
+        check_sampling(self.sampling, self.input_streams(), _branches(self))
 
     def _check_routes(self) -> None:
         """A member's `member.input` may meet an input of that name in a nested ensemble."""
@@ -116,7 +127,10 @@ class EnsembleConfig(ModelConfig):
             except RegistryError as error:
                 raise type(error)(f"members.{member}.{error}") from None
         notes = self._sharing_notes()
-        steps = [
+        steps: list[TraceStep] = []
+        if isinstance(self.sampling, Events):
+            steps.append(trace_spotter(self.sampling, self.input_streams(), names))
+        steps += [
             replace(step, path=join("members", member, step.path), note=notes.get((member, step.path), step.note))
             for member, trace in traces.items()
             for step in trace
@@ -207,6 +221,16 @@ class EnsembleConfig(ModelConfig):
         from affectkit.ensemble_model import Ensemble
 
         return Ensemble(self, registry=registry)
+
+
+def _branches(config: PipelineConfig | EnsembleConfig, path: str = "") -> dict[str, Branch]:
+    """Every branch of every member, by its path."""
+    if isinstance(config, PipelineConfig):
+        return {join(path, "branches", name): branch for name, branch in config.branches.items()}
+    found: dict[str, Branch] = {}
+    for name, member in config.members.items():
+        found |= _branches(member, join(path, "members", name))
+    return found
 
 
 def _features(member: str, trace: Trace) -> FeatureStream:

@@ -7,6 +7,7 @@ State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one lat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -42,12 +43,10 @@ _TINY = 1e-7
 class Ensemble(Model):
     """A built `EnsembleConfig`. `members["cnn"]` is a `Pipeline` or `Ensemble`."""
 
-    config: EnsembleConfig
-
     def __init__(self, config: EnsembleConfig, *, registry: Registry | None = None) -> None:
         super().__init__()
         self.registry = registry if registry is not None else default_registry()
-        self.config = config
+        self._config = config
         self.traced = traced = config.trace(registry=self.registry)
         self.members = NamedModules({name: m.build(registry=self.registry) for name, m in config.members.items()})
         paths = {name: f"fusion.{name}" for name in traced.outputs if f"fusion.{name}" in {s.path for s in traced}}
@@ -63,6 +62,14 @@ class Ensemble(Model):
         )
         self.heads = NamedModules({name: make(f"heads.{name}", head, "in") for name, head in config.heads.items()})
         self.maps = NamedModules({name: make(f"maps.{name}", part, part.source) for name, part in config.maps.items()})
+
+    @property
+    def config(self) -> EnsembleConfig:  # type: ignore[override]
+        """What it was built from, with the dials as they are now, also those that were set on a member."""
+        members = {name: self.members[name].config for name in self.members}
+        if any(member is not self._config.members[name] for name, member in members.items()):
+            self._config = replace(self._config, members=members)
+        return self._config
 
     def stages(self) -> dict[str, Stage[Any]]:
         found: dict[str, Stage[Any]] = {}
@@ -86,12 +93,8 @@ class Ensemble(Model):
         checked = check_batch(batch, self.config.input_streams())
         # What the members compute from one input alike is computed once, nested ensembles included.
         memo = {} if memo is None else memo
-        if self.config.level == "features":
-            check_targets(targets, self.heads)
-            scores = score(self, self.encode(checked, targets, losses, memo), targets, losses)
-        else:
-            check_targets(targets, self.fusion)
-            scores = self._fuse_scores(checked, targets, losses, memo)
+        check_targets(targets, self.heads if self.config.level == "features" else self.fusion)
+        scores, _ = self.run(checked, targets, losses, memo)
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
@@ -100,6 +103,34 @@ class Ensemble(Model):
         checked = check_batch(batch, self.config.input_streams())
         return self.encode(checked, None, {}, {} if memo is None else memo)
 
+    def run(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> tuple[Scores, dict[str, Tensor]]:
+        """Scores of a checked batch, and by output the mask `(B, T)` of what was scored; adds losses as `forward`."""
+        if self.config.level == "features":
+            features = self.encode(batch, targets, losses, memo)
+            scores = score(self, features, targets, losses)
+            return scores, dict.fromkeys(scores, features.mask)
+        raw: dict[str, Scores] = {}
+        masks: dict[str, dict[str, Tensor]] = {}
+        for name, own in self._routed(batch).items():
+            inner: Losses = {}
+            # Without labels a member's losses are those of its stages alone, such as a magnifier's.
+            raw[name], masks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
+            losses.update({join("members", name, path): loss for path, loss in inner.items()})
+        joined: Scores = {}
+        real: dict[str, Tensor] = {}
+        for output in self.fusion:
+            stream = self.traced.outputs[output]
+            joined[output] = self.join(output, {name: raw[name][output] for name in self.members})
+            real[output] = joint_mask([masks[name][output] for name in self.members], stream)
+            if targets is not None and output in targets:
+                losses[f"fusion.{output}"] = joint_loss(joined[output], targets[output], real[output], stream)
+        scores = run_maps(self, joined)
+        for name in self.maps:
+            real[name] = real[self.maps[name].config.source]
+        return scores, real
+
     def encode(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> Sequence:
@@ -107,8 +138,7 @@ class Ensemble(Model):
         features: dict[str, Sequence] = {}
         for name, own in self._routed(batch).items():
             inner: Losses = {}
-            # Labels are for the heads of the ensemble, which a member does not have.
-            features[name] = self.members[name].encode(own, None if targets is None else {}, inner, memo)
+            features[name] = self.members[name].encode(own, targets, inner, memo)
             losses.update({join("members", name, path): loss for path, loss in inner.items()})
         fused: Sequence = self.fusion(features)
         add_auxiliary(losses, "fusion", self.fusion, features, fused, targets)
@@ -131,26 +161,14 @@ class Ensemble(Model):
         routes = self.config.routes()
         return {member: {own: batch[given] for own, given in routes[member].items()} for member in self.members}
 
-    def _fuse_scores(self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo) -> Scores:
-        raw: dict[str, Scores] = {}
-        for name, own in self._routed(batch).items():
-            if targets is None:
-                raw[name] = self.members[name](own, memo=memo)
-                continue
-            # Without labels a member's losses are those of its stages alone, such as a magnifier's.
-            raw[name], inner = self.members[name](own, {}, memo=memo)
-            losses.update({join("members", name, path): loss for path, loss in inner.items()})
-        mask = next(iter(batch.values())).mask
-        scores: Scores = {}
-        for output in self.fusion:
-            stream = self.traced.outputs[output]
-            scores[output] = self.join(output, {name: raw[name][output] for name in self.members})
-            if targets is not None and output in targets:
-                losses[f"fusion.{output}"] = joint_loss(scores[output], targets[output], mask, stream)
-        return run_maps(self, scores)
-
     def join(self, output: str, raw: Mapping[str, Tensor]) -> Tensor:
         """Members' raw scores of one output to the joined raw scores."""
+        first, *others = raw
+        for name in others:
+            one, other = tuple(raw[first].shape[:-1]), tuple(raw[name].shape[:-1])
+            if one != other:
+                fact = f"members {first!r} and {name!r} score {one} and {other} clips and steps"
+                raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
         stream = self.traced.outputs[output]
         joined = {name: self._restrict(name, output, scores, stream) for name, scores in raw.items()}
         return to_scores(self.fusion[output](joined), stream.problem)
@@ -174,7 +192,7 @@ class Ensemble(Model):
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
         assert isinstance(config, EnsembleConfig)
-        self.config, self.traced = config, traced
+        self._config, self.traced = config, traced
         for name, member in config.members.items():
             self.members[name]._adopt(member, member.trace(registry=self.registry))
         for path, stage in self.stages().items():
@@ -191,6 +209,13 @@ def to_scores(values: Tensor, problem: Problem) -> Tensor:
     if problem == "multilabel":
         return torch.logit(values, eps=_TINY)
     return values
+
+
+def joint_mask(masks: list[Tensor], stream: PredictionStream) -> Tensor:
+    """Where every member scored something real: `(B, T)` for scores of frames, `(B, 1)` for scores of clips."""
+    if stream.resolution == "clip":
+        masks = [mask.any(dim=1, keepdim=True) for mask in masks]
+    return torch.stack(masks).all(dim=0)
 
 
 def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: PredictionStream) -> Tensor:

@@ -182,6 +182,10 @@ class ScoreMap(Stage[C]):
     def forward(self, scores: Tensor) -> Tensor:
         """`(..., K)` raw scores in, `(..., K')` raw scores out."""
 
+    def step(self, scores_t: Tensor, state: State) -> tuple[Tensor, State]:
+        """Scores `(B, 1, K)` of one time step. The default serves maps that treat every step alone."""
+        return self(scores_t), state
+
 
 class FaceDetector(ABC, Generic[C]):
     """One picture in, faces out."""

@@ -93,7 +93,8 @@ class Model(nn.Module, ABC):
 
         Arguments:
             batch: `Sequence` per input name; where there is one input, a `Sequence` or bare values `(B, T, ...)` do.
-            targets: labels per head, where losses are wanted; heads without labels add no loss.
+            targets: labels per head, where losses are wanted. A head without labels adds no loss, and no gradient; with
+                labels of which none is valid it adds zeros, as parallel training needs.
 
         Returns:
             `{name: raw scores}` of heads and maps; with `targets`, the pair of that and `{path: weighted loss}`, whose
@@ -155,13 +156,14 @@ class Model(nn.Module, ABC):
 
     @contextmanager
     def dialed(self, changes: Mapping[str, Any]) -> Iterator[None]:
-        """`set_dials` for the length of a `with` block."""
-        before = {dial.path: dial.value for dial in self.dials if dial.path in changes}
+        """`set_dials` for the length of a `with` block; after it, every dial is what it was before."""
+        # The whole config: a value that it was built with may be outside the dial's domain.
+        before = self.config, self.traced
         self.set_dials(changes)
         try:
             yield
         finally:
-            self.set_dials(before)
+            self._adopt(*before)
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
         self.config, self.traced = config, traced
@@ -224,10 +226,7 @@ class Pipeline(Model):
     ) -> Any:
         losses: Losses = {}
         check_targets(targets, self.heads)
-        encoded = self.encode(check_batch(batch, self.config.inputs), targets, losses, memo)
-        if encoded is None:
-            return {} if targets is None else ({}, {})
-        scores = score(self, encoded, targets, losses)
+        scores, _ = self.run(check_batch(batch, self.config.inputs), targets, losses, memo)
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
@@ -244,6 +243,16 @@ class Pipeline(Model):
 
         check_streamable(self)
         return PipelineStream(self, batch)
+
+    def run(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> tuple[Scores, dict[str, Tensor]]:
+        """Scores of a checked batch, and by output the mask `(B, T)` of what was scored; adds losses as `forward`."""
+        encoded = self.encode(batch, targets, losses, memo)
+        if encoded is None:
+            return {}, {}
+        scores = score(self, encoded, targets, losses)
+        return scores, dict.fromkeys(scores, encoded.mask)
 
     def encode(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
@@ -333,17 +342,21 @@ def hash_stages(stages: list[Stage[Any]], state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def score(model: Any, features: Sequence | None, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
+def score(model: Any, features: Sequence, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
     """Run heads on features; add their losses for which there are targets; run the maps."""
+    return run_maps(model, score_heads(model, features, targets, losses))
+
+
+def score_heads(model: Any, features: Sequence, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
+    """Run heads on features, and add their losses for which there are targets."""
     scores: Scores = {}
     for name in model.heads:
         head = model.heads[name]
         scores[name] = head(features)
         if targets is not None and name in targets:
-            assert features is not None
             loss = head.loss(scores[name], targets[name], features.mask)
             losses[f"heads.{name}"] = loss * head.config.weight
-    return run_maps(model, scores)
+    return scores
 
 
 def run_maps(model: Any, scores: Scores) -> Scores:

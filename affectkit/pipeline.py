@@ -22,6 +22,7 @@ from affectkit.configs import (
     HeadConfig,
     ModelConfig,
     MotionConfig,
+    Sampling,
     ScoreMapConfig,
     TemporalConfig,
 )
@@ -97,7 +98,7 @@ class PipelineConfig(ModelConfig):
         for name in ("branches", "fusion", "temporal", "maps"):
             if not self.heads and getattr(self, name):
                 raise ConfigError("no heads", f"add one: without it, {name} would have no effect", path="heads")
-        self._check_sampling()
+        check_sampling(self.sampling, self.inputs, {f"branches.{name}": b for name, b in self.branches.items()})
 
     def _check_branches(self) -> None:
         # A pipeline without branches is a spotter's, which works on the first input.
@@ -119,24 +120,6 @@ class PipelineConfig(ModelConfig):
         if len(self.branches) > 1 and self.fusion is None:
             raise ConfigError(f"{len(self.branches)} branches and no fusion", "write fusion=...", path="fusion")
 
-    def _check_sampling(self) -> None:
-        stepped = [name for name, stream in self.inputs.items() if stream.steps]
-        if isinstance(self.sampling, Events):
-            for name in stepped:
-                if self.inputs[name].steps != self.sampling.keyframes:
-                    fact = f"steps {self.inputs[name].steps!r} are not the keyframes {self.sampling.keyframes!r}"
-                    raise ConfigError(fact, "make them equal", path=f"inputs.{name}.steps")
-        elif self.sampling is not None and stepped:
-            steps = self.inputs[stepped[0]].steps
-            fact = f"{type(self.sampling).__name__} gives no named steps, and input {stepped[0]!r} has {steps!r}"
-            raise ConfigError(fact, "sample Events, or leave sampling out", path="sampling")
-        if isinstance(self.sampling, Frames):
-            for name, branch in self.branches.items():
-                for i, motion in enumerate(branch.motion):
-                    if motion.context > 1:
-                        fact = f"needs {motion.context} frames, and Frames sampling gives one"
-                        raise ConfigError(fact, "sample Windows", path=f"branches.{name}.motion[{i}]")
-
     def input_streams(self) -> Mapping[str, InputStream]:
         return self.inputs
 
@@ -144,7 +127,7 @@ class PipelineConfig(ModelConfig):
         names = registry if registry is not None else default_registry()
         steps: list[TraceStep] = []
         if isinstance(self.sampling, Events):
-            steps.append(self._trace_spotter(self.sampling, names))
+            steps.append(trace_spotter(self.sampling, self.inputs, names))
         streams = {name: self._trace_branch(name, branch, names, steps) for name, branch in self.branches.items()}
         if not streams:
             return Trace(steps=tuple(steps), features=None, outputs={})
@@ -156,16 +139,6 @@ class PipelineConfig(ModelConfig):
             add_step(steps, "temporal", names, self.temporal, {"in": before}, stream)
         outputs = trace_outputs(self.heads, self.maps, stream, names, steps)
         return Trace(steps=tuple(steps), features=stream, outputs=outputs)
-
-    def _trace_spotter(self, sampling: Events, names: Registry) -> TraceStep:
-        source, stream = next(iter(self.inputs.items()))
-        if not isinstance(stream, FrameStream):
-            raise StreamError(f"input {source!r} is {stream}", "a spotter works on frames", path="sampling.spotter")
-        clip = with_changes(stream, steps=())
-        path = "sampling.spotter"
-        component = component_id(path, sampling.spotter, names)
-        stage_output(path, sampling.spotter.check_input, clip)
-        return TraceStep(path=path, component=component, inputs={source: clip}, output=None, note="events")
 
     def _trace_branch(self, name: str, branch: Branch, names: Registry, steps: list[TraceStep]) -> FeatureStream:
         stream = self.inputs[branch.source]
@@ -188,6 +161,28 @@ class PipelineConfig(ModelConfig):
         from affectkit.model import Pipeline
 
         return Pipeline(self, registry=registry)
+
+
+def check_sampling(
+    sampling: Sampling | None, inputs: Mapping[str, InputStream], branches: Mapping[str, Branch]
+) -> None:
+    """Raise ConfigError if the sampling does not give what the inputs and the branches, by path, need."""
+    stepped = [name for name, stream in inputs.items() if stream.steps]
+    if isinstance(sampling, Events):
+        for name in stepped:
+            if inputs[name].steps != sampling.keyframes:
+                fact = f"steps {inputs[name].steps!r} are not the keyframes {sampling.keyframes!r}"
+                raise ConfigError(fact, "make them equal", path=f"inputs.{name}.steps")
+    elif sampling is not None and stepped:
+        steps = inputs[stepped[0]].steps
+        fact = f"{type(sampling).__name__} gives no named steps, and input {stepped[0]!r} has {steps!r}"
+        raise ConfigError(fact, "sample Events, or leave sampling out", path="sampling")
+    if isinstance(sampling, Frames):
+        for path, branch in branches.items():
+            for i, motion in enumerate(branch.motion):
+                if motion.context > 1:
+                    fact = f"needs {motion.context} frames, and Frames sampling gives one"
+                    raise ConfigError(fact, "sample Windows", path=f"{path}.motion[{i}]")
 
 
 def check_names(names: Iterable[str], group: str) -> None:
@@ -231,6 +226,18 @@ def component_id(path: str, config: ComponentConfig, names: Registry) -> str:
         return names.id_of(type(config))
     except RegistryError as error:
         raise type(error)(f"{path}: {error}") from None
+
+
+def trace_spotter(sampling: Events, inputs: Mapping[str, InputStream], names: Registry) -> TraceStep:
+    """The step of the spotter, which works on the first input."""
+    source, stream = next(iter(inputs.items()))
+    path = "sampling.spotter"
+    if not isinstance(stream, FrameStream):
+        raise StreamError(f"input {source!r} is {stream}", "a spotter works on frames", path=path)
+    clip = with_changes(stream, steps=())
+    component = component_id(path, sampling.spotter, names)
+    stage_output(path, sampling.spotter.check_input, clip)
+    return TraceStep(path=path, component=component, inputs={source: clip}, output=None, note="events")
 
 
 def trace_fusion(

@@ -82,12 +82,12 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
         # By distribution too: entry points of two distributions may be equal in all else.
         unique = {(_distribution(e)[0], e.name, e.value, e.group): e for e in entry_points}
         for _, entry_point in sorted(unique.items()):
-            plugin = _load(entry_point, disabled, taken)
+            plugin, failure = _load(entry_point, disabled, taken)
             plugins.append(plugin)
-            if plugin.report.state == "failed":
+            if failure is not None:
                 text = f"{plugin.report.provider}: plugin {entry_point.name!r} failed ({plugin.report.error}); "
                 if strict:
-                    raise PluginError(text + "mend it or unset AFFECTKIT_STRICT_PLUGINS")
+                    raise PluginError(text + "mend it or unset AFFECTKIT_STRICT_PLUGINS") from failure
                 warnings.warn(text + "its components are missing", PluginWarning, stacklevel=2)
     return tuple(plugins)
 
@@ -111,12 +111,15 @@ def _guard() -> Iterator[None]:
         _discovering.reset(token)
 
 
-def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken: Taken) -> Plugin:
+def _load(
+    entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken: Taken
+) -> tuple[Plugin, BaseException | None]:
+    """The plugin behind an entry point, and what it raised if it failed."""
     provider, version = _distribution(entry_point)
     state: State = "ok"
     components: tuple[ComponentSpec[Any], ...] = ()
     pipelines: tuple[PipelineSpec, ...] = ()
-    error = ""
+    error, raised = "", None
     started = time.perf_counter()
     if entry_point.group != ENTRY_POINT_GROUP:
         state = "other-api"
@@ -133,7 +136,7 @@ def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken:
             claim(provider, components, pipelines, taken)
         # SystemExit: a module that ends the process when imported is broken, and the host is not.
         except (Exception, SystemExit) as failure:
-            state, components, pipelines = "failed", (), ()
+            state, components, pipelines, raised = "failed", (), (), failure
             error = re.sub(r"\s*\n\s*", " ", f"{type(failure).__name__}: {failure}".strip())
     report = PluginReport(
         provider=provider,
@@ -145,7 +148,7 @@ def _load(entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken:
         error=error,
         seconds=time.perf_counter() - started,
     )
-    return Plugin(report=report, components=components, pipelines=pipelines)
+    return Plugin(report=report, components=components, pipelines=pipelines), raised
 
 
 def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]:
@@ -188,7 +191,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
 
 def _records(caller: pluggy.HookCaller, expected: type[Any], example: str) -> tuple[Any, ...]:
     records: list[Any] = []
-    hook, results = caller.name, caller()
+    hook, results = caller.name, _called(caller)
     if caller.get_hookimpls() and not results:
         raise PluginError(f"{hook} returned None; yield one {example} after another")
     for result in results:
@@ -201,12 +204,19 @@ def _records(caller: pluggy.HookCaller, expected: type[Any], example: str) -> tu
             except StopIteration:
                 break
             except (Exception, SystemExit) as error:
-                what = f"{type(error).__name__}: {error}"
-                raise PluginError(f"{hook} raised {what} after {len(records)} records") from error
+                count = f"{len(records)} record" + ("s" if len(records) != 1 else "")
+                raise PluginError(f"{hook} raised {type(error).__name__}: {error} after {count}") from error
             if not isinstance(record, expected):
                 raise PluginError(f"{hook} yielded {_what(record)}; yield {example}")
             records.append(record)
     return tuple(records)
+
+
+def _called(caller: pluggy.HookCaller) -> list[Any]:
+    try:
+        return caller()  # type: ignore[no-any-return]
+    except (Exception, SystemExit) as error:
+        raise PluginError(f"{caller.name} raised {type(error).__name__}: {error}") from error
 
 
 def _what(value: object) -> str:

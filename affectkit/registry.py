@@ -186,6 +186,15 @@ class Registry:
         rows += [f"{'pipeline':<18} {item.id:<38} {item.spec.summary}" for item in self.presets()]
         return "\n".join(rows) or "no components"
 
+    def __deepcopy__(self, memo: object) -> Registry:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A worker process finds the installed plugins itself: what their specs hold need not be picklable.
+        if _discovered.cache_info().currsize and _discovered() is self:
+            return default_registry, ()
+        return Registry, (self._plugins,)
+
     @staticmethod
     def _without(plugin: Plugin, specs: tuple[ComponentSpec[Any], ...], provider: str) -> Plugin:
         configs = {spec.config for spec in specs}

