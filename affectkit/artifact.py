@@ -25,12 +25,13 @@ from affectkit.cards import model_card
 from affectkit.codec import Data
 from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, did_you_mean, listed
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
+from affectkit.lookup import CONFIG_FILE
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.specs import Weights
 from affectkit.weights import fetch_weights, sha256
 
-CONFIG_FILE, WEIGHTS_FILE, CARD_FILE = "pipeline.json", "model.safetensors", "README.md"
+WEIGHTS_FILE, CARD_FILE = "model.safetensors", "README.md"
 
 
 def save(

@@ -232,6 +232,9 @@ def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: Predictio
     real = mask if stream.resolution == "frame" else mask.any(dim=1)
     valid = targets.valid & (real if classes else real.unsqueeze(-1))
     if classes:
+        if targets.values.is_floating_point():
+            fact = f"targets: dtype {targets.values.dtype}"
+            raise InputError(f"{fact}; class indices are whole numbers, give torch.int64")
         wrong = targets.values[valid & ((targets.values < 0) | (targets.values >= scores.shape[-1]))]
         if len(wrong):
             raise InputError(f"targets: class {int(wrong[0])}; write 0 to {scores.shape[-1] - 1}, or mark it not valid")

@@ -256,6 +256,9 @@ def _check_annotation(annotation: Any, where: str) -> None:
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         if not annotation.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise SpecError(f"{where}: {annotation.__name__} is not frozen; decorate it with @dataclass(frozen=True)")
+        if getattr(annotation, "tag", "") and any(item.name == "kind" for item in dataclasses.fields(annotation)):
+            name = annotation.__name__
+            raise SpecError(f"{where}: field 'kind' of {name} is a word of pipeline files; give it another name")
         return
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
         return

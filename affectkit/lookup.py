@@ -12,7 +12,7 @@ from affectkit.files import config_from_data, parse_text, read_config
 from affectkit.registry import Preset, Registry
 
 ENDINGS = (".toml", ".json")
-# What a saved model calls its config; affectkit.artifact, which writes it, needs torch.
+# What a saved model calls its config.
 CONFIG_FILE = "pipeline.json"
 
 

@@ -36,10 +36,12 @@ class Sequence(NamedTuple):
         """Make a sequence from values `(B, T, ...)`; all steps real, and `fps` for times, unless given.
 
         Raises:
-            InputError: ranks or lengths do not agree.
+            InputError: ranks or lengths do not agree, or `fps` is no rate.
         """
         if values.ndim < 3:
             raise InputError(f"values: shape {tuple(values.shape)}; give (B, T, D) or (B, T, C, H, W)")
+        if times is None and not 0 < fps < float("inf"):
+            raise InputError(f"fps: {fps!r} is not a frame rate; give frames per second, or times")
         batch, steps = values.shape[:2]
         if mask is None:
             mask = torch.ones(batch, steps, dtype=torch.bool, device=values.device)

@@ -238,7 +238,7 @@ def test_describe_a_component_with_everything(
     spec = TemporalSpec(
         name="rich", config=RichConfig, factory=lambda config, stream: None, summary="Rich.", example=RichConfig(dim=3),  # type: ignore[arg-type,return-value]
         requires=(Requirement(module="numba", install="pip install 'affectkit[fast]'"),), weights=(weights,),
-        experimental=True,
+        experimental=True, status=lambda: "sequential scan, numba is not installed",
     )  # fmt: skip
     registry = affectkit.default_registry().with_components(spec)
     monkeypatch.setattr("affectkit.registry.default_registry", lambda: registry)
@@ -248,10 +248,12 @@ def test_describe_a_component_with_everything(
     assert "required, such as 3" in out
     assert "1, 2, 4.0" in out
     assert "needs: numba (pip install 'affectkit[fast]')" in out
+    assert "on this machine: sequential scan, numba is not installed" in out.splitlines()
     for word in ("small", "2.5 MB", "MIT", "synthetic", "a, b", "https://example.org/w.safetensors"):
         assert word in out
     data = run_json(capsys, "describe", "rich")
     assert data["weights"][0]["training_data_terms"] == "synthetic"
+    assert data["status"] == "sequential scan, numba is not installed"
     assert data["requires"] == [{"module": "numba", "install": "pip install 'affectkit[fast]'"}]
 
 

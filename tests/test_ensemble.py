@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from affectkit.configs import Events
+from affectkit.configs import Events, Frames, Windows
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, RegistryError, StreamError
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.registry import Registry
 from affectkit.streams import FeatureStream, FrameStream, PredictionStream
 from tests.toys import (
+    KEYFRAME_CLIP,
     REGISTRY,
     RGB_CLIP,
     SPECS,
@@ -209,6 +210,37 @@ def test_a_component_without_a_provider_is_named_with_its_member() -> None:
     registry = Registry().with_components(*[spec for spec in SPECS if spec.config is not AverageConfig])
     assert message_of(RegistryError, ensemble().trace, registry=registry) == (
         f"fusion.expression: no component has the config AverageConfig; {tail}"
+    )
+
+
+def test_the_outermost_sampling_has_to_fit_every_member() -> None:
+    moving = pipeline(branches={"flow": Branch(motion=(FlowConfig(),), features=FlowNetConfig())})
+    assert message_of(ConfigError, ensemble, pipeline(), ensemble(moving), sampling=Frames()) == (
+        "members.b.members.a.branches.flow.motion[0]: needs 2 frames, and Frames sampling gives one; sample Windows"
+    )
+    assert message_of(ConfigError, ensemble, pipeline(), pipeline(input=KEYFRAME_CLIP), sampling=Windows()) == (
+        "sampling: Windows gives no named steps, and input 'b.clip' has ('onset', 'apex', 'offset'); "
+        "sample Events, or leave sampling out"
+    )
+    events = Events(spotter=ToySpotterConfig(), keyframes=("onset", "apex"))
+    assert message_of(ConfigError, ensemble, pipeline(input=KEYFRAME_CLIP), sampling=events) == (
+        "inputs.clip.steps: steps ('onset', 'apex', 'offset') are not the keyframes ('onset', 'apex'); make them equal"
+    )
+    # A member's own does not count.
+    assert len(ensemble(pipeline(sampling=Windows()), sampling=Frames()).trace(registry=REGISTRY)) == 3
+
+
+def test_the_spotter_of_an_ensemble_is_traced() -> None:
+    events = Events(spotter=ToySpotterConfig())
+    trace = ensemble(pipeline(input=KEYFRAME_CLIP), sampling=events).trace(registry=REGISTRY)
+    assert trace.steps[0].path == "sampling.spotter"
+    assert trace["sampling.spotter"].inputs == {"clip": RGB_CLIP}
+    flow = pipeline(
+        input=FrameStream(channels=("u", "v"), unit="pixel", height=8, width=8),
+        branches={"flow": Branch(features=FlowNetConfig())},
+    )
+    assert message_of(StreamError, ensemble(flow, sampling=events).trace, registry=REGISTRY) == (
+        "sampling.spotter: channels ('u', 'v') are not accepted; accepts ('r', 'g', 'b')"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 from affectkit.artifact import load, save
-from affectkit.configs import HeadConfig
+from affectkit.configs import HeadConfig, TemporalConfig
 from affectkit.data.labels import BASIC_7
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble, to_scores
@@ -21,13 +22,15 @@ from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.micro_expression import MicroExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
+from affectkit.interfaces import TemporalEncoder
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.late.product import ProductFusionConfig
 from affectkit.late.stacking import StackingConfig
 from affectkit.late.weighted import WeightedFusionConfig
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
 from affectkit.pipeline import Branch, PipelineConfig
-from affectkit.sequences import Sequence, Targets
+from affectkit.sequences import Losses, Sequence, Targets
+from affectkit.specs import TemporalSpec
 from affectkit.streams import FeatureStream, FrameStream
 from tests.toys_torch import REGISTRY, ToyPixelsConfig, ToyPowerConfig, ToySumConfig
 
@@ -202,6 +205,46 @@ def test_features_are_joined_before_the_heads() -> None:
     assert torch.equal(outer.features({**batch, "clip": inputs(3)}).values, wanted)
 
 
+@dataclass(frozen=True, kw_only=True)
+class SupervisedConfig(TemporalConfig):
+    """Passes features on, and scores them itself for a loss of its own."""
+
+    aux_weight: float = 0.5
+
+    def output(self, stream: FeatureStream) -> FeatureStream:
+        return stream
+
+
+class Supervised(TemporalEncoder[SupervisedConfig]):
+    def __init__(self, config: SupervisedConfig, stream: FeatureStream) -> None:
+        super().__init__(config)
+        self.linear = torch.nn.Linear(stream.dim, 2)
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs._replace(extras={"scores": self.linear(inputs.values)})
+
+    def auxiliary(self, inputs: Sequence, output: Sequence, targets: Mapping[str, Targets]) -> Losses:
+        assert output.extras is not None
+        labels = {name: target for name, target in targets.items() if name == "va"}
+        return {name: (output.extras["scores"] - target.values).square().mean() for name, target in labels.items()}
+
+
+def test_deep_supervision_reaches_members_whose_features_are_joined() -> None:
+    spec = TemporalSpec(name="supervised", config=SupervisedConfig, factory=Supervised, summary="Supervised.")
+    one = replace(member(va=ValenceArousalConfig()), temporal=SupervisedConfig())
+    inner = EnsembleConfig(members={"one": one}, fusion=ToySumConfig(), heads={"va": ValenceArousalConfig()})
+    joined = EnsembleConfig(members={"in": inner, "one": one}, fusion=ToySumConfig(), heads=inner.heads)
+    model = joined.build(registry=REGISTRY.with_components(spec))
+    losses = model(inputs(), {"va": Targets.of(torch.zeros(2, 4, 2))})[1]
+    assert list(losses) == [
+        "members.in.members.one.temporal.va",
+        "members.in.fusion.size",
+        "members.one.temporal.va",
+        "fusion.size",
+        "heads.va",
+    ]
+
+
 def test_features_of_joined_scores_are_refused() -> None:
     model = build(EnsembleConfig(members={"one": member(va=ValenceArousalConfig())}, fusion=MeanFusionConfig()))
     with pytest.raises(InputError) as caught:
@@ -228,7 +271,32 @@ def test_labels_that_do_not_fit_are_refused() -> None:
     assert refusal(model, {"va": Targets(torch.zeros(2, 4, 2), torch.ones(2, 4, dtype=torch.bool))}) == (
         "targets: shape (2, 4) of valid; the joined scores need (2, 4, 2)"
     )
+    assert refusal(model, {"expr": Targets.of(whole.float())}) == (
+        "targets: dtype torch.float32; class indices are whole numbers, give torch.int64"
+    )
     assert refusal(model, {"expr": Targets.of(whole + 2)}) == ("targets: class 2; write 0 to 1, or mark it not valid")
+
+
+def of_inputs(name: str, **heads: Any) -> PipelineConfig:
+    return PipelineConfig(inputs={name: FeatureStream(dim=3)}, branches={"x": Branch(source=name)}, heads=heads)
+
+
+def test_members_on_two_clocks_score_clips_and_no_frames() -> None:
+    frames = {name: of_inputs(name, va=ValenceArousalConfig()) for name in ("a", "b")}
+    batch = {"a": Sequence.of(torch.rand(2, 4, 3)), "b": Sequence.of(torch.rand(2, 9, 3))}
+    with pytest.raises(InputError) as caught:
+        build(EnsembleConfig(members=frames, fusion=MeanFusionConfig()))(batch)
+    assert str(caught.value) == (
+        "fusion.va: members 'a' and 'b' score (2, 4) and (2, 9) clips and steps; "
+        "give the same clips, on one clock where frames are scored"
+    )
+    clips = {name: of_inputs(name, va=ValenceArousalConfig(resolution="clip")) for name in ("a", "b")}
+    model = build(EnsembleConfig(members=clips, fusion=MeanFusionConfig()))
+    half = Targets(torch.tensor([[0.5, 0.5], [0.1, 0.1]]), torch.ones(2, 2, dtype=torch.bool))
+    padded = {**batch, "b": batch["b"]._replace(mask=torch.tensor([[True], [False]]).expand(2, 9))}
+    scores, losses = model(padded, {"va": half})
+    # The second clip is padding in one member: it does not count.
+    torch.testing.assert_close(losses["fusion.va"], (scores["va"][0] - 0.5).square().mean())
 
 
 @pytest.mark.parametrize("problem", PROBLEMS)

@@ -269,6 +269,17 @@ class Deep(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kinds:
+    tag: ClassVar[str] = "kinds"
+    kind: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named(Config):
+    part: Kinds
+
+
+@dataclass(frozen=True, kw_only=True)
 class Thawed(Config):
     part: Loose
 
@@ -309,6 +320,7 @@ TAGS = "can't be told apart in a file; give each its own tag: ClassVar[str]"
         (Anything, f"Anything.item: a field can't be Any; {USE}"),
         (WrongKey, f"WrongKey.table: a field can't be mapping of str to str; {USE}"),
         (Deep, f"Deep.table: a field can't be dict; {USE}"),
+        (Named, "Named.part: field 'kind' of Kinds is a word of pipeline files; give it another name"),
         (Thawed, "Thawed.part: Loose is not frozen; decorate it with @dataclass(frozen=True)"),
         (Unnamed, f"Unnamed.part: Untagged and Other {TAGS}"),
         (Twins, f"Twins.part: Twin and Other {TAGS}"),

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from affectkit.artifact import CONFIG_FILE, save
+from affectkit.artifact import save
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
 from affectkit.files import write_config
 from affectkit.lookup import (
-    CONFIG_FILE as LOOKUP_FILE,
     find_config,
     find_preset,
     is_path,
@@ -20,10 +19,6 @@ from affectkit.lookup import (
 )
 from affectkit.presets import starter
 from affectkit.registry import default_registry
-
-
-def test_the_file_name_is_the_artifacts() -> None:
-    assert LOOKUP_FILE == CONFIG_FILE
 
 
 def test_a_file(tmp_path: Path) -> None:

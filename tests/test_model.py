@@ -277,6 +277,9 @@ def test_a_sequence_checks_lengths() -> None:
     with pytest.raises(InputError) as caught:
         Sequence.of(features(), times=torch.ones(4))
     assert str(caught.value) == "times: shape (4,); values of this batch need (2, 4)"
+    with pytest.raises(InputError) as caught:
+        Sequence.of(torch.rand(2, 4, 3), fps=0.0)
+    assert str(caught.value) == "fps: 0.0 is not a frame rate; give frames per second, or times"
 
 
 def test_predict_decodes_without_gradients_and_restores_every_mode() -> None:

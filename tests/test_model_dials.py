@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import torch
 from torch import Tensor
 
 from affectkit.artifact import load, save
+from affectkit.dials import turn
 from affectkit.ensemble import EnsembleConfig
+from affectkit.ensemble_model import Ensemble
 from affectkit.errors import ConfigError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.heads.expression import ExpressionConfig
@@ -112,6 +115,32 @@ def test_dialed_restores_also_after_an_exception() -> None:
         raise ZeroDivisionError
     assert torch.equal(scores(model), before)
     assert model.config == flow_config()
+
+
+def test_dialed_restores_what_no_dial_could_be_set_to() -> None:
+    config = flow_config()
+    branch = config.branches["flow"]
+    magnified = replace(branch, motion=(OpticalFlowConfig(), ToyMagnifierConfig(alpha=3.0)))
+    config = replace(config, branches={**config.branches, "flow": magnified})
+    model = build(config)
+    with model.dialed({ALPHA: 8.0}):
+        model.set_dials({RATIO: 0.75})
+    assert model.config == config
+    assert model.stages()["branches.flow.motion[1]"].config == ToyMagnifierConfig(alpha=3.0)
+
+
+def test_a_dial_of_a_member_may_be_set_on_the_member(tmp_path: Path) -> None:
+    inner = EnsembleConfig(members={"a": pixels(), "b": pixels()}, fusion=ToyPowerConfig())
+    model = build(EnsembleConfig(members={"in": inner, "c": pixels()}, fusion=ToyPowerConfig()))
+    assert isinstance(model, Ensemble)
+    before = model.config
+    assert model.config is before
+    path = "members.in.members.b.branches.x.features.gain"
+    model.members["in"].members["b"].set_dials({"branches.x.features.gain": 0.5})
+    assert {dial.path: dial.value for dial in model.dials}[path] == 0.5
+    assert model.config == turn(before, {path: 0.5})
+    again = load(save(model, tmp_path / "model"), registry=REGISTRY)
+    assert torch.equal(scores(again), scores(model))
 
 
 def test_a_dial_that_is_not_there_or_outside_its_domain_is_refused() -> None:

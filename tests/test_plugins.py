@@ -109,7 +109,7 @@ def test_it_is_found_where_it_is_installed(site: Site) -> None:
         (
             "@hookimpl\ndef affectkit_components():\n    return SPEC\n",
             "PluginError: affectkit_components returned TemporalSpec TemporalSpec(name='calm', "
-            "config=<class 'bad_plugin.CalmConfi; yield one TemporalSpec(...) after another",
+            "config=<class 'bad_plugin.CalmC...; yield one TemporalSpec(...) after another",
         ),
         (
             "@hookimpl\ndef affectkit_components():\n    specs = [SPEC]\n",
@@ -135,7 +135,7 @@ def test_it_is_found_where_it_is_installed(site: Site) -> None:
         (
             "@hookimpl\ndef affectkit_components():\n    yield PipelineSpec(name='a', config=dict, summary='A.')\n",
             "PluginError: affectkit_components yielded PipelineSpec PipelineSpec(name='a', "
-            "config=<class 'dict'>, summary='A.'; yield TemporalSpec(...)",
+            "config=<class 'dict'>, summary='A....; yield TemporalSpec(...)",
         ),
         (
             "@hookimpl\ndef affectkit_components():\n    yield SPEC\n    raise KeyError('x')\n",

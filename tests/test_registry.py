@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import re
 from dataclasses import dataclass, replace
 from typing import Any
@@ -257,3 +259,12 @@ def test_the_default_registry_is_not_there_while_plugins_are_imported() -> None:
             "registry: used while plugins are being imported; move the call into a function"
         )
     assert default_registry().reports
+
+
+def test_a_registry_is_not_copied_and_the_default_one_not_pickled() -> None:
+    """Models hold one; a plugin's spec may hold what can't be pickled, such as a function in a function."""
+    default = default_registry()
+    assert copy.deepcopy(default) is default
+    assert copy.deepcopy(BOTH) is BOTH
+    assert pickle.loads(pickle.dumps(default)) is default
+    assert repr(pickle.loads(pickle.dumps(BOTH))) == repr(BOTH)

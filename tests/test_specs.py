@@ -113,6 +113,10 @@ WHERE = "temporal encoder 'leaky'"
         ({"summary": "  "}, f"{WHERE}: summary '  '; write one line"),
         ({"summary": "a\nb"}, f"{WHERE}: summary 'a\\nb'; write one line"),
         ({"example": NetConfig()}, f"{WHERE}: example is NetConfig; give a LeakyConfig"),
+        ({"renamed_from": "old"}, f"{WHERE}: renamed_from is 'old'; give a tuple of str"),
+        ({"requires": ("timm",)}, f"{WHERE}: requires is ('timm',); give a tuple of Requirement"),
+        ({"weights": WEIGHTS}, f"{WHERE}: weights is {WEIGHTS!r}; give a tuple of Weights"),
+        ({"status": "fast"}, f"{WHERE}: status 'fast' can't be called; give a function that returns one line"),
         ({"weights": (WEIGHTS, WEIGHTS)}, f"{WHERE}: weights 'faces' listed twice; give each its own name"),
     ],
 )
@@ -227,6 +231,10 @@ def test_weights_say_whether_they_are_synthetic() -> None:
         (
             {"renamed_from": ("a--b",)},
             "pipeline 'calm': 'a--b' is not a kebab-case name; use a-z, 0-9 and single hyphens",
+        ),
+        (
+            {"renamed_from": "old"},
+            "pipeline 'calm': renamed_from is 'old'; give a tuple of str",
         ),
         (
             {"config": pipeline()},

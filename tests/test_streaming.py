@@ -25,7 +25,7 @@ from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.gru import GRUConfig
 from affectkit.temporal.transformer import TransformerConfig
-from tests.toys_torch import REGISTRY, ToyMagnifierConfig, ToySparseConfig, ToySpotterConfig
+from tests.toys_torch import REGISTRY, ToyMagnifierConfig, ToySmoothConfig, ToySparseConfig, ToySpotterConfig
 
 BATCH, STEPS = 3, 6
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1], [1, 1, 1, 0, 0, 0], [0, 0, 1, 1, 0, 1]], dtype=torch.bool)
@@ -42,7 +42,7 @@ def frames_and_audio() -> PipelineConfig:
         fusion=AffineFusionConfig(dim=4, positions="time"),
         temporal=GRUConfig(dim=5),
         heads=HEADS,
-        maps={"compound": CompoundFromBasicConfig(source="expr")},
+        maps={"compound": CompoundFromBasicConfig(source="expr"), "smooth": ToySmoothConfig(source="va")},
     )
 
 
@@ -54,12 +54,17 @@ def audio(**fields: Any) -> PipelineConfig:
     )  # fmt: skip
 
 
-SCORES = EnsembleConfig(members={"a": audio(), "b": frames_and_audio()}, fusion=MeanFusionConfig(), outputs=("expr",))
+SCORES = EnsembleConfig(
+    members={"a": audio(), "b": frames_and_audio()},
+    fusion=MeanFusionConfig(),
+    outputs=("expr",),
+    maps={"smooth": ToySmoothConfig(source="expr")},
+)
 FEATURES = EnsembleConfig(
     members={"a": audio(), "b": frames_and_audio()},
     fusion=AffineFusionConfig(dim=4, positions="index"),
     heads=HEADS,
-    maps={"compound": CompoundFromBasicConfig(source="expr")},
+    maps={"compound": CompoundFromBasicConfig(source="expr"), "smooth": ToySmoothConfig(source="compound")},
 )
 NESTED = EnsembleConfig(members={"in": FEATURES, "c": audio()}, fusion=MeanFusionConfig(), outputs=("va",))
 DEEP = EnsembleConfig(members={"in": FEATURES, "c": audio()}, fusion=AffineFusionConfig(dim=4), heads=HEADS)

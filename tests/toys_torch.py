@@ -16,6 +16,7 @@ from affectkit.configs import (
     FusionConfig,
     LateFusionConfig,
     MotionConfig,
+    ScoreMapConfig,
     SpotterConfig,
     TemporalConfig,
 )
@@ -26,6 +27,7 @@ from affectkit.interfaces import (
     Fusion,
     LateFusion,
     MotionFrontEnd,
+    ScoreMap,
     Spotter,
     State,
     TemporalEncoder,
@@ -39,6 +41,7 @@ from affectkit.specs import (
     FusionSpec,
     LateFusionSpec,
     MotionSpec,
+    ScoreMapSpec,
     SpotterSpec,
     TemporalSpec,
 )
@@ -310,6 +313,36 @@ class ToyPower(LateFusion[ToyPowerConfig]):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ToySmoothConfig(ScoreMapConfig):
+    """Scores of frames smoothed over the past, which a stream has to remember.
+
+    Attributes:
+        keep: share of what was.
+    """
+
+    keep: float = dial(0.75, low=0.0, high=1.0)
+
+    def output(self, stream: PredictionStream) -> PredictionStream:
+        return stream
+
+
+class ToySmooth(ScoreMap[ToySmoothConfig]):
+    def __init__(self, config: ToySmoothConfig, stream: PredictionStream) -> None:
+        super().__init__(config)
+
+    def step(self, scores_t: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+        keep = self.config.keep
+        smooth = scores_t if state is None else keep * state + (1 - keep) * scores_t
+        return smooth, smooth
+
+    def forward(self, scores: Tensor) -> Tensor:
+        steps: list[Tensor] = []
+        for t in range(scores.shape[1]):
+            steps.append(self.step(scores[:, t : t + 1], steps[-1] if steps else None)[0])
+        return torch.cat(steps, dim=1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class ToySpotterConfig(SpotterConfig):
     """The whole clip as one event."""
 
@@ -350,6 +383,13 @@ SPECS: tuple[ComponentSpec[Any], ...] = (
     FusionSpec(name="sum", config=ToySumConfig, factory=ToySum, summary="Sum times a gain."),
     TemporalSpec(name="tied", config=ToyTiedConfig, factory=ToyTied, summary="Two layers with one weight."),
     LateFusionSpec(name="power", config=ToyPowerConfig, factory=ToyPower, summary="Mean to a power."),
+    ScoreMapSpec(
+        name="smooth",
+        config=ToySmoothConfig,
+        factory=ToySmooth,
+        summary="Smooth.",
+        example=ToySmoothConfig(source="va"),
+    ),
     SpotterSpec(name="whole-clip", config=ToySpotterConfig, factory=ToySpotter, summary="The clip as one event."),
 )
 REGISTRY = default_registry().with_components(*SPECS, provider="toys")

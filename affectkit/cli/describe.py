@@ -67,6 +67,7 @@ def _describe_component(item: Any, output: Output) -> None:
 
     spec = item.spec
     fields = describe_fields(spec.config, spec.example)
+    status = None if spec.status is None else spec.status()
     output.json(
         {
             "kind": spec.kind,
@@ -78,6 +79,7 @@ def _describe_component(item: Any, output: Output) -> None:
             "fields": [dataclasses.asdict(field) for field in fields],
             "requires": [dataclasses.asdict(requirement) for requirement in spec.requires],
             "weights": [dataclasses.asdict(weights) for weights in spec.weights],
+            "status": status,
             "citation": spec.citation,
         }
     )
@@ -94,6 +96,8 @@ def _describe_component(item: Any, output: Output) -> None:
         output.table(*_without(columns, rows, 3) if not any_dial else (columns, rows))
     for requirement in spec.requires:
         output.text(f"needs: {requirement.module} ({requirement.install})")
+    if status is not None:
+        output.text(f"on this machine: {status}")
     _print_weights(spec.weights, output)
     if spec.citation:
         output.text(f"citation: {spec.citation}")
