@@ -19,6 +19,7 @@ from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError, join
 from affectkit.interfaces import NamedModules, Stage
 from affectkit.model import (
+    Clocks,
     Memo,
     Model,
     add_auxiliary,
@@ -27,7 +28,7 @@ from affectkit.model import (
     check_targets,
     decode_output,
     run_maps,
-    score,
+    score_heads,
 )
 from affectkit.registry import Registry, default_registry
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets, masked_mean
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
     from affectkit.streaming import EnsembleStream
 
 _TINY = 1e-7
+# Seconds within which two times are the same, as in the fusions of features.
+SAME_TIME = 1e-6
 
 
 class Ensemble(Model):
@@ -105,31 +108,28 @@ class Ensemble(Model):
 
     def run(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
-    ) -> tuple[Scores, dict[str, Tensor]]:
-        """Scores of a checked batch, and by output the mask `(B, T)` of what was scored; adds losses as `forward`."""
+    ) -> tuple[Scores, Clocks]:
+        """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
         if self.config.level == "features":
             features = self.encode(batch, targets, losses, memo)
-            scores = score(self, features, targets, losses)
-            return scores, dict.fromkeys(scores, features.mask)
+            scores = score_heads(self, features, targets, losses)
+            return run_maps(self, scores, dict.fromkeys(scores, (features.mask, features.times)))
         raw: dict[str, Scores] = {}
-        masks: dict[str, dict[str, Tensor]] = {}
+        clocks: dict[str, Clocks] = {}
         for name, own in self._routed(batch).items():
             inner: Losses = {}
             # Without labels a member's losses are those of its stages alone, such as a magnifier's.
-            raw[name], masks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
+            raw[name], clocks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
             losses.update({join("members", name, path): loss for path, loss in inner.items()})
         joined: Scores = {}
-        real: dict[str, Tensor] = {}
+        common: Clocks = {}
         for output in self.fusion:
             stream = self.traced.outputs[output]
-            joined[output] = self.join(output, {name: raw[name][output] for name in self.members})
-            real[output] = joint_mask([masks[name][output] for name in self.members], stream)
+            joined[output] = self.join(output, {name: raw[name][output] for name in raw})
+            common[output] = self.join_clocks(output, {name: clocks[name][output] for name in clocks})
             if targets is not None and output in targets:
-                losses[f"fusion.{output}"] = joint_loss(joined[output], targets[output], real[output], stream)
-        scores = run_maps(self, joined)
-        for name in self.maps:
-            real[name] = real[self.maps[name].config.source]
-        return scores, real
+                losses[f"fusion.{output}"] = joint_loss(joined[output], targets[output], common[output][0], stream)
+        return run_maps(self, joined, common)
 
     def encode(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
@@ -173,6 +173,20 @@ class Ensemble(Model):
         joined = {name: self._restrict(name, output, scores, stream) for name, scores in raw.items()}
         return to_scores(self.fusion[output](joined), stream.problem)
 
+    def join_clocks(self, output: str, clocks: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Mask and times of joined scores: `(B, T)`, real where every member scored something; `(B, 1)` for clips."""
+        if self.traced.outputs[output].resolution == "clip":
+            clocks = {name: (mask.any(dim=1, keepdim=True), times[:, :1]) for name, (mask, times) in clocks.items()}
+        mask = torch.stack([mask for mask, _ in clocks.values()]).all(dim=0)
+        (first, (_, times)), *others = clocks.items()
+        for name, (_, other) in others:
+            if other is not times and self.traced.outputs[output].resolution == "frame":
+                apart = ((other - times).abs() * mask).max().item()
+                if apart > SAME_TIME:
+                    fact = f"members {first!r} and {name!r} score frames up to {apart:.3g} s apart"
+                    raise InputError(f"fusion.{output}: {fact}; bring them to one clock in the loader")
+        return mask, times
+
     def _restrict(self, member: str, output: str, scores: Tensor, stream: PredictionStream) -> Tensor:
         """One member's probabilities or values for the joined targets; rows of a distribution still sum to 1."""
         model = self.members[member]
@@ -209,13 +223,6 @@ def to_scores(values: Tensor, problem: Problem) -> Tensor:
     if problem == "multilabel":
         return torch.logit(values, eps=_TINY)
     return values
-
-
-def joint_mask(masks: list[Tensor], stream: PredictionStream) -> Tensor:
-    """Where every member scored something real: `(B, T)` for scores of frames, `(B, 1)` for scores of clips."""
-    if stream.resolution == "clip":
-        masks = [mask.any(dim=1, keepdim=True) for mask in masks]
-    return torch.stack(masks).all(dim=0)
 
 
 def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: PredictionStream) -> Tensor:

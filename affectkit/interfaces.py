@@ -171,20 +171,16 @@ class LateFusion(Stage[C]):
         """Mapping of member name to `(..., K)` in, `(..., K)` out. Multiclass rows sum to 1, in and out."""
 
 
-class ScoreMap(Stage[C]):
-    """Scores of one head or map in, scores at the same or new targets out. Fitted values are buffers."""
+class ScoreMap(SequenceStage[C]):
+    """Scores of one head or map in, scores at the same or new targets out. Fitted values are buffers.
+
+    Both are sequences of raw scores, `(B, T, K)` to `(B, T, K')`, with the mask and times of what was scored, so that a
+    map may relate steps. Scores of clips have T = 1; a map from frames to clips returns one step.
+    """
 
     @property
     def can_stream(self) -> bool:
         return True
-
-    @abstractmethod
-    def forward(self, scores: Tensor) -> Tensor:
-        """`(..., K)` raw scores in, `(..., K')` raw scores out."""
-
-    def step(self, scores_t: Tensor, state: State) -> tuple[Tensor, State]:
-        """Scores `(B, 1, K)` of one time step. The default serves maps that treat every step alone."""
-        return self(scores_t), state
 
 
 class FaceDetector(ABC, Generic[C]):

@@ -28,6 +28,7 @@ from affectkit.interfaces import (
     NamedModules,
     ScoreMap,
     Stage,
+    State,
     TaskHead,
     TemporalEncoder,
     decode,
@@ -50,6 +51,7 @@ INTERFACES: Mapping[str, type[Stage[Any]]] = {
     "late-fusion": LateFusion,
     "map": ScoreMap,
 }
+Clocks = dict[str, tuple[Tensor, Tensor]]
 Memo = dict[tuple[Any, ...], Sequence]
 
 
@@ -246,13 +248,13 @@ class Pipeline(Model):
 
     def run(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
-    ) -> tuple[Scores, dict[str, Tensor]]:
-        """Scores of a checked batch, and by output the mask `(B, T)` of what was scored; adds losses as `forward`."""
+    ) -> tuple[Scores, Clocks]:
+        """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
         encoded = self.encode(batch, targets, losses, memo)
         if encoded is None:
             return {}, {}
-        scores = score(self, encoded, targets, losses)
-        return scores, dict.fromkeys(scores, encoded.mask)
+        scores = score_heads(self, encoded, targets, losses)
+        return run_maps(self, scores, dict.fromkeys(scores, (encoded.mask, encoded.times)))
 
     def encode(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
@@ -342,11 +344,6 @@ def hash_stages(stages: list[Stage[Any]], state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def score(model: Any, features: Sequence, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
-    """Run heads on features; add their losses for which there are targets; run the maps."""
-    return run_maps(model, score_heads(model, features, targets, losses))
-
-
 def score_heads(model: Any, features: Sequence, targets: Mapping[str, Targets] | None, losses: Losses) -> Scores:
     """Run heads on features, and add their losses for which there are targets."""
     scores: Scores = {}
@@ -359,11 +356,28 @@ def score_heads(model: Any, features: Sequence, targets: Mapping[str, Targets] |
     return scores
 
 
-def run_maps(model: Any, scores: Scores) -> Scores:
-    """Add what the maps give, in order."""
+def run_maps(
+    model: Any, scores: Scores, clocks: Clocks, states: dict[str, State] | None = None
+) -> tuple[Scores, Clocks]:
+    """Add what the maps give, in order; one time step with `states`, which change in place, or else whole clips."""
     for name in model.maps:
-        scores[name] = model.maps[name](scores[model.maps[name].config.source])
-    return scores
+        part, path = model.maps[name], f"maps.{name}"
+        given = as_sequence(scores[part.config.source], *clocks[part.config.source])
+        if states is None:
+            mapped = part(given)
+        else:
+            mapped, states[path] = part.step(given, states[path])
+        of_clips = model.traced.outputs[name].resolution == "clip"
+        scores[name] = mapped.values[:, 0] if of_clips else mapped.values
+        clocks[name] = mapped.mask, mapped.times
+    return scores, clocks
+
+
+def as_sequence(scores: Tensor, mask: Tensor, times: Tensor) -> Sequence:
+    """Scores as maps take them, `(B, T, K)`: those of clips become one step, real if anything in the clip is."""
+    if scores.ndim == 2:
+        return Sequence(scores.unsqueeze(1), mask.any(dim=1, keepdim=True), times[:, :1])
+    return Sequence(scores, mask, times)
 
 
 def decode_output(model: Any, name: str, scores: Tensor) -> Tensor:

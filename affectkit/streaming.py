@@ -13,7 +13,7 @@ import torch
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import InputError
 from affectkit.interfaces import State
-from affectkit.model import Model, Pipeline, check_batch, score_heads
+from affectkit.model import Clocks, Model, Pipeline, check_batch, run_maps, score_heads
 from affectkit.sequences import Batch, Scores, Sequence
 from affectkit.streams import PredictionStream
 
@@ -42,7 +42,11 @@ class PipelineStream(Stream):
 
     @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
-        return step_maps(self.model, score_heads(self.model, self.features(batch), None, {}), self.states)
+        return self.run(batch)[0]
+
+    def run(self, batch: Batch | Sequence | Tensor) -> tuple[Scores, Clocks]:
+        """As `step`, and by output the clock of what was scored."""
+        return step_heads(self.model, self.features(batch), self.states)
 
     def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
         """What the last stage before the heads puts out for this step, `(B, 1, D)`."""
@@ -84,14 +88,20 @@ class EnsembleStream(Stream):
 
     @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
+        return self.run(batch)[0]
+
+    def run(self, batch: Batch | Sequence | Tensor) -> tuple[Scores, Clocks]:
+        """As `step`, and by output the clock of what was scored."""
         if self.model.config.level == "features":
-            return step_maps(self.model, score_heads(self.model, self.features(batch), None, {}), self.states)
+            return step_heads(self.model, self.features(batch), self.states)
         batches = self.model.member_batches(batch)
-        raw = {name: session.step(batches[name]) for name, session in self.members.items()}
-        scores = {
-            output: self.model.join(output, {name: raw[name][output] for name in raw}) for output in self.model.fusion
-        }
-        return step_maps(self.model, scores, self.states)
+        raw = {name: session.run(batches[name]) for name, session in self.members.items()}
+        scores: Scores = {}
+        clocks: Clocks = {}
+        for output in self.model.fusion:
+            scores[output] = self.model.join(output, {name: raw[name][0][output] for name in raw})
+            clocks[output] = self.model.join_clocks(output, {name: raw[name][1][output] for name in raw})
+        return run_maps(self.model, scores, clocks, self.states)
 
     def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
         """What the fusion of features puts out for this step, `(B, 1, D)`."""
@@ -101,12 +111,10 @@ class EnsembleStream(Stream):
         return fused  # type: ignore[no-any-return]
 
 
-def step_maps(model: Any, scores: Scores, states: dict[str, State]) -> Scores:
-    """Add what the maps give for one time step, in order; `states` change in place."""
-    for name in model.maps:
-        part, path = model.maps[name], f"maps.{name}"
-        scores[name], states[path] = part.step(scores[part.config.source], states[path])
-    return scores
+def step_heads(model: Any, features: Sequence, states: dict[str, State]) -> tuple[Scores, Clocks]:
+    """Heads and maps on the features of one time step; `states` change in place."""
+    scores = score_heads(model, features, None, {})
+    return run_maps(model, scores, dict.fromkeys(scores, (features.mask, features.times)), states)
 
 
 def open_stream(model: Model, batch: int) -> PipelineStream | EnsembleStream:

@@ -11,7 +11,7 @@ import torch
 
 from affectkit.data.labels import ABAW_8, BASIC_7, COMPOUND_7, COMPOUND_11
 from affectkit.errors import ConfigError, StreamError
-from affectkit.maps.compound_from_basic import SPEC, CompoundFromBasicConfig
+from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
 from affectkit.maps.compound_from_basic_net import CompoundFromBasic
 from affectkit.streams import PredictionStream
 
@@ -47,21 +47,21 @@ def test_rules_by_hand(rule: Literal["sum", "product", "min"], expected: list[fl
     source = stream("surprise", "neutral", "sadness", "anger")
     targets = ("sadly_surprised", "angrily_surprised", "sadly_angry")
     config = CompoundFromBasicConfig(source="x", targets=targets, rule=rule)
-    log_p = CompoundFromBasic(config, source)(torch.tensor([[0.3, 0.4, 0.2, 0.1]]).log())
+    log_p = CompoundFromBasic(config, source).combine(torch.tensor([[0.3, 0.4, 0.2, 0.1]]).log())
     wanted = torch.tensor([expected])
     torch.testing.assert_close(log_p.exp(), wanted / wanted.sum())
 
 
 def test_takes_logits_and_any_leading_shape() -> None:
     torch.manual_seed(0)
-    net = SPEC.factory(CompoundFromBasicConfig(source="x", targets=COMPOUND_11), STREAM)
+    net = CompoundFromBasic(CompoundFromBasicConfig(source="x", targets=COMPOUND_11), STREAM)
     scores = torch.randn(2, 3, 8)
     before = scores.clone()
-    log_p = net(scores)
+    log_p = net.combine(scores)
     assert log_p.shape == (2, 3, 11)
     torch.testing.assert_close(log_p.exp().sum(-1), torch.ones(2, 3))
-    torch.testing.assert_close(net(torch.log_softmax(scores, -1)), log_p)
-    torch.testing.assert_close(net(scores[1]), log_p[1])
+    torch.testing.assert_close(net.combine(torch.log_softmax(scores, -1)), log_p)
+    torch.testing.assert_close(net.combine(scores[1]), log_p[1])
     assert torch.equal(scores, before)
     assert list(net.state_dict()) == []
 
@@ -71,11 +71,11 @@ def test_certain_scores_stay_finite_with_a_finite_gradient(rule: Literal["sum", 
     net = CompoundFromBasic(CompoundFromBasicConfig(source="x", rule=rule), STREAM)
     certain = torch.eye(8).log()  # one expression has all, minus infinity for the others
     assert certain.min() == -INF
-    log_p = net(certain)
+    log_p = net.combine(certain)
     assert torch.isfinite(log_p).all()
     torch.testing.assert_close(log_p[0].exp(), torch.full((7,), 1 / 7))  # all neutral: no pair is preferred
     scores = (1000 * torch.eye(8)).requires_grad_()
-    torch.autograd.backward(net(scores)[:, 0].sum())
+    torch.autograd.backward(net.combine(scores)[:, 0].sum())
     assert scores.grad is not None
     assert torch.isfinite(scores.grad).all()
 
@@ -84,7 +84,7 @@ def test_what_neutral_takes_does_not_blur_the_rest() -> None:
     net = CompoundFromBasic(CompoundFromBasicConfig(source="x"), STREAM)
     scores = torch.tensor([0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 0.0])
     loud = scores + torch.tensor([1000.0, 0, 0, 0, 0, 0, 0, 0])
-    torch.testing.assert_close(net(loud), net(scores), atol=1e-3, rtol=0)
+    torch.testing.assert_close(net.combine(loud), net.combine(scores), atol=1e-3, rtol=0)
 
 
 def test_an_unknown_compound_is_refused() -> None:
@@ -135,5 +135,5 @@ def test_scores_that_are_refused(source: PredictionStream, message: str) -> None
 def test_float64_scores_stay_float64(rule: Literal["sum", "product", "min"]) -> None:
     module = CompoundFromBasic(CompoundFromBasicConfig(source="expression", rule=rule), STREAM)
     scores = torch.randn(2, 8, dtype=torch.float64, requires_grad=True)
-    assert module(scores).dtype == torch.float64
-    assert torch.autograd.gradcheck(module, (scores,))
+    assert module.combine(scores).dtype == torch.float64
+    assert torch.autograd.gradcheck(module.combine, (scores,))

@@ -162,7 +162,7 @@ def test_maps_work_on_joined_scores() -> None:
     model = build(EnsembleConfig(members={"one": config, "two": config}, fusion=MeanFusionConfig(), maps=maps))
     scores = model(inputs())
     assert list(scores) == ["basic", "compound"]
-    assert torch.equal(scores["compound"], model.maps["compound"](scores["basic"]))
+    assert torch.equal(scores["compound"], model.maps["compound"].combine(scores["basic"]))
     torch.testing.assert_close(decoded(model, "compound", inputs()).sum(-1), torch.ones(2, 4))
 
 
@@ -456,3 +456,18 @@ def test_one_tensor_read_in_two_ways_is_not_shared() -> None:
     assert runs(model, {"a": values, "b": values}) == 1
     masked = values._replace(mask=torch.tensor([[True, True, False]]).expand(2, 3))
     assert runs(model, {"a": values, "b": masked}) == 2
+
+
+def test_members_on_different_clocks_are_refused_at_score_level() -> None:
+    members = {"one": member(3, va=ValenceArousalConfig()), "two": member(5, va=ValenceArousalConfig())}
+    model = build(EnsembleConfig(members=members, fusion=MeanFusionConfig()))
+    times = torch.arange(4.0).double().expand(2, 4)
+    batch = {
+        "one.clip": Sequence.of(torch.randn(2, 4, 3), times=times),
+        "two.clip": Sequence.of(torch.randn(2, 4, 5), times=times + 0.25),
+    }
+    with pytest.raises(InputError) as caught:
+        model(batch)
+    assert str(caught.value) == (
+        "fusion.va: members 'one' and 'two' score frames up to 0.25 s apart; bring them to one clock in the loader"
+    )

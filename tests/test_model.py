@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -11,21 +11,21 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from affectkit.configs import FeaturesConfig, HeadConfig, TemporalConfig
+from affectkit.configs import FeaturesConfig, HeadConfig, ScoreMapConfig, TemporalConfig
 from affectkit.errors import InputError, MissingDependencyError, SpecError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
-from affectkit.interfaces import FeatureExtractor, Fusion, MotionFrontEnd, TaskHead, TemporalEncoder
+from affectkit.interfaces import FeatureExtractor, Fusion, MotionFrontEnd, ScoreMap, TaskHead, TemporalEncoder
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
 from affectkit.model import Pipeline
 from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.pipeline import Branch, PipelineConfig
-from affectkit.sequences import Losses, Sequence, Targets
-from affectkit.specs import FeaturesSpec, Requirement, TemporalSpec
-from affectkit.streams import FeatureStream, FrameStream
+from affectkit.sequences import Losses, Sequence, Targets, masked_mean
+from affectkit.specs import FeaturesSpec, Requirement, ScoreMapSpec, TemporalSpec
+from affectkit.streams import FeatureStream, FrameStream, PredictionStream
 from affectkit.temporal.gru import GRUConfig
 from tests.toys_torch import (
     REGISTRY,
@@ -464,3 +464,43 @@ def test_a_compiled_model_scores_the_same() -> None:
         pytest.skip(f"no compiler: {error}")
     torch.testing.assert_close(scores, wanted)
     torch.testing.assert_close(losses, wanted_losses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipMeanConfig(ScoreMapConfig):
+    """Scores of frames to their mean over the clip."""
+
+    def output(self, stream: PredictionStream) -> PredictionStream:
+        return replace(stream, resolution="clip")
+
+
+class ClipMean(ScoreMap[ClipMeanConfig]):
+    def __init__(self, config: ClipMeanConfig, stream: PredictionStream) -> None:
+        super().__init__(config)
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        mean = masked_mean(inputs.values, inputs.mask.unsqueeze(-1), dim=1)
+        return Sequence(mean.unsqueeze(1), inputs.mask.any(dim=1, keepdim=True), inputs.times[:, :1])
+
+
+def test_a_map_sees_the_mask_and_may_go_from_frames_to_clips() -> None:
+    spec = ScoreMapSpec(
+        name="clip-mean",
+        config=ClipMeanConfig,
+        factory=ClipMean,
+        summary="Mean over a clip.",
+        example=ClipMeanConfig(source="x"),
+    )
+    registry = REGISTRY.with_components(spec)
+    config = PipelineConfig(
+        input=FeatureStream(dim=3),
+        branches={"face": Branch()},
+        heads={"va": ValenceArousalConfig()},
+        maps={"clip": ClipMeanConfig(source="va"), "again": ClipMeanConfig(source="clip")},
+    )
+    model = config.build(registry=registry).eval()
+    mask = torch.tensor([[True, True, False, False], [True, False, True, True]])
+    scores = model(Sequence.of(torch.randn(2, 4, 3), mask=mask))
+    wanted = torch.stack([scores["va"][0, :2].mean(0), scores["va"][1, [0, 2, 3]].mean(0)])
+    torch.testing.assert_close(scores["clip"], wanted)
+    torch.testing.assert_close(scores["again"], wanted)

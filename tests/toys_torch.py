@@ -330,16 +330,17 @@ class ToySmooth(ScoreMap[ToySmoothConfig]):
     def __init__(self, config: ToySmoothConfig, stream: PredictionStream) -> None:
         super().__init__(config)
 
-    def step(self, scores_t: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
+    def step(self, x_t: Sequence, state: Tensor | None) -> tuple[Sequence, Tensor]:
         keep = self.config.keep
-        smooth = scores_t if state is None else keep * state + (1 - keep) * scores_t
-        return smooth, smooth
+        smooth = x_t.values if state is None else keep * state + (1 - keep) * x_t.values
+        return x_t.with_values(smooth), smooth
 
-    def forward(self, scores: Tensor) -> Tensor:
-        steps: list[Tensor] = []
-        for t in range(scores.shape[1]):
-            steps.append(self.step(scores[:, t : t + 1], steps[-1] if steps else None)[0])
-        return torch.cat(steps, dim=1)
+    def forward(self, inputs: Sequence) -> Sequence:
+        state, steps = None, []
+        for t in range(inputs.values.shape[1]):
+            _, state = self.step(inputs.step(t), state)
+            steps.append(state)
+        return inputs.with_values(torch.cat(steps, dim=1))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from affectkit.data.labels import COMPOUND_BASICS
 from affectkit.interfaces import ScoreMap
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
+from affectkit.sequences import Sequence
 from affectkit.streams import PredictionStream
 
 # Lowest log-probability, for scores of minus infinity; a product of two stays far within float32.
@@ -22,7 +23,7 @@ FLOOR = -1e4
 
 @final
 class CompoundFromBasic(ScoreMap[CompoundFromBasicConfig]):
-    """Scores of basic expressions `(..., K)` to log-probabilities of compounds `(..., K')`."""
+    """Scores of basic expressions `(B, T, K)` to log-probabilities of compounds `(B, T, K')`."""
 
     def __init__(self, config: CompoundFromBasicConfig, stream: PredictionStream) -> None:
         super().__init__(config)
@@ -30,7 +31,11 @@ class CompoundFromBasic(ScoreMap[CompoundFromBasicConfig]):
         self.first = [stream.targets.index(a) for a, _ in pairs]
         self.second = [stream.targets.index(b) for _, b in pairs]
 
-    def forward(self, scores: Tensor) -> Tensor:
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(self.combine(inputs.values))
+
+    def combine(self, scores: Tensor) -> Tensor:
+        """Scores `(..., K)` alone, without mask and times, to log-probabilities `(..., K')`."""
         log_p = torch.log_softmax(scores.to(torch.promote_types(scores.dtype, torch.float32)), dim=-1).clamp(min=FLOOR)
         log_a, log_b = log_p[..., self.first], log_p[..., self.second]
         if self.config.rule == "sum":

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 FRAME_BY_FRAME = ("motion", "features", "temporal")
 STAGES = (*FRAME_BY_FRAME, "fusion")
 TIMED = (*STAGES, "head")
-MODULES = (*TIMED, "late-fusion", "map")
+CLOCKED = (*TIMED, "map")
+MODULES = (*CLOCKED, "late-fusion")
 ALL = tuple(KIND_NAMES)
 
 

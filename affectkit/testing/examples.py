@@ -38,7 +38,7 @@ def ragged_mask(steps: int) -> Tensor:
 
 
 def make_inputs(stream: Any, mask: Tensor, seed: int = 0) -> Any:
-    """What a module that was built for `stream` takes: a sequence, scores, or a mapping of them by name."""
+    """What a module that was built for `stream` takes: a sequence, or a mapping of sequences or scores by name."""
     make = torch.Generator().manual_seed(seed)
     if isinstance(stream, Mapping):
         first = next(iter(stream.values()))
@@ -47,7 +47,10 @@ def make_inputs(stream: Any, mask: Tensor, seed: int = 0) -> Any:
         times = make_times(mask, make)
         return {name: Sequence(_values(part, mask, make), mask, times) for name, part in stream.items()}
     if isinstance(stream, PredictionStream):
-        return _scores(stream, mask, make)
+        scores = _scores(stream, mask, make)
+        if stream.resolution == "clip":
+            scores, mask = scores.unsqueeze(1), mask.any(dim=1, keepdim=True)
+        return Sequence(scores, mask, make_times(mask, make))
     return Sequence(_values(stream, mask, make), mask, make_times(mask, make))
 
 

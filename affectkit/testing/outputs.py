@@ -23,6 +23,11 @@ def check_output(subject: Subject, inputs: Any, output: Any) -> None:
         if not isinstance(output, Sequence):
             raise CheckFailed(f"forward() returned {type(output).__name__}, no Sequence")
         shape = (*_clock(subject, declared, first, output), *_width(declared))
+    elif subject.spec.kind == "map":
+        if not isinstance(output, Sequence):
+            raise CheckFailed(f"forward() returned {type(output).__name__}, no Sequence")
+        steps = first.mask.shape[1] if declared.resolution == "frame" else 1
+        shape = (len(first.mask), steps, len(declared.targets))
     else:
         batch, steps = (first.mask if isinstance(first, Sequence) else first).shape[:2]
         frames = (steps,) if declared.resolution == "frame" else ()

@@ -271,8 +271,8 @@ class PlainMap(ScoreMap[PlainMapConfig]):
     def __init__(self, config: PlainMapConfig, stream: PredictionStream) -> None:
         super().__init__(config)
 
-    def forward(self, scores: Tensor) -> Tensor:
-        return 0.5 * scores
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(0.5 * inputs.values)
 
 
 @dataclass(frozen=True, kw_only=True)

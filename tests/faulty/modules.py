@@ -124,8 +124,8 @@ class ScoresClips(PlainHead):
 
 @fault("map", SHAPE, "forward() returned shape (3, 5, 7), output() says (3, 5, 8)")
 class LosesTarget(PlainMap):
-    def forward(self, scores: Tensor) -> Tensor:
-        return scores[..., 1:]
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(inputs.values[..., 1:])
 
 
 UNMODIFIED = "input_is_unmodified"
@@ -219,6 +219,19 @@ class CausalWithoutStep(PlainTemporal):
     @property
     def can_stream(self) -> bool:
         return False
+
+
+@fault("map", "step_equals_forward", "step by step, scores are 0.47 away from those of the whole clip")
+class ForgetsScores(PlainMap):
+    def forward(self, inputs: Sequence) -> Sequence:
+        before = torch.where(inputs.mask.unsqueeze(-1), inputs.values, 0.0).cumsum(dim=1)
+        return inputs.with_values(0.1 * before)
+
+
+@fault("map", "padding_is_invisible", "what is real changes by 2e+02 with large numbers in the padding")
+class MapsPadding(PlainMap):
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(0.1 * inputs.values.cumsum(dim=1))
 
 
 @fault("head", "step_equals_forward", "step by step, scores are 4.7 away from those of the whole clip")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from affectkit import Targets
+from affectkit import Sequence, Targets
 from tests.faulty.base import fault, planted
 from tests.faulty.clean import PlainHead, PlainLate, PlainMap
 
@@ -102,8 +102,8 @@ class DividesProducts(PlainLate):
 
 @fault("map", "large_scores_stay_finite", "18 of 96 scores are not finite for scores up to 3.4e+02")
 class Exponentiates(PlainMap):
-    def forward(self, scores: Tensor) -> Tensor:
-        return scores.exp()
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(inputs.values.exp())
 
 
 FAULTS = planted(globals())

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from affectkit import PredictionStream, ScoreMap
+from affectkit import PredictionStream, ScoreMap, Sequence
 from affectkit_toy.sharpen import SharpenConfig
 
 
 class Sharpen(ScoreMap[SharpenConfig]):
-    """Scores `(..., K)` to scores `(..., K)`."""
+    """Scores `(B, T, K)` to scores `(B, T, K)`."""
 
     def __init__(self, config: SharpenConfig, stream: PredictionStream) -> None:
         super().__init__(config)
 
-    def forward(self, scores: Tensor) -> Tensor:
-        return scores / self.config.temperature
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(inputs.values / self.config.temperature)
