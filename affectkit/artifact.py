@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ from affectkit.cards import model_card
 from affectkit.codec import Data
 from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, did_you_mean, listed
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
-from affectkit.lookup import CONFIG_FILE
+from affectkit.lookup import CONFIG_FILE, is_written_as_path
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.specs import Weights
@@ -128,7 +127,7 @@ def from_pretrained(
     if Path(name).exists():
         return load(name, device=device, registry=registry)
     text = str(name)
-    if text.startswith((".", "~", os.sep)):
+    if is_written_as_path(text):
         raise ArtifactError(f"{text}: no such folder; give a saved model, a preset or a hub id")
     names = registry if registry is not None else default_registry()
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from affectkit.codec import Data
@@ -22,7 +21,12 @@ def is_path(name: str | Path) -> bool:
     A bare name that is also some other folder's, such as a plugin's sources, is no path.
     """
     text, path = str(name), Path(name)
-    return text.startswith((".", "~", os.sep)) or path.suffix in ENDINGS or path.is_file() or is_saved_model(path)
+    return is_written_as_path(text) or path.suffix in ENDINGS or path.is_file() or is_saved_model(path)
+
+
+def is_written_as_path(name: str) -> bool:
+    """Whether `name` begins as only a path does: `./x`, `../x`, `~/x`, `/x`, `C:\\x`."""
+    return name.startswith((".", "~")) or Path(name).is_absolute()
 
 
 def is_config_file(name: str | Path) -> bool:

@@ -45,7 +45,10 @@ def find_weights(weights: Weights, provider: str) -> Path | None:
     if weights.url.startswith("package:"):
         return verify(_package_file(weights), weights)
     cached = _cache_path(weights, provider, name)
-    return verify(cached, weights) if cached.is_file() else None
+    if cached.is_file():
+        return verify(cached, weights)
+    # Only now: a file of this name may well be another component's.
+    return verify(Path(folder) / name, weights) if folder and (Path(folder) / name).is_file() else None
 
 
 def fetch_weights(weights: Weights, provider: str, *, progress: Progress | None = None) -> Path:
@@ -119,7 +122,7 @@ def _search(folder: Path, name: str, weights: Weights) -> Path | None:
     for path in sorted(folder.iterdir(), key=lambda path: (path.name != name, path.name)):
         if path.is_file() and path.stat().st_size == weights.size and sha256(path) == weights.sha256:
             return path
-    return verify(folder / name, weights) if (folder / name).is_file() else None
+    return None
 
 
 def _cache_path(weights: Weights, provider: str, name: str) -> Path:

@@ -114,6 +114,13 @@ def test_a_file_of_that_name_with_another_hash(folder: Path) -> None:
     assert find_weights(record(), "affectkit-face") == folder / "renamed.bin"
 
 
+def test_a_file_of_that_name_does_not_hide_what_is_cached(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch, CONTENT)
+    cached = fetch_weights(record(), "affectkit-face")
+    (folder / "face.safetensors").write_bytes(b"another component's")
+    assert find_weights(record(), "affectkit-face") == cached
+
+
 def test_the_named_folder_has_to_be_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = str(tmp_path / "nowhere")
     monkeypatch.setenv("AFFECTKIT_WEIGHTS", path)
