@@ -65,12 +65,12 @@ def analyze(
         progress: called with the frames done and their number, None where the container does not say.
 
     Raises:
-        InputError: the video, the folder of `out`, or what the pipeline takes does not allow it.
-        ConfigError: `device`, `precision` or `batch_size` is wrong; or the pipeline is.
+        InputError: the video, the disk or folder of `out`, or what the pipeline takes does not allow it.
+        ConfigError: `device`, `precision`, `batch_size` or `seed` is wrong; or the pipeline is.
         RegistryError, ArtifactError, WeightsError: the pipeline or detector can't be had.
     """
     names = registry if registry is not None else default_registry()
-    _check_options(precision, batch_size)
+    _check_options(precision, batch_size, seed)
     if out is not None:
         check_out(out)
     info = probe(video)
@@ -123,11 +123,13 @@ def _untrained(config: ModelConfig, device: str | None, seed: int, registry: Reg
     return model.to(device or "cpu").eval()
 
 
-def _check_options(precision: str, batch_size: int) -> None:
+def _check_options(precision: str, batch_size: int, seed: int) -> None:
     if precision not in ("float32", "bfloat16"):
         raise ConfigError(f"{precision!r} is not accepted", "write 'float32' or 'bfloat16'", path="precision")
     if batch_size < 1:
         raise ConfigError(f"{batch_size!r} frames", "write 1 or more", path="batch_size")
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"{seed!r} is not accepted", "write a whole number from 0 to 2**63 - 1", path="seed")
 
 
 def _detector_config(faces: FaceDetectorConfig | str | None, config: ModelConfig, names: Registry) -> Any:

@@ -51,8 +51,11 @@ def save(
         overwrite: replace a saved model that is there.
 
     Raises:
+        InputError: `model` is not built.
         ArtifactError: the folder is there, and is not a saved model or not to be replaced.
     """
+    if not isinstance(model, Model):
+        raise InputError(f"save: {type(model).__name__} is no built model; call build(), or write_config(config, path)")
     folder = Path(folder)
     if folder.exists():
         if not overwrite:

@@ -27,6 +27,7 @@ from affectkit.model import (
     check_batch,
     check_targets,
     decode_output,
+    name_head,
     run_maps,
     score_heads,
 )
@@ -128,7 +129,11 @@ class Ensemble(Model):
             joined[output] = self.join(output, {name: raw[name][output] for name in raw})
             common[output] = self.join_clocks(output, {name: clocks[name][output] for name in clocks})
             if targets is not None and output in targets:
-                losses[f"fusion.{output}"] = joint_loss(joined[output], targets[output], common[output][0], stream)
+                try:
+                    loss = joint_loss(joined[output], targets[output], common[output][0], stream)
+                except InputError as error:
+                    raise name_head(error, output) from None
+                losses[f"fusion.{output}"] = loss
         return run_maps(self, joined, common)
 
     def encode(

@@ -83,7 +83,8 @@ def dial(
     """A config field that can change on a built model without touching its weights.
 
     Give either `choices` or both `low` and `high`. On a tuple field every element is a dial of that domain. The module
-    reads it through `self.config` at every forward.
+    reads it through `self.config` at every forward. The domain is what the dial may be turned to, and what a search
+    tries; a config may be made, by hand or from a file, with another value.
 
     Raises:
         SpecError: no domain, both kinds of domain, or a default outside it.
@@ -227,8 +228,12 @@ def _coerce_tuple(value: Any, annotation: Any, args: tuple[Any, ...], path: str)
 
 
 def _wrong(value: Any, annotation: Any, path: str) -> ConfigError:
-    fact = f"{value!r} is {_article(type(value).__name__)}"
-    return ConfigError(fact, f"expected {describe_type(annotation)}", path=path)
+    expected = f"expected {describe_type(annotation)}"
+    if isinstance(value, type):
+        return ConfigError(f"the class {value.__name__}", f"write {value.__name__}(...); {expected}", path=path)
+    # A config's repr is long, and the reader knows it: the class is what is wrong.
+    shown = "" if dataclasses.is_dataclass(value) else f"{value!r} is "
+    return ConfigError(f"{shown}{_article(type(value).__name__)}", expected, path=path)
 
 
 def _article(name: str) -> str:

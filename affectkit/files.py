@@ -29,7 +29,7 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", "check the path", path=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -48,7 +48,7 @@ def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | 
     """Write a pipeline or ensemble as `.toml` or `.json`, with full ids; an existing file is replaced at once.
 
     Raises:
-        ConfigError: another ending, or a None that TOML can't say.
+        ConfigError: another ending, no such folder, or a None that TOML can't say.
         RegistryError: a component that no installed plugin provides.
     """
     path = Path(path)
@@ -64,6 +64,8 @@ def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | 
         text = json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     else:
         raise ConfigError(f"ending {path.suffix!r}", "write a .toml or .json file", path=str(path))
+    if not path.parent.is_dir():
+        raise ConfigError(f"no folder {str(path.parent)!r}", "make it first", path=str(path))
     write_text(path, text)
 
 

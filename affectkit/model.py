@@ -260,6 +260,7 @@ class Pipeline(Model):
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> Sequence | None:
         """What goes into the heads, from a checked batch; adds the stages' own losses if there are `targets`."""
+        check_precision(batch, self)
         outputs: dict[str, Sequence] = {}
         for name, branch in self.config.branches.items():
             outputs[name] = self._run_branch(name, batch[branch.source], targets, losses, memo)
@@ -351,9 +352,18 @@ def score_heads(model: Any, features: Sequence, targets: Mapping[str, Targets] |
         head = model.heads[name]
         scores[name] = head(features)
         if targets is not None and name in targets:
-            loss = head.loss(scores[name], targets[name], features.mask)
+            try:
+                loss = head.loss(scores[name], targets[name], features.mask)
+            except InputError as error:
+                raise name_head(error, name) from None
             losses[f"heads.{name}"] = loss * head.config.weight
     return scores
+
+
+def name_head(error: InputError, name: str) -> InputError:
+    """The same error with the head's name in its path: a head does not know its own."""
+    text = str(error)
+    return InputError(f"targets.{name}{text.removeprefix('targets')}" if text.startswith("targets") else text)
 
 
 def run_maps(
@@ -400,10 +410,32 @@ def add_auxiliary(
 
 
 def check_targets(targets: Mapping[str, Targets] | None, known: Any) -> None:
-    """Raise InputError for labels that no head takes."""
-    for name in targets or ():
+    """Raise InputError for labels that no head takes, and for what is no labels."""
+    if targets is None:
+        return
+    if not isinstance(targets, Mapping):
+        raise InputError(f"targets: {type(targets).__name__}; give a dict of Targets by head, {', '.join(known)}")
+    for name, labels in targets.items():
         if name not in known:
             raise InputError(f"targets.{name}: no head {name!r}; {did_you_mean(name, known, noun='heads')}")
+        if not isinstance(labels, Targets):
+            raise InputError(f"targets.{name}: {type(labels).__name__}; give Targets.of(values, valid)")
+
+
+def check_precision(batch: Batch, model: nn.Module) -> None:
+    """Raise InputError for values of a precision that the model does not have: numpy's float64, most often."""
+    for name, sequence in batch.items():
+        values = sequence.values
+        if torch.is_autocast_enabled(values.device.type):
+            continue
+        first = None
+        for parameter in model.parameters():
+            if parameter.dtype == values.dtype:
+                break
+            first = first or parameter.dtype
+        else:
+            if first is not None:
+                raise InputError(f"batch.{name}: dtype {values.dtype}; the model is {first}, give values.to({first})")
 
 
 def check_batch(batch: Batch | Sequence | Tensor, streams: Mapping[str, InputStream]) -> Batch:

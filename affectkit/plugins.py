@@ -205,7 +205,7 @@ def _records(caller: pluggy.HookCaller, expected: type[Any], example: str) -> tu
                 break
             except (Exception, SystemExit) as error:
                 count = f"{len(records)} record" + ("s" if len(records) != 1 else "")
-                raise PluginError(f"{hook} raised {type(error).__name__}: {error} after {count}") from error
+                raise PluginError(f"{hook} raised after {count}: {type(error).__name__}: {error}") from error
             if not isinstance(record, expected):
                 raise PluginError(f"{hook} yielded {_what(record)}; yield {example}")
             records.append(record)

@@ -78,8 +78,22 @@ class Targets(NamedTuple):
 
     @classmethod
     def of(cls, values: Tensor, valid: Tensor | None = None) -> Targets:
-        """Targets with every value valid, unless `valid` says otherwise."""
-        return cls(values, torch.ones_like(values, dtype=torch.bool) if valid is None else valid.bool())
+        """Targets with every value valid, unless `valid` says otherwise; it may leave out the last axis, K.
+
+        Raises:
+            InputError: no tensors, or the two shapes do not go together.
+        """
+        for name, given in (("values", values), ("valid", valid)):
+            if not isinstance(given, Tensor) and not (name == "valid" and given is None):
+                raise InputError(f"targets: {name} is {type(given).__name__}; give a tensor")
+        if valid is None:
+            return cls(values, torch.ones_like(values, dtype=torch.bool))
+        if valid.shape == values.shape[:-1]:
+            valid = valid.unsqueeze(-1).expand_as(values)
+        if valid.shape != values.shape:
+            shapes = f"{tuple(valid.shape)} of valid, {tuple(values.shape)} of values"
+            raise InputError(f"targets: shape {shapes}; give one flag per value, or per row of values")
+        return cls(values, valid.bool())
 
 
 Batch = Mapping[str, Sequence]

@@ -13,7 +13,7 @@ import torch
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import InputError
 from affectkit.interfaces import State
-from affectkit.model import Clocks, Model, Pipeline, check_batch, run_maps, score_heads
+from affectkit.model import Clocks, Model, Pipeline, check_batch, check_precision, run_maps, score_heads
 from affectkit.sequences import Batch, Scores, Sequence
 from affectkit.streams import PredictionStream
 
@@ -55,6 +55,7 @@ class PipelineStream(Stream):
             if tuple(sequence.mask.shape) != (self.batch, 1):
                 shape = tuple(sequence.mask.shape)
                 raise InputError(f"stream.{name}: (B, T) is {shape}; this session takes {(self.batch, 1)} a step")
+        check_precision(checked, self.model)
         outputs = {name: self._branch(name, checked[b.source]) for name, b in self.model.config.branches.items()}
         if self.model.fusion is None:
             features = next(iter(outputs.values()))

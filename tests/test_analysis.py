@@ -32,6 +32,7 @@ from tests.brightness import (
     registry,
 )
 from tests.clips import container_times, write_levels
+from tests.test_results import FullDisk
 
 LEVELS = [20, 60, 100, 140, 180, 220]
 TIMES = [0.0, 0.04, 0.11, 0.12, 0.35, 0.4]
@@ -190,6 +191,22 @@ def test_an_error_leaves_a_valid_part_and_names_it(tmp_path: Path) -> None:
     assert caught.value.__notes__ == [f"3 rows were written before that; they are in {out}.part"]
     assert not out.exists()
     assert [row.frame for row in read_results(f"{out}.part")] == [0, 1, 2]
+
+
+def test_a_full_disk_leaves_a_valid_part_and_names_it(
+    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(FullDisk):
+        room = 300
+
+    monkeypatch.setattr(Path, "open", lambda path, mode, **options: Full(path, mode))
+    out = tmp_path / "rows.csv"
+    with pytest.raises(InputError) as caught:
+        run(clip, pipeline(Frames()), out=out, batch_size=1)
+    monkeypatch.undo()
+    assert [row.frame for row in read_results(f"{out}.part")] == [0, 1, 2, 3, 4]
+    assert str(caught.value) == f"{out}.part: can't be written (No space left on device); choose another folder"
+    assert caught.value.__notes__ == [f"5 rows were written before that; they are in {out}.part"]
 
 
 def test_ctrl_c_leaves_a_valid_part(tmp_path: Path, clip: Path) -> None:
@@ -434,6 +451,8 @@ def devices() -> list[str]:
     [
         ({"precision": "float16"}, "precision: 'float16' is not accepted; write 'float32' or 'bfloat16'"),
         ({"batch_size": 0}, "batch_size: 0 frames; write 1 or more"),
+        ({"seed": -1}, "seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1"),
+        ({"seed": 2**63}, f"seed: {2**63} is not accepted; write a whole number from 0 to 2**63 - 1"),
     ],
 )
 def test_wrong_options(clip: Path, options: dict[str, Any], text: str) -> None:

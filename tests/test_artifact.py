@@ -579,3 +579,10 @@ def test_a_field_that_was_added_later_does_not_break_old_files(tmp_path: Path) -
     edit(folder, config=data)
     sign(folder)
     golden_outputs(folder)
+
+
+def test_a_config_is_no_model(tmp_path: Path) -> None:
+    config: Any = stored()
+    with pytest.raises(InputError) as caught:
+        save(config, tmp_path / "model")
+    assert str(caught.value) == ("save: PipelineConfig is no built model; call build(), or write_config(config, path)")

@@ -148,6 +148,22 @@ def test_output_that_nobody_reads_is_no_traceback() -> None:
     assert (process.returncode, error) == (1, b"")
 
 
+def test_output_in_an_encoding_without_lines(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    write_config(starter(), tmp_path / "p\u00e9.toml")
+    describe = ["describe", "p\u00e9.toml"]
+    for words in (["components"], describe, [*describe, "--json"]):
+        command = [sys.executable, "-m", "affectkit", *words]
+        done = subprocess.run(command, capture_output=True, cwd=tmp_path, env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
+        text = done.stdout.decode("ascii")
+        if "--json" in words:
+            assert json.loads(text)["path"] == "p\u00e9.toml"
+        else:
+            assert " ---" in text
+        assert ("p\\xe9.toml, file" in text) == (words == describe)
+
+
 # plugins, components
 
 
@@ -428,6 +444,17 @@ def test_analyze(capsys: pytest.CaptureFixture[str], here: Path) -> None:
     assert lines[2].endswith(" and 4 more")
     assert len(lines) == 3
     assert len(read_results("clip.rows.csv")) == 3
+
+
+def test_a_mean_that_is_no_number_is_null(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    write_levels(here / "clip.mp4", [20, 60])
+    model = starter().build()
+    for parameter in model.heads["affect"].parameters():
+        parameter.data.fill_(float("nan"))
+    save(model, here / "model")
+    means = run_json(capsys, "analyze", "clip.mp4", "--pipeline", "model")["means"]
+    assert means["affect.valence"] is None
+    assert means["expression.neutral"] > 0
 
 
 def test_analyze_with_every_option(capsys: pytest.CaptureFixture[str], here: Path) -> None:

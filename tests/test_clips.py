@@ -41,6 +41,16 @@ def test_shrinking_averages_areas_without_rounding() -> None:
     np.testing.assert_allclose(values, blocks, atol=1e-6)
 
 
+@pytest.mark.parametrize(("height", "width"), [(64, 20), (7, 64)])
+def test_a_side_that_shrinks_does_not_alias_where_the_other_grows(height: int, width: int) -> None:
+    y, x = np.mgrid[0:40, 0:40]
+    stripes = 255 * (x % 2 if width < 40 else y % 2)
+    picture = VideoFrame(index=0, pts=0.0, image=np.repeat(stripes[..., None], 3, axis=2).astype(np.uint8))
+    values = cut_face(picture, Face(box=(0.0, 0.0, 40.0, 40.0)), FrameStream(height=height, width=width))
+    assert values.shape == (3, height, width)
+    np.testing.assert_allclose(values, 0.5, atol=0.1)
+
+
 def test_growing_stays_in_range() -> None:
     values = cut_face(frame(), Face(box=(0.0, 0.0, 40.0, 20.0)), FrameStream(height=64, width=64))
     assert values.shape == (3, 64, 64)

@@ -85,7 +85,7 @@ def joined(*members: PipelineConfig | EnsembleConfig, **fields: Any) -> Ensemble
         ),
         (
             {"fusion": ScoresConfig()},
-            f"fusion: {ScoresConfig()!r} is a ScoresConfig; expected LateFusionConfig or FusionConfig (EnsembleConfig)",
+            "fusion: a ScoresConfig; expected LateFusionConfig or FusionConfig (EnsembleConfig)",
         ),
         (
             {"targets": "all"},

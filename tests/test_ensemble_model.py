@@ -266,15 +266,17 @@ def test_labels_that_do_not_fit_are_refused() -> None:
         "targets.exp: no head 'exp'; did you mean 'expr'? heads: 'expr', 'va'"
     )
     assert refusal(model, {"expr": Targets.of(whole[:, :3])}) == (
-        "targets: shape (2, 3) of values; the joined scores need (2, 4)"
+        "targets.expr: shape (2, 3) of values; the joined scores need (2, 4)"
     )
     assert refusal(model, {"va": Targets(torch.zeros(2, 4, 2), torch.ones(2, 4, dtype=torch.bool))}) == (
-        "targets: shape (2, 4) of valid; the joined scores need (2, 4, 2)"
+        "targets.va: shape (2, 4) of valid; the joined scores need (2, 4, 2)"
     )
     assert refusal(model, {"expr": Targets.of(whole.float())}) == (
-        "targets: dtype torch.float32; class indices are whole numbers, give torch.int64"
+        "targets.expr: dtype torch.float32; class indices are whole numbers, give torch.int64"
     )
-    assert refusal(model, {"expr": Targets.of(whole + 2)}) == ("targets: class 2; write 0 to 1, or mark it not valid")
+    assert refusal(model, {"expr": Targets.of(whole + 2)}) == (
+        "targets.expr: class 2; write 0 to 1, or mark it not valid"
+    )
 
 
 def of_inputs(name: str, **heads: Any) -> PipelineConfig:

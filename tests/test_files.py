@@ -205,3 +205,17 @@ def test_parse_text() -> None:
     assert (
         message_of(ConfigError, parse_text, "", ".ini", "x.ini") == "x.ini: ending '.ini'; give a .toml or .json file"
     )
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "p.toml"
+    write_config(pipeline(), path, registry=REGISTRY)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_config(path, registry=REGISTRY) == pipeline()
+
+
+def test_the_folder_has_to_be_there(tmp_path: Path) -> None:
+    path = tmp_path / "no" / "p.toml"
+    assert message_of(ConfigError, lambda: write_config(pipeline(), path, registry=REGISTRY)) == (
+        f"{path}: no folder '{tmp_path / 'no'}'; make it first"
+    )

@@ -504,3 +504,55 @@ def test_a_map_sees_the_mask_and_may_go_from_frames_to_clips() -> None:
     wanted = torch.stack([scores["va"][0, :2].mean(0), scores["va"][1, [0, 2, 3]].mean(0)])
     torch.testing.assert_close(scores["clip"], wanted)
     torch.testing.assert_close(scores["again"], wanted)
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        ({"va": torch.zeros(2, 4, 2)}, "targets.va: Tensor; give Targets.of(values, valid)"),
+        ({"va": None}, "targets.va: NoneType; give Targets.of(values, valid)"),
+        (Targets.of(torch.zeros(2, 4, 2)), "targets: Targets; give a dict of Targets by head, va"),
+    ],
+)
+def test_what_is_no_labels(targets: Any, message: str) -> None:
+    model = PipelineConfig(input=SMALL, branches={"face": Branch()}, heads={"va": ValenceArousalConfig()}).build()
+    with pytest.raises(InputError) as caught:
+        model(torch.zeros(2, 4, 3), targets)
+    assert str(caught.value) == message
+
+
+def test_a_wrong_label_names_its_head() -> None:
+    heads = {"va": ValenceArousalConfig(), "expr": ExpressionConfig()}
+    model = PipelineConfig(input=SMALL, branches={"face": Branch()}, heads=heads).build()
+    with pytest.raises(InputError) as caught:
+        model(torch.zeros(1, 2, 3), {"expr": Targets.of(torch.tensor([[8, 0]]))})
+    assert str(caught.value).startswith("targets.expr: class index 8; ")
+
+
+def test_values_of_a_precision_that_the_model_does_not_have() -> None:
+    model = PipelineConfig(input=SMALL, branches={"face": Branch()}, heads={"va": ValenceArousalConfig()}).build()
+    with pytest.raises(InputError) as caught:
+        model(torch.zeros(1, 2, 3, dtype=torch.float64))
+    assert str(caught.value) == (
+        "batch.clip: dtype torch.float64; the model is torch.float32, give values.to(torch.float32)"
+    )
+    assert model.double()(torch.zeros(1, 2, 3, dtype=torch.float64))["va"].dtype == torch.float64
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert model.float()(torch.zeros(1, 2, 3, dtype=torch.bfloat16))["va"].isfinite().all()
+
+
+def test_valid_may_leave_out_the_last_axis() -> None:
+    targets = Targets.of(torch.zeros(2, 3, 2), torch.tensor([[True, False, True]]).expand(2, 3))
+    assert targets.valid.shape == (2, 3, 2)
+    assert not targets.valid[:, 1].any()
+    values: Any = [1, 2]
+    for call, message in (
+        (lambda: Targets.of(values), "targets: values is list; give a tensor"),
+        (
+            lambda: Targets.of(torch.zeros(2, 3, 2), torch.ones(2, 4)),
+            "targets: shape (2, 4) of valid, (2, 3, 2) of values; give one flag per value, or per row of values",
+        ),
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert str(caught.value) == message

@@ -221,7 +221,7 @@ def test_a_spotter_sees_windows_and_heads_see_keyframes() -> None:
         # Slots.
         (
             {"temporal": ScoresConfig()},
-            f"temporal: {ScoresConfig()!r} is a ScoresConfig; expected TemporalConfig (PipelineConfig)",
+            "temporal: a ScoresConfig; expected TemporalConfig (PipelineConfig)",
         ),
         (
             {"branches": {"face": {"features": NetConfig()}}},

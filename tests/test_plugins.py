@@ -139,15 +139,15 @@ def test_it_is_found_where_it_is_installed(site: Site) -> None:
         ),
         (
             "@hookimpl\ndef affectkit_components():\n    yield SPEC\n    raise KeyError('x')\n",
-            "PluginError: affectkit_components raised KeyError: 'x' after 1 record",
+            "PluginError: affectkit_components raised after 1 record: KeyError: 'x'",
         ),
         (
             "@hookimpl\ndef affectkit_components():\n    yield SPEC\n    raise SystemExit('bye')\n",
-            "PluginError: affectkit_components raised SystemExit: bye after 1 record",
+            "PluginError: affectkit_components raised after 1 record: SystemExit: bye",
         ),
         (
             "@hookimpl\ndef affectkit_components():\n    for missing in 1 / 0,:\n        yield missing\n",
-            "PluginError: affectkit_components raised ZeroDivisionError: division by zero after 0 records",
+            "PluginError: affectkit_components raised after 0 records: ZeroDivisionError: division by zero",
         ),
         (
             "@hookimpl\ndef affectkit_components():\n    raise KeyError('x')\n",

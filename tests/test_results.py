@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import itertools
 import math
 import tempfile
@@ -169,6 +171,47 @@ def test_a_folder_that_can_not_be_written_to(tmp_path: Path, monkeypatch: pytest
     with pytest.raises(InputError) as caught:
         check_out(path)
     assert str(caught.value) == f"{path}: can't be written (Permission denied); choose another folder"
+
+
+class FullDisk(io.FileIO):
+    """A file on a disk that has room for `room` bytes more, and takes what fits of the last write."""
+
+    room = 0
+
+    def write(self, data: Any) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        taken = super().write(data[: self.room])
+        self.room -= taken
+        return taken
+
+
+def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    writer = RowWriter(path, COLUMNS)
+    writer.write(ROWS[0])
+    writer.close()
+    writer._file = disk = FullDisk(writer.part, "ab")
+    disk.room = 5
+    with pytest.raises(InputError) as caught:
+        writer.write(ROWS[1])
+    writer.close()
+    assert str(caught.value) == f"{path}.part: can't be written (No space left on device); choose another folder"
+    assert list(read_results(writer.part)) == ROWS[:1]
+
+
+def test_a_table_whose_place_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    (tmp_path / "rows.csv.part").mkdir()
+    with pytest.raises(InputError) as caught:
+        RowWriter(path, COLUMNS)
+    assert str(caught.value) == f"{path}.part: can't be written (Is a directory); choose another folder"
+    (tmp_path / "rows.csv.part").rmdir()
+    writer = RowWriter(path, COLUMNS)
+    path.mkdir()
+    with pytest.raises(InputError) as caught:
+        writer.finish()
+    assert str(caught.value) == f"{path}: can't be written (Is a directory); choose another folder"
 
 
 def test_reading_what_is_not_there(tmp_path: Path) -> None:

@@ -31,6 +31,28 @@ def test_overlapping_windows_say_what_is_final() -> None:
     assert [window.final for window in windows] == [(0.0,), (0.5,), (1.0,), (1.5, 2.0)]
 
 
+def test_windows_that_touch_do_not_drift() -> None:
+    times = [i / 25 for i in range(48)]
+    windows = cut(times, Windows(seconds=0.5, hop_seconds=0.5))
+    # 12.5 frames each; a count that began anew at every window's first frame would give 13 each.
+    assert [len(window.items) for window in windows] == [13, 12, 13, 10]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_windows_are_those_of_the_definition(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    length = int(rng.integers(100, 400))
+    hop = int(length * rng.choice([0.2, 0.5, 1.0]))
+    ticks = [int(tick) for tick in 5000 + np.cumsum(rng.integers(1, hop, 60))]
+    expected: list[tuple[int, ...]] = []
+    for start in range(ticks[0], ticks[-1] + 1, hop):
+        items = tuple(tick for tick in ticks if start <= tick < start + length)
+        if items and not any(set(items) <= set(other) for other in expected):
+            expected.append(items)
+    windows = cut([tick / 1000 for tick in ticks], Windows(seconds=length / 1000, hop_seconds=hop / 1000))
+    assert [tuple(round(1000 * time) for time in window.items) for window in windows if window.items] == expected
+
+
 def test_windows_count_from_the_first_frame() -> None:
     windows = cut([7.25, 7.75, 8.25], Windows(seconds=1.0, hop_seconds=1.0))
     assert [window.items for window in windows] == [(7.25, 7.75), (8.25,)]

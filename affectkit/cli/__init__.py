@@ -7,6 +7,7 @@ Exit codes: 0 all is well, 1 an error of affectkit's (one line on stderr) or a f
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -31,6 +32,9 @@ def main(argv: Items[str] | None = None) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return 2
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As Python's stderr: a terminal or file of another encoding gets an escape in place of a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
     output = Output(as_json=args.json)
     with _warnings_as_lines():
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -53,7 +54,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
             progress=progress,
         )
     summary = summarize(results)
-    output.json({"path": str(results.path), **summary, "seconds": round(time.perf_counter() - started, 3)})
+    # JSON has no NaN
+    means = {name: mean if math.isfinite(mean) else None for name, mean in summary["means"].items()}
+    facts = {"path": str(results.path), **summary, "means": means}
+    output.json({**facts, "seconds": round(time.perf_counter() - started, 3)})
     output.text(f"{summary['rows']} rows in {results.path}")
     for line in summary_lines(summary):
         output.text(line)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _UNLIMITED = 10_000
+# A line of hyphens below the header, in rich's notation.
+_ASCII_HEAD = "    \n" * 2 + " -- \n" + "    \n" * 5
 
 
 class Output:
@@ -37,9 +39,9 @@ class Output:
         from rich import box
         from rich.table import Table
 
-        table = Table(
-            box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="bold", header_style="bold"
-        )
+        is_unicode = (sys.stdout.encoding or "utf-8").lower().startswith("utf")
+        frame = box.SIMPLE_HEAD if is_unicode else box.Box(_ASCII_HEAD, ascii=True)
+        table = Table(box=frame, title=title or None, title_justify="left", title_style="bold", header_style="bold")
         for i, column in enumerate(columns):
             table.add_column(column, no_wrap=i == 0, overflow="fold")
         for row in rows:
@@ -55,7 +57,8 @@ class Output:
     def json(self, value: Any) -> None:
         """The JSON value, if that is what was asked for."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+            # Escaped beyond ASCII: what reads it may expect another encoding than the terminal's.
+            sys.stdout.write(json.dumps(value, indent=2, allow_nan=False, default=str) + "\n")
 
 
 def _console(file: TextIO, width: int | None = None) -> Console:

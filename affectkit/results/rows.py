@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import html
+import io
 import itertools
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence as Items
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
@@ -112,7 +114,7 @@ class RowWriter:
     """Writes rows to `<path>.part`, which becomes `path` when it is finished; every row is written whole.
 
     Raises:
-        InputError: the ending is not `.csv`, or the folder is missing or can't be written to.
+        InputError: the ending is not `.csv`, the folder is missing or can't be written to, or the disk is full.
     """
 
     def __init__(self, path: str | Path, columns: Items[str]) -> None:
@@ -120,26 +122,43 @@ class RowWriter:
         self.part = part_of(self.path)
         self.columns = tuple(columns)
         self.count = 0
-        # Line by line, so that what is in the file is valid whenever the process stops.
-        self._file = self.part.open("w", encoding="utf-8", newline="", buffering=1)
-        self._writer = csv.writer(self._file, lineterminator="\n")
-        self._writer.writerow(self.columns)
+        self._size = 0
+        with _explained(self.part):
+            # Not buffered, so that what is in the file is valid whenever the process stops.
+            self._file = self.part.open("wb", buffering=0)
+        self._append(self.columns)
 
     def write(self, row: Row) -> None:
         """Append one row."""
         values = row.as_dict()
-        self._writer.writerow(["" if values.get(name) is None else _text(values[name]) for name in self.columns])
+        self._append(["" if values.get(name) is None else _text(values[name]) for name in self.columns])
         self.count += 1
 
     def finish(self) -> Results:
         """Close the file, give it its name, and return what is in it."""
         self.close()
-        os.replace(self.part, self.path)
+        with _explained(self.path):
+            os.replace(self.part, self.path)
         return Results(self.columns, path=self.path, count=self.count)
 
     def close(self) -> None:
         """Close the file, leaving it under its temporary name."""
         self._file.close()
+
+    def _append(self, cells: Items[str]) -> None:
+        """One line, whole or not at all."""
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\n").writerow(cells)
+        line = text.getvalue().encode()
+        with _explained(self.part):
+            try:
+                rest = line
+                while rest:  # a disk that is nearly full takes a part of it
+                    rest = rest[self._file.write(rest) :]
+            except BaseException:
+                self._file.truncate(self._size)
+                raise
+        self._size += len(line)
 
 
 def check_out(path: str | Path) -> Path:
@@ -155,11 +174,17 @@ def check_out(path: str | Path) -> Path:
         raise InputError(f"{path}: is a folder; name a file in it")
     if not path.parent.is_dir():
         raise InputError(f"{path}: no folder {str(path.parent)!r}; create it")
-    try:
+    with _explained(path):
         tempfile.TemporaryFile(dir=path.parent).close()
+    return path
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise InputError(f"{path}: can't be written ({error.strerror}); choose another folder") from error
-    return path
 
 
 def part_of(path: Path) -> Path:

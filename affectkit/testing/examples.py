@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 NAN = float("nan")
 WINDOW = 5
+# Longer than the kernels and blocks of small components.
+LONG_WINDOW = 12
 FPS = 25.0
 
 

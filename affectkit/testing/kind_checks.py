@@ -17,6 +17,8 @@ from affectkit.testing.subjects import Subject, apart, run, seeded
 
 # Sums of float32 probabilities over a hundred classes are nearer to 1 than this.
 TOLERANCE = 1e-4
+# Descent of the scores themselves, far enough that any loss brings them to the side of the labels.
+ROUNDS, RATE = 20, 0.1
 
 
 @check("head", cause="a mean over no label, which is NaN; use affectkit.sequences.masked_mean")
@@ -65,6 +67,24 @@ def predictions_are_in_range(subject: Subject) -> None:
         _check_range(predicted, subject.output, f"predict(), with scores up to {(factor * scores).abs().max():.2g},")
 
 
+@check("head", cause="other signs or another order of the targets in predict() than in loss(), or no scores in loss()")
+def predictions_agree_with_the_loss(subject: Subject) -> None:
+    inputs = subject.inputs(batch=16)
+    targets = make_targets(subject.output, inputs.mask)
+    scores = run(subject.module, inputs).float()
+    before = _agreement(subject, scores, targets)
+    for _ in range(ROUNDS):
+        scores = scores.detach().requires_grad_()
+        with seeded(0):
+            loss = subject.module.loss(scores, targets, inputs.mask)
+        (gradient,) = torch.autograd.grad(loss, scores)
+        scores = scores - RATE * gradient / (gradient.square().mean().sqrt() + 1e-12)
+    after = _agreement(subject, scores.detach(), targets)
+    if not after > before:
+        fact = f"covariance of predictions and labels goes from {before:.2g} to {after:.2g}"
+        raise CheckFailed(f"{fact} where the scores descend the loss")
+
+
 @check("late-fusion", cause="a combination that is not divided by its sum")
 def probabilities_stay_probabilities(subject: Subject) -> None:
     for stream, module in _each(subject):
@@ -111,6 +131,16 @@ def _each(subject: Subject) -> Iterator[tuple[Any, Any]]:
         yield stream, subject.build(stream=stream)
 
 
+def _agreement(subject: Subject, scores: Tensor, targets: Targets) -> float:
+    """Covariance of predictions and labels, the mean over the targets."""
+    predicted = subject.module.predict(scores).flatten(0, -2).double()
+    labels = targets.values
+    if subject.output.problem == "multiclass":
+        labels = torch.nn.functional.one_hot(labels, len(subject.output.targets))
+    labels = labels.flatten(0, -2).double()
+    return float(((labels - labels.mean(dim=0)) * predicted).mean())
+
+
 def _unlabeled(targets: Targets, keep: Tensor | int) -> Targets:
     """What is not kept becomes invalid, with a value that no label has."""
     valid = torch.zeros_like(targets.valid) | bool(keep) if isinstance(keep, int) else keep
@@ -138,6 +168,7 @@ CHECKS: tuple[Check, ...] = (
     loss_without_labels_is_zero,
     unlabeled_values_are_ignored,
     predictions_are_in_range,
+    predictions_agree_with_the_loss,
     probabilities_stay_probabilities,
     certainty_stays_finite,
     large_scores_stay_finite,

@@ -69,13 +69,12 @@ def cut_face(frame: VideoFrame, face: Face, stream: FrameStream) -> NDArray[np.f
             f"frame {frame.index}: the face's box {face.box!r} has no pixel of the {width}x{height} picture; "
             "mend the face detector"
         )
-    shrinks = stream.width <= x1 - x0 and stream.height <= y1 - y0
-    # Resized as floats: rounding to 1/255 would hide the small motions that some pipelines look for.
-    crop = cv2.resize(
-        frame.image[y0:y1, x0:x1].astype(np.float32),
-        (stream.width, stream.height),
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
-    )
+    # Resized as floats: rounding to 1/255 would hide the small motions that some pipelines look for. Shrunk by areas
+    # and then enlarged, since OpenCV has one way for both sides, and what is not averaged where it shrinks aliases.
+    crop = frame.image[y0:y1, x0:x1].astype(np.float32)
+    smaller = (min(stream.width, x1 - x0), min(stream.height, y1 - y0))
+    crop = cv2.resize(crop, smaller, interpolation=cv2.INTER_AREA)
+    crop = cv2.resize(crop, (stream.width, stream.height), interpolation=cv2.INTER_LINEAR)
     if stream.channels == GRAY:
         crop = cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY)[..., None]
     values: NDArray[np.float32] = np.divide(np.ascontiguousarray(crop.transpose(2, 0, 1)), 255.0, dtype=np.float32)

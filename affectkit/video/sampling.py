@@ -7,6 +7,7 @@ and then leave a frame between two windows that touch.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections import deque
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class WindowSampler(Sampler[T]):
     """Window k spans `[first + k * hop, first + k * hop + length)`, where `first` is the first item's time.
 
     A window is given unless an earlier one held all its items; so the last one may be shorter, and none is a mere
-    remainder. After a gap in which nothing is left to wait for, the count begins anew.
+    remainder. After a gap as long as a window, the count begins anew.
     """
 
     def __init__(self, sampling: Windows) -> None:
@@ -81,12 +82,12 @@ class WindowSampler(Sampler[T]):
         self._items: deque[tuple[int, T]] = deque()
         self._start = 0
         # End of the last window that was given: what lies before it has been in a window.
-        self._covered = 0
+        self._covered = -math.inf
 
     def push(self, time: float, item: T) -> list[Window[T]]:
         windows = self.advance(time)
         now = _nanoseconds(time)
-        if not self._items:
+        if not self._items and now >= self._covered + self._length:
             self._start = self._covered = now
         self._items.append((now, item))
         return windows
