@@ -27,3 +27,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"no {SHARED}: real clips and weights are not shipped with the project")
     return SHARED
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """A small saved model."""
+    from affectkit.artifact import save
+    from tests.artifacts import build, stored
+
+    return save(build(stored()), tmp_path / "model")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import pickle
 import shutil
-import sys
-import types
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,103 +13,28 @@ import pytest
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
 from affectkit import artifact
-from affectkit.artifact import from_pretrained, load, load_state, load_weights, save
+from affectkit.artifact import load, load_state, save
 from affectkit.ensemble import EnsembleConfig
-from affectkit.errors import ArtifactError, InputError, MissingDependencyError, RegistryError
-from affectkit.features.conv_stem import ConvStemConfig
+from affectkit.errors import InputError, RegistryError
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.late.stacking import StackingConfig
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
-from affectkit.model import Model
-from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.plugins import Plugin, PluginReport
 from affectkit.registry import Registry, default_registry
-from affectkit.specs import FeaturesSpec, PipelineSpec, Weights
-from affectkit.streams import FeatureStream, FrameStream
+from affectkit.streams import FeatureStream
 from affectkit.temporal.gru import GRUConfig
 from tests import make_golden
+from tests.artifacts import build, edit, equal, features, frames, full, refusal, sign, stored
 from tests.toys_torch import (
     REGISTRY,
     SPECS,
-    ToyMagnifierConfig,
-    ToyPixels,
-    ToyPixelsConfig,
-    ToySparseConfig,
-    ToyTiedConfig,
 )
-
-
-def stored(dim: int = 4, **fields: Any) -> PipelineConfig:
-    defaults: dict[str, Any] = {"temporal": ToyTiedConfig(), "heads": {"va": ValenceArousalConfig()}}
-    return PipelineConfig(input=FeatureStream(dim=dim), branches={"x": Branch()}, **defaults | fields)
-
-
-def full() -> PipelineConfig:
-    return PipelineConfig(
-        input=FrameStream(height=16, width=16),
-        branches={
-            "flow": Branch(motion=(OpticalFlowConfig(), ToyMagnifierConfig()), features=ToySparseConfig(dim=4)),
-            "face": Branch(features=ConvStemConfig(dim=4, width=4, depth=1)),
-        },
-        fusion=AffineFusionConfig(dim=2),
-        temporal=ToyTiedConfig(),
-        heads={"va": ValenceArousalConfig(), "expr": ExpressionConfig()},
-        maps={"compound": CompoundFromBasicConfig(source="expr")},
-    )
-
-
-def frames() -> Tensor:
-    return torch.rand(2, 3, 3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
-def features() -> Tensor:
-    return torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(1))
-
-
-def build(config: PipelineConfig | EnsembleConfig, registry: Registry = REGISTRY) -> Model:
-    torch.manual_seed(0)
-    return config.build(registry=registry)
-
-
-def equal(one: Model, two: Model, values: Tensor) -> bool:
-    first, second = one.eval()(values), two(values)
-    return list(first) == list(second) and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def refusal(call: Callable[[], object], error: type[Exception] = ArtifactError) -> str:
-    with pytest.raises(error) as caught:
-        call()
-    return str(caught.value)
-
-
-@pytest.fixture
-def saved(tmp_path: Path) -> Path:
-    return save(build(stored()), tmp_path / "model")
-
-
-def edit(folder: Path, **changes: Any) -> None:
-    """Change `pipeline.json`."""
-    path = folder / "pipeline.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
-
-
-def sign(folder: Path) -> None:
-    """Make hashes right again, as one who saves anew would."""
-    data = json.loads((folder / "pipeline.json").read_text())
-    weights = folder / "model.safetensors"
-    with safe_open(weights, framework="pt") as file:
-        metadata = file.metadata()
-    metadata["pipeline"] = artifact._digest(data)
-    save_file(load_file(weights), weights, metadata=metadata)
-    edit(folder, weights=data["weights"] | {"sha256": hashlib.sha256(weights.read_bytes()).hexdigest()})
-
 
 NESTED = EnsembleConfig(
     members={
@@ -382,156 +303,6 @@ def test_keys_that_do_not_fit_are_grouped_by_stage(tmp_path: Path) -> None:
         f"{path}: does not fit the model: missing heads.va: 'linear.bias'; "
         "missing temporal: 'gru.bias_ih_l0', 'gru.weight_ih_l0'; unexpected heads.va: 'extra'; "
         "unexpected keys: 'optimizer.step'; heads.va.linear.weight is (3, 4), the model's is (2, 4)"
-    )
-
-
-def published(path: Path, url: str, **fields: Any) -> Weights:
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    terms: dict[str, Any] = {"license": "CC-BY-4.0", "training_data_terms": "synthetic", **fields}
-    return Weights(name="toy-weights", url=url, sha256=digest, size=len(content), **terms)
-
-
-def preset(weights: Weights | None) -> Registry:
-    spec = PipelineSpec(name="calm", config=stored, summary="Valence of stored features.", weights=weights)
-    without = Registry(dataclasses.replace(plugin, pipelines=()) for plugin in REGISTRY._plugins)
-    return without.with_pipelines(spec, provider="affectkit-toy")
-
-
-def test_from_pretrained_takes_a_folder(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = build(stored())
-    assert equal(wanted, from_pretrained(saved, registry=REGISTRY), features())
-    assert equal(wanted, from_pretrained(str(saved), registry=REGISTRY), features())
-    monkeypatch.chdir(saved.parent)
-    assert equal(wanted, from_pretrained("model", registry=REGISTRY), features())
-    assert refusal(lambda: from_pretrained("./modle", registry=REGISTRY)) == (
-        "./modle: no such folder; give a saved model, a preset or a hub id"
-    )
-    gone = saved.parent / "gone"
-    assert refusal(lambda: from_pretrained(gone, registry=REGISTRY)) == (
-        f"{gone}: no such folder; give a saved model, a preset or a hub id"
-    )
-
-
-def test_from_pretrained_takes_a_preset(saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "toy_presets"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    path = Path(shutil.copy(saved / "model.safetensors", package / "calm.safetensors"))
-    monkeypatch.syspath_prepend(tmp_path)
-    registry = preset(published(path, "package:toy_presets/calm.safetensors"))
-    for name in ("calm", "affectkit-toy/calm"):
-        model = from_pretrained(name, registry=registry)
-        assert not model.training
-        assert equal(build(stored()), model, features())
-
-
-def test_from_pretrained_refuses_a_preset_without_weights_and_unknown_names() -> None:
-    assert refusal(lambda: from_pretrained("calm", registry=preset(None))) == (
-        "affectkit-toy/calm: has no published weights; build and train it, then save and load that"
-    )
-    assert refusal(lambda: from_pretrained("calmer", registry=preset(None)), RegistryError) == (
-        "no pipeline 'calmer'; did you mean 'calm'? pipelines at hand: 'calm'"
-    )
-    message = refusal(lambda: from_pretrained("affectkit-toy/calmer", registry=preset(None)), RegistryError)
-    assert message == "no pipeline 'affectkit-toy/calmer'; pipelines at hand: 'calm'"
-
-
-def test_from_pretrained_takes_a_hub_id(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[str, str, str | None]] = []
-
-    def hf_hub_download(repository: str, name: str, *, revision: str | None = None) -> str:
-        asked.append((repository, name, revision))
-        return str(saved / name)
-
-    hub = types.ModuleType("huggingface_hub")
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    monkeypatch.setattr(hub, "hf_hub_download", hf_hub_download, raising=False)
-    model = from_pretrained("someone/calm", registry=REGISTRY, revision="v1")
-    assert equal(build(stored()), model, features())
-    assert asked == [("someone/calm", "pipeline.json", "v1"), ("someone/calm", "model.safetensors", "v1")]
-
-    def refuse(*_: object, **__: object) -> str:
-        raise ConnectionError("no network")
-
-    monkeypatch.setattr(hub, "hf_hub_download", refuse)
-    assert refusal(lambda: from_pretrained("someone/calm", registry=REGISTRY)) == (
-        "someone/calm: can't be had from the hub (ConnectionError); "
-        "check the id and the network, or run pip install someone if it is a plugin's preset"
-    )
-
-
-def test_a_hub_id_needs_the_hub_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(MissingDependencyError) as caught:
-        from_pretrained("someone/calm", registry=REGISTRY)
-    assert str(caught.value) == (
-        "someone/calm: a hub id needs 'huggingface_hub', which is not installed; run pip install 'affectkit[hub]', "
-        "or pip install someone if it is a plugin's preset"
-    )
-    assert isinstance(caught.value.__cause__, ImportError)
-
-
-def test_published_weights_of_one_component(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = PipelineConfig(
-        input=FrameStream(height=16, width=16),
-        branches={"x": Branch(features=ToyPixelsConfig())},
-        heads={"va": ValenceArousalConfig()},
-    )
-    source = build(config)
-    path = tmp_path / "pixels.safetensors"
-    save_file(source.stages()["branches.x.features"].state_dict(), path)
-    weights = published(path, "https://example.org/pixels.safetensors", citation="Toy 2024")
-    spec = FeaturesSpec(name="pixels", config=ToyPixelsConfig, factory=ToyPixels, summary="Linear.", weights=(weights,))
-    registry = REGISTRY.with_components(spec, provider="toys")
-    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(tmp_path))
-    torch.manual_seed(1)
-    model = config.build(registry=registry)
-    assert load_weights(model, "branches.x.features") == weights
-    assert load_weights(model, "branches.x.features", "toy-weights") == weights
-    one, two = (m.stages()["branches.x.features"].state_dict() for m in (source, model))
-    assert all(torch.equal(one[key], two[key]) for key in one)
-    card = save(model, tmp_path / "model", weights=(weights,)) / "README.md"
-    line = "toy-weights: https://example.org/pixels.safetensors, license CC-BY-4.0, training data: synthetic"
-    assert f"## Published weights in it\n\n- {line}\n" in card.read_text()
-    data = json.loads((tmp_path / "model" / "pipeline.json").read_text())
-    assert data["weights"]["provenance"] == [
-        {
-            "name": "toy-weights",
-            "url": weights.url,
-            "sha256": weights.sha256,
-            "license": "CC-BY-4.0",
-            "training_data_terms": "synthetic",
-            "citation": "Toy 2024",
-        }
-    ]
-
-    def message(*arguments: str) -> str:
-        return refusal(lambda: load_weights(model, *arguments), InputError)
-
-    assert message("branches.x.feature") == (
-        "no component at 'branches.x.feature'; did you mean 'branches.x.features'? paths: 'branches.x.features', "
-        "'heads.va'"
-    )
-    assert message("branches.x.features", "toy") == (
-        "branches.x.features: toys/pixels has no weights 'toy'; published: 'toy-weights'"
-    )
-    assert message("heads.va") == (
-        "heads.va: affectkit/valence-arousal has no published weights; train it, or load a saved model"
-    )
-    both = (weights, dataclasses.replace(weights, name="other-weights"))
-    model.registry = REGISTRY.with_components(dataclasses.replace(spec, weights=both), provider="toys")
-    assert message("branches.x.features") == (
-        "branches.x.features: toys/pixels has several weights; name one of 'toy-weights', 'other-weights'"
-    )
-    other = PipelineConfig(
-        input=FrameStream(height=16, width=16),
-        branches={"x": Branch(features=ToyPixelsConfig(dim=5))},
-        heads={"va": ValenceArousalConfig()},
-    ).build(registry=registry)
-    assert refusal(lambda: load_weights(other, "branches.x.features")) == (
-        f"{path}: does not fit the model: linear.bias is (4,), the model's is (5,); "
-        "linear.weight is (4, 768), the model's is (5, 768)"
     )
 
 
