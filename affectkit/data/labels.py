@@ -51,6 +51,7 @@ COMPOUND_11: tuple[str, ...] = (
     "disgustedly_surprised",
 )
 # Every compound of the two sets, with the pair of basic expressions that it is made of.
+# A read-only view: a change here would change every map in the process.
 COMPOUND_BASICS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "fearfully_surprised": ("fear", "surprise"),

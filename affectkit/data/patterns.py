@@ -76,14 +76,18 @@ def render(pattern: Pattern, s: NDArray[np.float64]) -> NDArray[np.uint8]:
     angle = rng.uniform(0.0, 2.0 * np.pi, _WAVES)
     waves = np.stack([frequency * np.cos(angle), frequency * np.sin(angle)])
     phase = rng.uniform(0.0, 2.0 * np.pi, _WAVES)
+    # By the square root: the contrast (a deviation of roughly a quarter) does not depend on the number of waves.
     amplitude = rng.uniform(0.5, 1.0, (3, _WAVES)) * 0.16 * np.sqrt(8.0 / _WAVES)
     offset = _offsets(pattern.size)
     frames = np.empty((len(s), pattern.size, pattern.size, 3), np.uint8)
     for t, value in enumerate(s):
+        # The inverse: a pixel asks from where in the texture it came.
         source = np.einsum("ij,jhw->ihw", np.linalg.inv(_matrix(pattern, float(value))), offset)
         cosines = np.cos(2.0 * np.pi * np.einsum("iw,ihk->whk", waves, source) + phase[:, None, None])
         picture = 0.5 + np.einsum("cw,whk->hkc", amplitude, cosines)
+        # Drawn after the texture, which is therefore the same with and without noise.
         picture += rng.normal(0.0, pattern.noise, picture.shape) if pattern.noise else 0.0
+        # The cast to uint8 truncates, which would darken by half a level, and wraps beyond 255.
         frames[t] = np.clip(np.round(picture * 255.0), 0.0, 255.0)
     return frames
 
@@ -100,9 +104,11 @@ def write_clip(path: str | Path, frames: NDArray[np.uint8], times: Items[float])
     ticks = [round(float(time) * TICKS) for time in times]
     if len(ticks) != len(frames):
         raise InputError(f"{path}: {len(ticks)} times for {len(frames)} frames; give one per frame")
+    # On the rounded ticks: times that are closer than a tick would share one.
     if not ticks or ticks[0] < 0 or any(a >= b for a, b in itertools.pairwise(ticks)):
         raise InputError(f"{path}: the times do not ascend; give seconds, from 0 or later, each above the one before")
     height, width = frames.shape[1:3]
+    # yuv420p has one color value for 2 x 2 pixels.
     if height % 2 or width % 2:
         raise InputError(f"{path}: frames of {width}x{height}; the codec takes even sides only")
     with av.open(str(path), "w") as container:
@@ -118,6 +124,7 @@ def write_clip(path: str | Path, frames: NDArray[np.uint8], times: Items[float])
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame.pts, frame.time_base = tick, Fraction(1, TICKS)
             container.mux(stream.encode(frame))
+        # The encoder holds frames back; this asks for the rest.
         container.mux(stream.encode(None))
     return path
 
@@ -136,6 +143,7 @@ def _matrix(pattern: Pattern, s: float) -> NDArray[np.float64]:
 
 def _offsets(size: int) -> NDArray[np.float64]:
     """Position of each pixel from the centre, `(2, H, W)`."""
+    # The centre of an even size lies between pixels.
     axis = np.arange(size) - (size - 1) / 2.0
     y, x = np.meshgrid(axis, axis, indexing="ij")
     return np.stack([x, y])

@@ -23,6 +23,7 @@ class ConvStem(FeatureExtractor[ConvStemConfig]):
         layers: list[nn.Module] = []
         for i, (before, after) in enumerate(itertools.pairwise(widths)):
             normed = i > 0 and config.norm == "group"
+            # the normalization has a bias per channel of its own
             layers.append(nn.Conv2d(before, after, kernel_size=3, stride=2, padding=1, bias=not normed))
             if normed:
                 layers.append(nn.GroupNorm(_groups(after), after))
@@ -32,12 +33,15 @@ class ConvStem(FeatureExtractor[ConvStemConfig]):
 
     def forward(self, inputs: Sequence) -> Sequence:
         mask = inputs.mask.unsqueeze(-1)
+        # NaN in padding would reach the weights' gradient, even through outputs that are masked: zero times NaN is NaN
         values = torch.where(mask[..., None, None], inputs.values, torch.zeros_like(inputs.values))
         maps: Tensor = self.layers(values.flatten(0, 1))
+        # the mean over the picture makes the width of the feature the same for any size
         features: Tensor = self.project(maps.mean(dim=(-2, -1))).unflatten(0, inputs.mask.shape)
         return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
 
 
 def _groups(channels: int) -> int:
     # two channels per group at the least: one alone, at one pixel, would be normalized to nothing
+    # divides: layers with a normalization have `width * 2**i` channels, an even number
     return math.gcd(channels // 2, 4)

@@ -36,6 +36,7 @@ class TimmConfig(FeaturesConfig):
     @property
     def known(self) -> TimmModel | None:
         """What the table says of the model; None where it is not listed."""
+        # what follows the dot names weights; the architecture alone fixes width and size
         return timm_models().get(self.model.partition(".")[0])
 
     def validate(self) -> None:
@@ -58,6 +59,7 @@ class TimmConfig(FeaturesConfig):
 
     def output(self, stream: FrameStream) -> FeatureStream:
         known = self.known
+        # here rather than on building, so that a pipeline is checked before torch loads
         if known is not None and known.size == "exact" and (stream.height, stream.width) != (known.height, known.width):
             raise StreamError(
                 f"{self.model!r} can't take frames of {stream.height}x{stream.width}",

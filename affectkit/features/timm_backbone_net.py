@@ -45,6 +45,7 @@ class TimmBackbone(FeatureExtractor[TimmConfig]):
         timm = import_timm()
         _check_name(timm, config.model)
         self.options: dict[str, Any] = {"num_classes": 0, "in_chans": len(stream.channels)}
+        # only then: a network that takes any size (ResNet) refuses the option
         if config.known is not None and config.known.size == "built":
             self.options["img_size"] = (stream.height, stream.width)
         try:
@@ -61,9 +62,11 @@ class TimmBackbone(FeatureExtractor[TimmConfig]):
             raise ConfigError(fact, f"write dim={shape[1]}", path="dim")
         self.network: Any = network
         mean, std = _normalization(network.pretrained_cfg, stream)
+        # not persistent: they follow from the model's name, so that no checkpoint needs to carry them
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("std", std, persistent=False)
         if config.frozen:
+            # eval too: batch statistics move in training mode, whether or not a gradient flows
             self.network.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> TimmBackbone:
@@ -80,6 +83,7 @@ class TimmBackbone(FeatureExtractor[TimmConfig]):
         if self.network.training:
             features = self._without_padding(images, inputs.mask.flatten())
         else:
+            # in evaluation every frame is computed alone, so that padding rows cost time but change nothing
             features = self.network(images)
         features = features.reshape(*inputs.mask.shape, -1)
         return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
@@ -106,8 +110,10 @@ def load_timm_weights(backbone: TimmBackbone, path: str | os.PathLike[str]) -> N
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a safetensors file ({error}); convert it first") from error
     classifier = backbone.network.pretrained_cfg.get("classifier") or ()
+    # a distilled model has two classifiers, and timm then lists both
     names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     own = backbone.network.state_dict()
+    # without a name, `startswith(())` is False, and every key is kept
     heads = tuple(f"{name}." for name in names)
     _load(backbone, {key: value for key, value in state.items() if key in own or not key.startswith(heads)}, str(path))
 
@@ -122,12 +128,14 @@ def load_pretrained(backbone: TimmBackbone) -> None:
         RuntimeError: timm publishes no weights of that name (timm's own error), or can't download them.
     """
     timm = import_timm()
+    # a second network, since timm fits its weights to `in_chans` and `img_size` only while it builds
     source = timm.create_model(backbone.config.model, pretrained=True, **backbone.options)
     _load(backbone, source.state_dict(), backbone.config.model)
 
 
 def _load(backbone: TimmBackbone, state: Mapping[str, Tensor], name: str) -> None:
     own = backbone.network.state_dict()
+    # before loading: torch copies all that fits, and raises for the rest only afterwards
     problems = [
         *_grouped("missing", own.keys() - state.keys()),
         *_grouped("unexpected", state.keys() - own.keys()),
@@ -169,6 +177,7 @@ def _output_shape(network: nn.Module, stream: FrameStream) -> tuple[int, ...]:
     frame = torch.zeros(1, len(stream.channels), stream.height, stream.width)
     mode = network.training
     with torch.no_grad():
+        # in training mode this frame would move batch statistics, and one value per channel is refused
         features: Tensor = network.eval()(frame)
     network.train(mode)
     return tuple(features.shape)
@@ -178,6 +187,7 @@ def _normalization(pretrained: Mapping[str, Any], stream: FrameStream) -> tuple[
     """Mean and standard deviation `(C, 1, 1)` of the pretrained weights; 0 and 1 for what is no intensity."""
     mean, std = torch.tensor(pretrained["mean"]), torch.tensor(pretrained["std"])
     if stream.unit == "intensity" and stream.channels == ("gray",):
+        # timm sums the weights of the first layer over RGB for one channel, so one average color has to serve
         mean, std = mean.mean().expand(1), std.mean().expand(1)
     elif stream.unit != "intensity" or stream.channels != RGB:
         mean, std = torch.zeros(len(stream.channels)), torch.ones(len(stream.channels))

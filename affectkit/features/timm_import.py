@@ -32,6 +32,7 @@ def import_timm() -> ModuleType:
     with warnings.catch_warnings():
         # deprecations inside timm and torchvision are not the user's, who may have made warnings errors
         warnings.simplefilter("ignore")
+        # once torchvision is imported it has its operators, and a second declaration would clash
         if "torchvision" not in sys.modules and not _torchvision_loads():
             _declare_operators()
         try:

@@ -59,6 +59,7 @@ def measure(name: str) -> TimmModel:
     size: Size = "any"
     if model.pretrained_cfg.get("fixed_input_size"):
         try:
+            # its own size again: this only asks whether the constructor takes `img_size` at all
             model = _on_meta(import_timm(), name, img_size=tuple(shape[1:]))
             size = "built" if _pooled_dim(model, name, shape) == dim else "exact"
         except TypeError:
@@ -99,6 +100,7 @@ def make_table(names: Iterable[str]) -> dict[str, TimmModel]:
 def write_table(table: Mapping[str, TimmModel], path: Path) -> None:
     """Write one model per line, sorted, at once: to a temporary name, then renamed."""
     lines = (f"{json.dumps(name)}: {json.dumps(table[name])}" for name in sorted(table))
+    # beside the target, since a rename is atomic within one file system only; by process, so two runs don't mix
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     temporary.replace(path)

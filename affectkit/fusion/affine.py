@@ -48,6 +48,7 @@ class AffineFusionConfig(FusionConfig):
             raise ConfigError(f"{self.dim!r} is less than 1", "write 1 or more", path="dim")
         if self.time_unit <= 0:
             raise ConfigError(f"{self.time_unit!r} is no duration", "write more than 0 seconds", path="time_unit")
+        # the class attribute is the field's default, that is, what a config holds that says nothing
         if self.positions != "time" and self.time_unit != type(self).time_unit:
             fact = f"{self.time_unit!r} with positions={self.positions!r}, which look at no time"
             raise ConfigError(fact, "leave it out, or use positions='time'", path="time_unit")

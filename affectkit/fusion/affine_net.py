@@ -35,6 +35,7 @@ class AffineFusion(Fusion[AffineFusionConfig]):
             InputError: the branches are not the ones it was built for, or do not share one mask and clock.
         """
         sequences = aligned(inputs, self._widths)
+        # a whole clip is one long step from an empty clock, which makes `step` equal to it
         fused, _ = self._fuse(sequences, self.initial_state(len(next(iter(sequences.values())).mask)))
         return fused
 
@@ -48,6 +49,7 @@ class AffineFusion(Fusion[AffineFusionConfig]):
 
     def _fuse(self, sequences: Mapping[str, Sequence], clock: Clock) -> tuple[Sequence, Clock]:
         parts, after = [], clock
+        # every branch starts from the same clock; as masks and times are equal, any of the clocks after is the one
         for name, sequence in sequences.items():
             part, after = add_positions(
                 self.affine[name](sequence.values),
@@ -58,6 +60,8 @@ class AffineFusion(Fusion[AffineFusionConfig]):
                 time_unit=self.config.time_unit,
             )
             parts.append(self.dropout(part))
+        # PE is part of each f^_i (arXiv 2407.12258), so the sum contains it n times
         joined = torch.cat(parts, dim=-1) if self.config.mode == "concat" else torch.stack(parts).sum(dim=0)
         first = next(iter(sequences.values()))
+        # zero in is c_i + PE out, so padding has to be cleared again
         return first.with_values(joined.masked_fill(~first.mask.unsqueeze(-1), 0.0)), after

@@ -26,6 +26,7 @@ class ConcatFusion(Fusion[ConcatFusionConfig]):
         self._widths = {name: stream.dim for name, stream in streams.items()}
         width = sum(self._widths.values())
         layers: list[nn.Module] = []
+        # a LayerNorm would make the plain concatenation, which has no parameters, trainable
         if config.norm and not config.is_frozen:
             layers.append(nn.LayerNorm(width))
         for hidden in config.hidden:
@@ -44,4 +45,5 @@ class ConcatFusion(Fusion[ConcatFusionConfig]):
         sequences = list(aligned(inputs, self._widths).values())
         values = self.mlp(torch.cat([sequence.values for sequence in sequences], dim=-1))
         first = sequences[0]
+        # the perceptron's biases make something of the zeros at padding
         return first.with_values(values.masked_fill(~first.mask.unsqueeze(-1), 0.0))

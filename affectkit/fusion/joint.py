@@ -17,6 +17,7 @@ def joined(streams: Mapping[str, FeatureStream], dim: int) -> FeatureStream:
     if not streams:
         raise StreamError("no branches", "give at least one")
     (first, one), *others = streams.items()
+    # an unknown rate (None) goes with any: the first one that is known is what the others have to match
     fps = one.fps
     for name, other in others:
         for fact, suggestion in (

@@ -11,7 +11,9 @@ from affectkit.heads.linear_head import LinearHeadConfig, check_per_target
 from affectkit.specs import HeadSpec, lazy
 from affectkit.streams import FeatureStream, PredictionStream
 
+# FACS: 0 absent, A to E are 1 to 5
 INTENSITY_BOUNDS = (0.0, 5.0)
+# the first of each is what `loss=None` means
 OCCURRENCE_LOSSES = ("asymmetric", "bce")
 INTENSITY_LOSSES = ("smooth-l1", "mse")
 
@@ -57,6 +59,7 @@ class ActionUnitsConfig(LinearHeadConfig):
         """w_i of each unit in the loss; their mean is 1."""
         if self.positive_rates is None:
             return (1.0,) * len(self.targets)
+        # inverse rates, scaled to a mean of 1 (ME-GraphAU), so that the size of the loss does not depend on the units
         total = sum(1 / rate for rate in self.positive_rates)
         return tuple(len(self.targets) / rate / total for rate in self.positive_rates)
 

@@ -30,9 +30,11 @@ class ActionUnitsHead(LinearHead[ActionUnitsConfig]):
         if self.config.intensity:
             values, valid = value_labels(scores, targets, mask, INTENSITY_BOUNDS)
             error = smooth_l1 if (self.config.loss or INTENSITY_LOSSES[0]) == "smooth-l1" else squared_error
+            # on what is predicted: a score map may have moved the scores out of the bounds
             return error(self.predict(scores), values, valid)
         values, valid = value_labels(scores, targets, mask, (0.0, 1.0))
         loss = asymmetric if (self.config.loss or OCCURRENCE_LOSSES[0]) == "asymmetric" else binary_cross_entropy
+        # from the config at each call, not a buffer: a dial that is set later counts
         return loss(scores, values, valid, torch.tensor(self.config.weights, device=scores.device))
 
     def predict(self, scores: Tensor) -> Tensor:

@@ -57,6 +57,7 @@ class ClassHeadConfig(LinearHeadConfig):
         super().validate()
         if self.class_weights is not None:
             check_per_target(self.class_weights, self.targets, "class_weights")
+            # the loss divides by the sum of the weights of a batch's labels: all zero would leave nothing to learn from
             if min(self.class_weights) < 0 or not sum(self.class_weights):
                 fact = f"{self.class_weights!r} can't weigh classes"
                 raise ConfigError(fact, "write 0 or more for each, and more than 0 for one", path="class_weights")

@@ -33,6 +33,7 @@ class LinearHead(TaskHead[H]):
         widths = (stream.dim, *config.hidden)
         self.pooling = Pooling(config.pooling, stream.dim) if config.resolution == "clip" else None
         self.dropout = nn.Dropout(config.dropout)
+        # Not strict: `widths` is longer by one, its last entry being the width before `linear`.
         self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, config.hidden, strict=False))
         self.linear = nn.Linear(widths[-1], len(config.targets))
 
@@ -45,6 +46,7 @@ class LinearHead(TaskHead[H]):
         for layer in self.hidden:
             x = torch.relu(layer(self.dropout(x)))
         scores: Tensor = self.linear(self.dropout(x))
+        # Under autocast the layer gives bfloat16, whose 8 significant bits are too few for a loss; float64 stays.
         return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
 
@@ -71,6 +73,7 @@ class ClassHead(LinearHead[K]):
 def squash(scores: Tensor, bounds: tuple[float, float]) -> Tensor:
     """Any number to one between the bounds `(l, h)`: `(h + l) / 2 + (h - l) / 2 * tanh(scores)`."""
     low, high = bounds
+    # Not a clamp, which has no gradient outside the bounds.
     return (high + low) / 2 + (high - low) / 2 * torch.tanh(scores)
 
 
@@ -102,6 +105,7 @@ def value_labels(scores: Tensor, targets: Targets, mask: Tensor, bounds: tuple[f
     """
     values, valid = _labels(scores, targets, mask, per_target=True)
     low, high = bounds
+    # Written so that NaN is refused; so are Aff-Wild2's marks for no label, -5 (valence, arousal) and -1 (units).
     _refuse(values, valid & ~((values >= low) & (values <= high)), "value", f"{low!r} to {high!r}")
     return values, valid
 
@@ -115,6 +119,7 @@ def _labels(scores: Tensor, targets: Targets, mask: Tensor, *, per_target: bool)
         raise InputError(f"targets: shape {tuple(values.shape)}; {what} {unit} of this batch is {shape}")
     if valid.shape != shape:
         raise InputError(f"targets: valid has shape {tuple(valid.shape)}; its values have {shape}")
+    # A clip's label counts if the clip has any real step.
     real = mask.any(dim=1) if scores.ndim == 2 else mask
     return values, valid.bool() & (real.unsqueeze(-1) if per_target else real)
 

@@ -38,6 +38,7 @@ def cross_entropy(
         class_weights: w, `(K,)`; None for ones. If every valid label has weight 0, the loss is 0.
         label_smoothing: e in [0, 1).
     """
+    # A sentinel such as -1 would be out of bounds; class 0 is as good as any, since its loss is dropped below.
     logits, labels = _kept(scores, valid.unsqueeze(-1)), values.masked_fill(~valid, 0)
     weights = logits.new_ones(logits.shape[-1]) if class_weights is None else class_weights.to(logits)
     each = F.cross_entropy(
@@ -45,6 +46,7 @@ def cross_entropy(
         labels.reshape(-1),
         weight=weights,
         label_smoothing=label_smoothing,
+        # Not torch's own mean, which would divide by the weights of labels that are not valid too.
         reduction="none",
     ).reshape(labels.shape)
     total = weights[labels].masked_fill(~valid, 0.0).sum()
@@ -66,10 +68,12 @@ def concordance(scores: Tensor, values: Tensor, valid: Tensor) -> Tensor:
     x, y, counted = (tensor.reshape(-1, tensor.shape[-1]) for tensor in _pair(scores, values, valid))
     m_x, m_y = masked_mean(x, counted, 0), masked_mean(y, counted, 0)
     # Centered before squaring: the difference of large sums would lose the digits that matter.
+    # What is not valid holds -m here; masked_mean leaves it out.
     d_x, d_y = x - m_x, y - m_y
     s_xy = masked_mean(d_x * d_y, counted, 0)
     denominator = masked_mean(d_x.square() + d_y.square(), counted, 0) + (m_x - m_y).square()
     is_defined = denominator > CCC_FLOOR
+    # Both sides are replaced: one `where` around 0 / 0 would leave a NaN gradient.
     return torch.where(is_defined, 2 * s_xy, 0.0) / torch.where(is_defined, denominator, 1.0)
 
 
@@ -79,6 +83,7 @@ def concordance_loss(scores: Tensor, values: Tensor, valid: Tensor) -> Tensor:
     Shapes as in `concordance`. A target whose labels and predictions are constant counts with a CCC of 0, so that it
     adds to the loss but not to the gradient.
     """
+    # One label has no variance: its CCC would be 0 whatever the prediction.
     enough = valid.reshape(-1, valid.shape[-1]).sum(0) >= 2
     return masked_mean(1 - concordance(scores, values, valid), enough)
 
@@ -97,6 +102,7 @@ def asymmetric(scores: Tensor, values: Tensor, valid: Tensor, weights: Tensor | 
     """
     s, y, valid = _pair(scores, values, valid)
     p = torch.sigmoid(s).detach()
+    # log p and log(1 - p) from the logit: a rounded p of 0 or 1 would make one of them infinite.
     each = -(y * F.logsigmoid(s) + (1 - y) * p * F.logsigmoid(-s))
     return masked_mean(_weighted(each, weights), valid)
 

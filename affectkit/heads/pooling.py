@@ -34,6 +34,7 @@ class Pooling(nn.Module):
         values = values.masked_fill(~real, 0.0)
         if self.attention is None:
             steps = torch.arange(values.shape[1], device=values.device)
+            # a clip without a real step takes step 0, which is zero by now
             last = torch.where(mask, steps, 0).amax(dim=1)
             return values[torch.arange(values.shape[0], device=values.device), last]
         scores: Tensor = self.attention(values).to(precise)

@@ -22,6 +22,7 @@ class ValenceArousalHead(LinearHead[ValenceArousalConfig]):
     def loss(self, scores: Tensor, targets: Targets, mask: Tensor) -> Tensor:
         """`1 - mean CCC` over all valid labels of the batch pooled, plus `mse_weight` times their MSE."""
         values, valid = value_labels(scores, targets, mask, self.config.bounds)
+        # the CCC punishes a wrong scale and offset, so it must see what will be predicted
         decoded = self.predict(scores)
         error = squared_error(decoded, values, valid)
         return concordance_loss(decoded, values, valid) + self.config.mse_weight * error

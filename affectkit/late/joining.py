@@ -31,6 +31,8 @@ def joined_stream(
     if first.problem not in problems:
         raise StreamError(f"problem {first.problem!r} is not accepted", f"accepts {listed(problems)}")
     bounds = [stream.bounds for stream in members.values() if stream.bounds is not None]
+    # one member that may take any value is enough for the joined ones to leave all bounds
     if len(bounds) < len(members):
         return replace(first, bounds=None)
+    # the widest, since weights may give any one member all the say
     return replace(first, bounds=(min(low for low, _ in bounds), max(high for _, high in bounds)))

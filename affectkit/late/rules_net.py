@@ -44,6 +44,7 @@ class RuleFusion(LateFusion[C]):
 
     def stacked(self, members: Mapping[str, Tensor]) -> Tensor:
         """`(..., M, K)`."""
+        # By the names of the build: the mapping at hand may be in another order, and weights go by position.
         return torch.stack([members[name] for name in self.members], dim=-2)
 
 
@@ -75,6 +76,7 @@ class ProductFusion(RuleFusion[ProductFusionConfig]):
         values = self.stacked(members)
         is_multiclass = self.stream.problem == "multiclass"
         logs = log_probabilities(values) if is_multiclass else log_odds(values)
+        # In logarithms: a product of small probabilities would underflow before it is renormalized.
         total = logs.mean(dim=-2) if self.config.geometric else logs.sum(dim=-2)
         return torch.softmax(total, dim=-1) if is_multiclass else torch.sigmoid(total)
 
@@ -86,6 +88,7 @@ class VoteFusion(RuleFusion[VoteFusionConfig]):
     def forward(self, members: Mapping[str, Tensor]) -> Tensor:
         values = self.stacked(members)
         if self.stream.problem == "multiclass":
+            # A vote has no gradient; the mean below is what the members learn by.
             votes = torch.nn.functional.one_hot(values.argmax(dim=-1), values.shape[-1])
         else:
             votes = values >= 0.5
@@ -99,4 +102,5 @@ def log_probabilities(values: Tensor) -> Tensor:
 
 def log_odds(values: Tensor) -> Tensor:
     """`log(p / (1 - p))`, finite at 0 and 1, and there of the same size: a sure yes and a sure no cancel."""
+    # Not `log(p / (1 - p))`, which divides by zero at 1.
     return log_probabilities(values) - log_probabilities(1 - values)

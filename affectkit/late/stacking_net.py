@@ -25,6 +25,7 @@ class StackingFusion(RuleFusion[StackingConfig]):
     def __init__(self, config: StackingConfig, streams: Mapping[str, PredictionStream]) -> None:
         super().__init__(config, streams)
         count, targets = len(self.members), len(self.stream.targets)
+        # 1/M of every member, and of the same class alone: training begins at the mean, not at random
         equal = torch.eye(targets) if self.stream.problem == "multiclass" else torch.ones(targets)
         self.weight = nn.Parameter(equal.repeat(count, *[1] * equal.ndim) / count)
         self.bias = nn.Parameter(torch.zeros(targets))
@@ -32,6 +33,7 @@ class StackingFusion(RuleFusion[StackingConfig]):
     def forward(self, members: Mapping[str, Tensor]) -> Tensor:
         values = self.stacked(members)
         if self.stream.problem == "multiclass":
+            # not an einsum, which autocast would run in bfloat16
             scores = (log_probabilities(values).unsqueeze(-1) * self.weight).sum(dim=(-3, -2)) + self.bias
             return torch.softmax(scores, dim=-1)
         if self.stream.problem == "multilabel":

@@ -41,6 +41,7 @@ class CompoundFromBasicConfig(ScoreMapConfig):
             raise StreamError(f"problem {stream.problem!r} is not accepted", "accepts 'multiclass'")
         missing = [basic for basic in self.basics if basic not in stream.targets]
         if missing:
+            # a target that another basic needs is no misspelling of the missing one
             spare = [target for target in stream.targets if target not in self.basics]
             near = {basic: close for basic in missing if (close := nearest(basic, spare))}
             renames = " and ".join(f"{close!r} to {basic!r}" for basic, close in near.items())

@@ -39,6 +39,7 @@ class CompoundFromBasic(ScoreMap[CompoundFromBasicConfig]):
         log_p = torch.log_softmax(scores.to(torch.promote_types(scores.dtype, torch.float32)), dim=-1).clamp(min=FLOOR)
         log_a, log_b = log_p[..., self.first], log_p[..., self.second]
         if self.config.rule == "sum":
+            # log(p_a + p_b) without leaving logarithms; of two infinities its gradient would be NaN, hence the floor
             combined = torch.logaddexp(log_a, log_b)
         elif self.config.rule == "product":
             combined = log_a + log_b

@@ -23,6 +23,7 @@ class FrameDifferenceConfig(MotionConfig):
         gray: whether RGB frames are made gray (ITU-R BT.601) first, which leaves one channel.
     """
 
+    # two frames at the least: with one alone every difference is zero
     context: ClassVar[int] = 2
     reference: Literal["previous", "first"] = "previous"
     gray: bool = False

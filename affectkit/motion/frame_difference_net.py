@@ -16,6 +16,7 @@ class FrameDifference(MotionFrontEnd[FrameDifferenceConfig]):
 
     def __init__(self, config: FrameDifferenceConfig, stream: FrameStream) -> None:
         super().__init__(config)
+        # for its errors only: no weight depends on the stream
         config.output(stream)
 
     @property
@@ -30,6 +31,8 @@ class FrameDifference(MotionFrontEnd[FrameDifferenceConfig]):
         pairs = pair_frames(x_t, self.config.reference, state)
         differences = pairs.frames - pairs.references
         if self.config.gray:
+            # luma is linear: the gray of a difference is the difference of the grays
             differences = luma(differences)
+        # a frame with nothing before it is paired with zeros: without this its difference would be the frame itself
         valid = pairs.valid[:, :, None, None, None]
         return x_t.with_values(torch.where(valid, differences, torch.zeros_like(differences))), pairs.state

@@ -44,12 +44,15 @@ def pair_frames(inputs: Sequence, reference: Literal["previous", "first"], state
     mask = inputs.mask
     frames = real_frames(inputs)
     if state is None:
+        # `known` False: the zeros stand for no frame, not for a black one
         state = PairState(torch.zeros_like(frames[:, 0]), torch.zeros_like(mask[:, 0]))
     if reference == "previous":
         references = torch.cat([state.frame.unsqueeze(1), frames[:, :-1]], dim=1)
+        # after a gap of padding there is no previous frame: the motion across the gap is not the motion of one step
         known = torch.cat([state.known.unsqueeze(1), mask[:, :-1]], dim=1)
         return FramePairs(references, frames, mask & known, PairState(frames[:, -1], mask[:, -1]))
     clips = torch.arange(len(frames), device=frames.device)
+    # argmax finds the first True (torch has none for bool); a clip of padding gets step 0, and stays not known
     first = torch.where(state.known[:, None, None, None], state.frame, frames[clips, mask.int().argmax(dim=1)])
     # strictly after the first real frame, which is not compared with itself
     known = state.known.unsqueeze(1) | (mask.int().cumsum(dim=1) > 1)

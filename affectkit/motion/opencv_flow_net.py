@@ -34,6 +34,7 @@ def opencv_flow(method: Literal["farneback", "tv-l1"]) -> PairFlow:
 def _flows(flow: Callable[[Any, Any], Any], a: Tensor, b: Tensor) -> Tensor:
     # on the 0..255 scale of OpenCV's constants, but in float: rounding to 8 bits would lose the smallest motions
     first, second = ((images.detach().float() * 255).cpu().numpy() for images in (a, b))
+    # OpenCV puts the two components last
     flows = a.new_zeros(len(a), *a.shape[1:], 2)
     for i, (x, y) in enumerate(zip(first, second, strict=True)):
         # Farneback's rounding errors would give an image that stands still a flow

@@ -10,6 +10,7 @@ from affectkit.errors import ConfigError
 from affectkit.specs import MotionSpec, lazy
 from affectkit.streams import RGB, FrameStream, require_channels, require_steps, require_unit, with_changes
 
+# the three annotated frames of a micro-expression, and the two motions between them
 KEYFRAMES = ("onset", "apex", "offset")
 PHASES = ("contraction", "relaxation")
 
@@ -38,6 +39,7 @@ class OpticalFlowConfig(MotionConfig):
     method: Literal["lucas-kanade", "farneback", "tv-l1"] = "lucas-kanade"
     pairs: Literal["previous", "first", "phases"] = "previous"
     strain: bool = False
+    # None, not 6.0, so that `validate` can tell a width that was written from one that was left out
     window: float | None = None
 
     @property
@@ -64,6 +66,7 @@ class OpticalFlowConfig(MotionConfig):
         if self.pairs == "phases":
             require_steps(stream, KEYFRAMES)
             steps = PHASES
+        # a stream has one unit: the flow's, though strain beside it is a ratio
         return with_changes(stream, channels=channels, unit="pixel", steps=steps)
 
 

@@ -26,6 +26,7 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         config.output(stream)
         self._flow: PairFlow
         if config.method == "lucas-kanade":
+            # `or` takes None alone: `validate` refuses 0
             self._flow = functools.partial(lucas_kanade, window=config.window or WINDOW)
         else:
             self._flow = opencv_flow(config.method)
@@ -56,6 +57,7 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
     def _flows(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         """Flow of the valid pairs of `(B, T, C, H, W)`, zero elsewhere: `(B, T, 2 or 3, H, W)`."""
         channels = 3 if self.config.strain else 2
+        # only real pairs are computed below: a flow costs milliseconds, and one from or to zeros would mean nothing
         flows = before.new_zeros(*before.shape[:2], channels, *before.shape[-2:])
         if not valid.any():
             return flows
@@ -76,6 +78,8 @@ def optical_strain(flow: Tensor) -> Tensor:
     """
     dx = F.pad(flow[..., :, 1:] - flow[..., :, :-1], (0, 1, 0, 0))
     dy = F.pad(flow[..., 1:, :] - flow[..., :-1, :], (0, 0, 0, 1))
+    # the shear e_xy = (uy + vx) / 2 stands in the tensor twice: 2 e_xy^2, hence the half
     squared = dx[:, :1] ** 2 + dy[:, 1:] ** 2 + (dy[:, :1] + dx[:, 1:]) ** 2 / 2
+    # the root's slope at 0 is infinite: without the inner `where`, infinity times zero is a NaN gradient
     moved = squared > 0
     return torch.where(moved, torch.sqrt(torch.where(moved, squared, torch.ones_like(squared))), squared)

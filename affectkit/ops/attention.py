@@ -28,6 +28,7 @@ def visible_steps(mask: Tensor, *, causal: bool = False, window: int | None = No
     steps = mask.shape[1]
     visible = mask.unsqueeze(1).expand(-1, steps, -1)
     if causal:
+        # row i is the step that looks, column j the one that is seen: below the diagonal lies the past
         visible = visible.tril()
         if window is not None:
             # the window counts real steps, so that a gap of padding does not shorten it
@@ -48,6 +49,7 @@ def attend(
 ) -> Tensor:
     """Attention over `(B, N, T, d)`, by `visible_steps`. What comes out at padding is finite and means nothing."""
     # scaled_dot_product_attention's bool mask has True = attend, as ours; nn.MultiheadAttention's is the opposite
+    # the function's own scale is 1 / sqrt(d) (Vaswani et al. 2017, equation 1)
     visible = visible_steps(mask, causal=causal, window=window).unsqueeze(1)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
 

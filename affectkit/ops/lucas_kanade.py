@@ -19,6 +19,7 @@ from torch import Tensor
 
 # (one gray level of 255) squared: below this the image gradient is sensor noise
 LAMBDA = 1 / 255**2
+# pixels, iterations, pixels: a wide window, since one pixel says little about a motion below the noise
 WINDOW, WARPS, PRESMOOTH = 6.0, 3, 0.8
 
 
@@ -48,10 +49,13 @@ def lucas_kanade(
     with torch.autocast(a.device.type, enabled=False):
         images = gaussian_blur(torch.stack([a, b], dim=1), presmooth)
         first, second = images[:, :1], images[:, 1:]
+        # derivatives of I1, not of the warped I2: the matrix on the left is then the same in every iteration
         ix, iy = _derivatives(first)
         xx, xy, yy = gaussian_blur(torch.cat([ix * ix, ix * iy, iy * iy], dim=1), window).chunk(3, dim=1)
         xx, yy = xx + tikhonov, yy + tikhonov
+        # by Cauchy-Schwarz at least tikhonov**2, since the weights of K are positive: never 0 with a Tikhonov term
         determinant = xx * yy - xy * xy
+        # (N, 2, H, W) as well: two images there, two components here
         flow = torch.zeros_like(images)
         grid = _pixel_grid(first)
         at_rest = _sample(second, grid)
@@ -60,8 +64,10 @@ def lucas_kanade(
             if iteration:
                 # sampling at rest errs by rounding; subtracting it keeps a still image exactly still
                 warped = second + (_sample(second, grid + flow) - at_rest)
+            # less Ix u + Iy v, so that w is solved for whole: the Tikhonov term pulls at the flow, not at its change
             it = warped - first - ix * flow[:, :1] - iy * flow[:, 1:]
             xt, yt = gaussian_blur(torch.cat([ix * it, iy * it], dim=1), window).chunk(2, dim=1)
+            # Cramer's rule, on whole images at once
             flow = torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], dim=1) / determinant
         return flow
 
@@ -95,6 +101,7 @@ def _blur_matrix(size: int, sigma: float, like: Tensor) -> Tensor:
     pixels = torch.arange(size, device=like.device)
     offsets = torch.arange(-radius, radius + 1, device=like.device)
     sources = (pixels[:, None] + offsets).clamp(0, size - 1)
+    # added, not written: at the border the same pixel is a source several times
     return like.new_zeros(size, size).scatter_add_(1, sources, weights.expand(size, -1))
 
 
@@ -102,12 +109,14 @@ def _gaussian(sigma: float, like: Tensor) -> Tensor:
     radius = max(1, int(3 * sigma + 0.5))
     x = torch.arange(-radius, radius + 1, dtype=like.dtype, device=like.device)
     weights = torch.exp(-((x / sigma) ** 2) / 2)
+    # cut off, the Gaussian no longer sums to 1, and a constant image has to stay as it is
     return weights / weights.sum()
 
 
 def _derivatives(images: Tensor) -> tuple[Tensor, Tensor]:
     """Central differences over five points, `(N, C, H, W)` each; the border is repeated."""
     p = F.pad(images, (2, 2, 2, 2), mode="replicate")
+    # the stencil (1, -8, 0, 8, -1) / 12: an error of fourth order, where (-1, 0, 1) / 2 has second
     ix = (8 * (p[..., 2:-2, 3:-1] - p[..., 2:-2, 1:-3]) - (p[..., 2:-2, 4:] - p[..., 2:-2, :-4])) / 12
     iy = (8 * (p[..., 3:-1, 2:-2] - p[..., 1:-3, 2:-2]) - (p[..., 4:, 2:-2] - p[..., :-4, 2:-2])) / 12
     return ix, iy
@@ -128,6 +137,7 @@ def _sample(images: Tensor, positions: Tensor) -> Tensor:
     the true motion, with twice the error at a quarter of a pixel.
     """
     height, width = images.shape[-2:]
+    # with align_corners, -1 and 1 are the centers of the first and the last pixel
     scale = positions.new_tensor([2 / max(width - 1, 1), 2 / max(height - 1, 1)])
     grid = (positions.movedim(-3, -1) * scale - 1).expand(len(images), -1, -1, -1)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
@@ -182,6 +192,7 @@ def _bilinear_ref(image: Tensor, flow: Tensor) -> Tensor:
     height, width = image.shape
     x = (torch.arange(width) + flow[0]).clamp(0, width - 1)
     y = (torch.arange(height)[:, None] + flow[1]).clamp(0, height - 1)
+    # the corners are constants; the gradient flows through the weights
     left, top = x.detach().floor().long(), y.detach().floor().long()
     right, bottom = (left + 1).clamp(max=width - 1), (top + 1).clamp(max=height - 1)
     upper = image[top, left] * (left + 1 - x) + image[top, right] * (x - left)

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 PositionKind = Literal["none", "index", "time"]
+# wavelengths from 2 pi to 10000 * 2 pi positions (Vaswani et al. 2017, section 3.5)
 BASE = 10000.0
 
 
@@ -51,6 +52,7 @@ def locate(
         time_unit: seconds that make 1 with `time`.
     """
     rank = clock.seen.unsqueeze(1) + mask.cumsum(dim=1)
+    # argmax finds the first True (torch has none for bool); without any it is step 0, which `begins_here` ignores
     first = times.gather(1, mask.int().argmax(dim=1, keepdim=True)).squeeze(1)
     begins_here = (clock.seen == 0) & mask.any(dim=1)
     # the difference is taken in float64: ten hours into a recording, float32 seconds are 4 ms apart
@@ -63,6 +65,7 @@ def locate(
 def sinusoid(positions: Tensor, dim: int) -> Tensor:
     """Encode positions `(B, T)` float64 as `(B, T, dim)` float32 in [-1, 1]; an odd `dim` has no last cosine."""
     pairs = torch.arange(0, dim, 2, dtype=torch.float64, device=positions.device)
+    # `pairs` counts 0, 2, 4, ...: it is the 2i of the formula already
     angles = positions.double().unsqueeze(-1) * BASE ** (-pairs / dim)
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)[..., :dim].float()
 
@@ -74,4 +77,5 @@ def add_positions(
     if kind == "none":
         return values, clock
     positions, after = locate(mask, times, clock, kind=kind, time_unit=time_unit)
+    # the sum keeps what autocast chose; float32 would make every later layer cast again
     return values + sinusoid(positions, values.shape[-1]).to(values.dtype), after

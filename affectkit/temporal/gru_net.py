@@ -45,6 +45,7 @@ class GRU(TemporalEncoder[GRUConfig]):
             if self.config.bidirectional:
                 output = self._run_both(values, inputs.mask.sum(dim=1))
             else:
+                # forwards, padding behind the last real step can't reach it: no packing, and no wait for the lengths
                 output, _ = self.gru(values)
         return self._leave(inputs, _permute(output, torch.argsort(order, dim=1)))
 
@@ -64,16 +65,19 @@ class GRU(TemporalEncoder[GRUConfig]):
         values = self._enter(x_t)
         with torch.autocast(values.device.type, enabled=False):
             output, after = self.gru(values, state)
+        # the state is (depth, B, dim): clips lie on its middle axis
         return self._leave(x_t, output), torch.where(x_t.mask.view(1, -1, 1), after, state)
 
     def _run_both(self, values: Tensor, lengths: Tensor) -> Tensor:
         # packing lets the backward direction begin at each clip's last real step; it refuses clips of length 0
         packed = pack_padded_sequence(values, lengths.clamp(min=1).cpu(), batch_first=True, enforce_sorted=False)
         output, _ = self.gru(packed)
+        # without the total length, T would shrink to the longest clip of the batch
         return pad_packed_sequence(output, batch_first=True, total_length=values.shape[1])[0]
 
     def _enter(self, inputs: Sequence) -> Tensor:
         values = torch.where(inputs.mask.unsqueeze(-1), inputs.values, torch.zeros_like(inputs.values))
+        # autocast may have left bfloat16, which torch's GRU refuses beside float32 weights
         return values.to(self._weight().dtype)
 
     def _weight(self) -> Tensor:
@@ -85,4 +89,5 @@ class GRU(TemporalEncoder[GRUConfig]):
 
 def _permute(values: Tensor, order: Tensor) -> Tensor:
     """Reorder the steps of `(B, T, D)` by `order` `(B, T)`."""
+    # gather, since each clip has an order of its own
     return values.gather(1, order.unsqueeze(-1).expand_as(values))

@@ -65,6 +65,7 @@ class TransformerConfig(TemporalConfig):
             raise ConfigError(f"{self.window!r} without causal", "add causal=True, or leave it out", path="window")
         if self.time_unit <= 0:
             raise ConfigError(f"{self.time_unit!r} is no duration", "write more than 0 seconds", path="time_unit")
+        # the class attribute is the field's default, that is, what a config holds that says nothing
         if self.positions != "time" and self.time_unit != type(self).time_unit:
             fact = f"{self.time_unit!r} with positions={self.positions!r}, which look at no time"
             raise ConfigError(fact, "leave it out, or use positions='time'", path="time_unit")

@@ -59,6 +59,7 @@ class EncoderLayer(nn.Module):
 
     def update(self, x: Tensor, attended: Tensor) -> Tensor:
         """`x` after the layer, given what its attention brought, `(B, N, T, d)`."""
+        # `x` itself is added un-normalized: pre-norm (arXiv 2002.04745); `feedforward` begins with a norm of its own
         x = x + self.dropout(self.merge(attended.transpose(1, 2).flatten(-2)))
         return x + self.feedforward(x)  # type: ignore[no-any-return]
 
@@ -75,6 +76,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         self.layers = nn.ModuleList(
             EncoderLayer(dim, config.heads, feedforward, config.dropout) for _ in range(config.depth)
         )
+        # pre-norm layers leave a sum of residuals that grows with the depth: one more norm at the end
         self.norm = nn.LayerNorm(dim)
 
     @property
@@ -93,6 +95,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
                 inputs.mask,
                 causal=self.config.causal,
                 window=self.config.window,
+                # the functional attention drops whenever it is told to, in evaluation too
                 dropout=self.config.dropout if self.training else 0.0,
             )
             x = layer.update(x, attended)
@@ -107,6 +110,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         if not self.config.causal:
             raise ConfigError("False, so there is no streaming step", "build it with causal=True", path="causal")
         weight = self.norm.weight
+        # one less than the window: the step itself is not in the cache yet
         size = 0 if self.config.window is None else self.config.window - 1
         shape = (batch, self.config.heads, size, len(weight) // self.config.heads)
         empty = tuple(weight.new_zeros(shape) for _ in self.layers)
@@ -130,6 +134,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
             x = layer.update(x, attended)
             keys.append(self._remember(old_keys, all_keys, real))
             values.append(self._remember(old_values, all_values, real))
+        # the flags in the shape of a cache, so that they are kept and dropped together with it
         seen = torch.cat((state.valid, real), dim=1)[:, None, :, None]
         valid = self._remember(state.valid[:, None, :, None], seen, real)[:, 0, :, 0]
         return self._leave(x_t, x), TransformerState(clock, valid, tuple(keys), tuple(values))
@@ -137,18 +142,23 @@ class Transformer(TemporalEncoder[TransformerConfig]):
     def _remember(self, old: Tensor, grown: Tensor, real: Tensor) -> Tensor:
         """A cache `(B, N, S, d)` after a step: all of it, or with a window the newest, unless the step is padding."""
         if self.config.window is None:
+            # a step of padding may stay here, as `valid` hides it
             return grown
+        # the window counts real steps, as in `visible_steps`, so padding must push none of them out
         return torch.where(real[:, :, None, None], grown[:, :, 1:], old)
 
     def _layers(self) -> list[EncoderLayer]:
+        # all of them are: this gives back the type that a ModuleList forgets
         return [layer for layer in self.layers if isinstance(layer, EncoderLayer)]
 
     def _enter(self, inputs: Sequence, clock: Clock) -> tuple[Tensor, Clock]:
         real = inputs.mask.unsqueeze(-1)
+        # hidden keys have weight 0, but 0 times a NaN value is NaN, so what lies in padding goes first
         x = self.enter(torch.where(real, inputs.values, torch.zeros_like(inputs.values)))
         positions, unit = self.config.positions, self.config.time_unit
         x, clock = add_positions(x, inputs.mask, inputs.times, clock, kind=positions, time_unit=unit)
         return self.dropout(x), clock
 
     def _leave(self, inputs: Sequence, x: Tensor) -> Sequence:
+        # padding attended to itself, so its rows are finite but not zero
         return inputs.with_values(self.norm(x).masked_fill(~inputs.mask.unsqueeze(-1), 0.0))
