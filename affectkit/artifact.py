@@ -62,8 +62,10 @@ def save(
             raise ArtifactError(f"{folder}: already there; pass overwrite=True to replace it")
         if not (folder / CONFIG_FILE).is_file():
             raise ArtifactError(f"{folder}: holds no {CONFIG_FILE}, so it is no saved model; choose another folder")
+    # before anything is on disk: this raises if a component has no id
     config = config_to_data(model.config, registry=model.registry)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # beside the target: a rename is one step only within a file system
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
         data: Data = {
@@ -74,6 +76,7 @@ def save(
             "weights": {"provenance": [_provenance(w) for w in weights]},
         }
         _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
+        # after the digest, which stands in the file that is hashed here
         data["weights"]["sha256"] = sha256(temporary / WEIGHTS_FILE)
         (temporary / CONFIG_FILE).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         (temporary / CARD_FILE).write_text(model_card(model, data, notes), encoding="utf-8")
@@ -81,6 +84,7 @@ def save(
         temporary.chmod(0o755)
         (temporary / WEIGHTS_FILE).chmod(0o644)
         _replace(temporary, folder)
+    # an interrupt too must leave nothing behind
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -136,6 +140,7 @@ def from_pretrained(
     try:
         preset = names.preset(text)
     except RegistryError:
+        # `user/repository` looks like `distribution/name`; an installed plugin's name is never asked of the hub
         if text.count("/") != 1 or text.partition("/")[0] in {report.provider for report in names.reports}:
             raise
         from affectkit.hub import download
@@ -239,6 +244,7 @@ def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *
     if problems:
         raise ArtifactError(f"{path}: does not fit the model: {'; '.join(problems[:10])}")
     if keep_dtypes:  # a model that was saved in half precision comes back in it
+        # keep_vars: without it these are detached tensors, and the parameters would keep their dtype
         for key, tensor in module.state_dict(keep_vars=True).items():
             tensor.data = tensor.data.to(state[key].dtype)
     module.load_state_dict(state)
@@ -250,10 +256,12 @@ def _write_weights(model: Model, path: Path, digest: str) -> None:
     first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
     for key, tensor in model.state_dict().items():
         place = (tensor.data_ptr(), tensor.shape, tensor.stride())
+        # empty tensors all have the address 0, and are not tied for that
         if tensor.numel() and place in first:
             tied[key] = first[place]
         else:
             first[place] = key
+            # a copy: safetensors refuses tensors that overlap in memory, and those that are not contiguous
             state[key] = tensor.detach().cpu().contiguous().clone()
     metadata = {"format": "pt", "pipeline": digest, "tied": json.dumps(tied, sort_keys=True)}
     save_file(state, path, metadata=metadata)
@@ -262,6 +270,7 @@ def _write_weights(model: Model, path: Path, digest: str) -> None:
 def _read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
+            # the reader has keys(), but can't be iterated
             return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except SafetensorError as error:
         raise _damaged(path, error) from error
@@ -281,6 +290,7 @@ def _damaged(path: Path, error: SafetensorError) -> ArtifactError:
 
 def _grouped(what: str, keys: set[str], stages: Mapping[str, nn.Module]) -> Iterator[str]:
     """`missing temporal: 'weight', 'bias'`: keys by the stage that they belong to."""
+    # longest first, so that a key goes to the innermost stage
     prefixes = sorted((path.replace("[", ".").replace("]", "") for path in stages), key=len, reverse=True)
     groups: dict[str, list[str]] = {}
     for key in sorted(keys):
@@ -329,6 +339,7 @@ def _replace(temporary: Path, folder: Path) -> None:
     if not folder.exists():
         temporary.rename(folder)
         return
+    # rename can't replace a folder that holds something, so the old one steps aside and returns if that fails
     old = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.old."))
     folder.rename(old / folder.name)
     try:

@@ -45,6 +45,7 @@ def _encode(value: Any, names: Names) -> Any:
             data["use"] = names.id_of(type(value))
         elif tag := getattr(value, "tag", ""):
             data["kind"] = tag
+        # defaults too: a later release may change one, and a saved model must not change with it
         return data | {name: _encode(getattr(value, name), names) for name in field_types(type(value))}
     if isinstance(value, Mapping):
         return {key: _encode(item, names) for key, item in value.items()}
@@ -68,6 +69,7 @@ def _decode(data: Any, annotation: Any, names: Names, path: str) -> Any:
     if data is None and len(members) < len(union_args(annotation)):
         return None
     records = tuple(member for member in members if dataclasses.is_dataclass(member))
+    # in a slot for records alone, what is no table is an error of the record, which can say what to write
     if records and (isinstance(data, Mapping) or len(records) == len(members)):
         return _decode_record(data, records, names, path)
     containers = [member for member in members if _may_hold(member, data)]
@@ -75,6 +77,7 @@ def _decode(data: Any, annotation: Any, names: Names, path: str) -> Any:
         try:
             return _decode_items(data, member, names, path)
         except ConfigError:
+            # with several to try, the last one's error would mislead; `coerce` names them all
             if len(containers) == 1:
                 raise
     return coerce(data, annotation, path)
@@ -92,6 +95,7 @@ def _decode_items(data: Any, member: Any, names: Names, path: str) -> Any:
         return {key: _decode(item, args[1], names, join(path, str(key))) for key, item in data.items()}
     kinds = args[:1] * len(data) if args[-1:] == (Ellipsis,) else args
     if len(kinds) != len(data):
+        # always raises, and says how many are wanted
         return coerce(data, member, path)
     items = enumerate(zip(data, kinds, strict=True))
     return tuple(_decode(item, kind, names, join(path, f"[{i}]")) for i, (item, kind) in items)
@@ -105,12 +109,14 @@ def _decode_record(data: Any, records: tuple[Any, ...], names: Names, path: str)
         return _make(cls, {key: item for key, item in data.items() if key != "use"}, names, path)
     tags = {getattr(record, "tag", ""): record for record in records}
     cls = records[0]
+    # a record without a tag stands alone, and may have a field of its own called `kind`
     if "kind" in data and "" not in tags:
         kind = data["kind"]
         if not isinstance(kind, str) or kind not in tags:
             raise ConfigError(f"unknown kind {kind!r}", f"kinds: {listed(tags)}", path=join(path, "kind"))
         cls = tags[kind]
         data = {key: item for key, item in data.items() if key != "kind"}
+    # `kind` may be left out for the first, but keys of another say that it was forgotten
     elif any(key in field_types(record) for record in records for key in data if key not in field_types(cls)):
         raise ConfigError("no kind is written", f"kinds: {listed(tags)}", path=join(path, "kind"))
     return _make(cls, data, names, path)
@@ -126,7 +132,9 @@ def _component_class(data: Mapping[str, Any], records: tuple[Any, ...], names: N
     try:
         cls = names.config_class(kinds, name)
     except RegistryError as error:
+        # type(error): an ambiguous name stays an AmbiguousNameError
         raise type(error)(f"{join(path, 'use')}: {error}") from None
+    # a slot may take one config class only, not every component of its kind
     if not any(issubclass(cls, record) for record in records):
         accepted = [other for other in names.names(kinds) if issubclass(names.config_class(kinds, other), records)]
         raise ConfigError(f"{name!r} is not accepted", f"accepts {listed(accepted)}", path=join(path, "use"))

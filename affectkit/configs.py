@@ -37,9 +37,12 @@ class Config:
                 checked = coerce(value, annotation, name)
             except ConfigError as error:
                 suggestion = f"{error.suggestion} ({type(self).__name__})" if error.suggestion else type(self).__name__
+                # the class goes behind, not into the path: the path is what a file's reader looks up
                 raise type(error)(error.fact, suggestion, path=error.path) from None
+            # a frozen dataclass refuses plain setattr, from its own methods too
             if checked is not value:
                 object.__setattr__(self, name, checked)
+        # last: rules between fields may count on every field having its type
         self.validate()
 
     def validate(self) -> None:

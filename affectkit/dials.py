@@ -51,6 +51,7 @@ def turn(config: T, changes: Mapping[str, Any]) -> T:
     for path, value in changes.items():
         if path not in dials:
             raise ConfigError(f"no dial {path!r}", did_you_mean(path, dials, noun="dials"))
+        # all paths first, changes after: nothing is half turned
         if value not in dials[path].domain:
             raise ConfigError(f"{value!r} is outside the domain", f"the domain is {dials[path].domain}", path=path)
     replaced: T = _replace(config, changes, "")
@@ -60,6 +61,7 @@ def turn(config: T, changes: Mapping[str, Any]) -> T:
 def at_path(config: Any, path: str) -> Any:
     """The value at a path of a config tree."""
     for part in path.replace("[", ".[").split("."):
+        # names hold neither dots nor brackets, so that splitting the text is safe
         if part.startswith("["):
             config = config[int(part[1:-1])]
         elif isinstance(config, Mapping):
@@ -83,6 +85,7 @@ def _below(value: Any, path: str) -> Iterator[Dial]:
 def _replace(value: Any, changes: Mapping[str, Any], path: str) -> Any:
     if path in changes:
         return changes[path]
+    # a shared prefix that is no parent (`a` of `ab.c`) costs a walk, and changes nothing
     if not any(other.startswith(path) for other in changes):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -91,6 +94,7 @@ def _replace(value: Any, changes: Mapping[str, Any], path: str) -> Any:
             for field in dataclasses.fields(value)
         }
         try:
+            # makes the config anew, so that `validate` sees the new values together
             return dataclasses.replace(value, **new)
         except ConfigError as error:
             raise error.at(path) from None

@@ -125,6 +125,7 @@ class EnsembleConfig(ModelConfig):
             except ConfigError as error:
                 raise error.at(join("members", member)) from None
             except RegistryError as error:
+                # registry errors have no path attribute: theirs is the beginning of the text
                 raise type(error)(f"members.{member}.{error}") from None
         notes = self._sharing_notes()
         steps: list[TraceStep] = []
@@ -138,6 +139,7 @@ class EnsembleConfig(ModelConfig):
         if isinstance(self.fusion, LateFusionConfig):
             outputs = self._trace_scores(self.fusion, traces, names, steps)
             features: FeatureStream | None = None
+            # not in `validate`: which outputs are joined is known only once the members are traced
             check_outputs((), self.maps, outputs)
         else:
             streams = {member: _features(member, trace) for member, trace in traces.items()}
@@ -208,6 +210,7 @@ class EnsembleConfig(ModelConfig):
             if isinstance(config, PipelineConfig):
                 for name, branch in config.branches.items():
                     if branch.features is not None and all(p.is_frozen for p in (*branch.motion, branch.features)):
+                        # by the ensemble's name of the input: two members' inputs of one name may differ
                         key = (routes[member][branch.source], replace(branch, source="clip"))
                         seen.setdefault(key, []).append((member, f"branches.{name}.features"))
         return {

@@ -39,6 +39,7 @@ from affectkit.tracing import Trace
 if TYPE_CHECKING:
     from affectkit.streaming import EnsembleStream
 
+# Not smaller: in float32 1 - 1e-8 is 1, and its logit infinite.
 _TINY = 1e-7
 # Seconds within which two times are the same, as in the fusions of features.
 SAME_TIME = 1e-6
@@ -53,6 +54,7 @@ class Ensemble(Model):
         self._config = config
         self.traced = traced = config.trace(registry=self.registry)
         self.members = NamedModules({name: m.build(registry=self.registry) for name, m in config.members.items()})
+        # outputs of maps are not fused, and have no such step
         paths = {name: f"fusion.{name}" for name in traced.outputs if f"fusion.{name}" in {s.path for s in traced}}
 
         def make(path: str, part: Any, key: str | None = None) -> Any:
@@ -71,6 +73,7 @@ class Ensemble(Model):
     def config(self) -> EnsembleConfig:  # type: ignore[override]
         """What it was built from, with the dials as they are now, also those that were set on a member."""
         members = {name: self.members[name].config for name in self.members}
+        # identity is enough, as configs are replaced and never changed
         if any(member is not self._config.members[name] for name, member in members.items()):
             self._config = replace(self._config, members=members)
         return self._config
@@ -143,6 +146,7 @@ class Ensemble(Model):
         features: dict[str, Sequence] = {}
         for name, own in self._routed(batch).items():
             inner: Losses = {}
+            # with labels, unlike at score level: the members' features feed the heads that the labels are for
             features[name] = self.members[name].encode(own, targets, inner, memo)
             losses.update({join("members", name, path): loss for path, loss in inner.items()})
         fused: Sequence = self.fusion(features)
@@ -185,9 +189,11 @@ class Ensemble(Model):
         mask = torch.stack([mask for mask, _ in clocks.values()]).all(dim=0)
         (first, (_, times)), *others = clocks.items()
         for name, (_, other) in others:
+            # the same tensor is the usual case, and .item() would make the CPU wait for the GPU
             if other is not times and self.traced.outputs[output].resolution == "frame":
-                apart = ((other - times).abs() * mask).max().item()
-                if apart > SAME_TIME:
+                apart = (other - times).abs().masked_fill(~mask, 0.0).max().item()
+                # written so that a NaN time counts as different
+                if not apart <= SAME_TIME:
                     fact = f"members {first!r} and {name!r} score frames up to {apart:.3g} s apart"
                     raise InputError(f"fusion.{output}: {fact}; bring them to one clock in the loader")
         return mask, times
@@ -199,12 +205,14 @@ class Ensemble(Model):
         own = model.traced.outputs[output].targets
         if own != stream.targets:
             fill = 0.0 if self.config.fill is None else self.config.fill
+            # a last column that every unknown target points to
             padded = torch.cat([values, values.new_full((*values.shape[:-1], 1), fill)], dim=-1)
             index = [own.index(target) if target in own else len(own) for target in stream.targets]
             values = padded[..., index]
             if stream.problem == "multiclass":
                 total = values.sum(dim=-1, keepdim=True)
                 # A member that is certain of a target of its own says nothing about the common ones.
+                # clamped although `where` below discards it: 0 / 0 would still make the gradient NaN
                 share = values / total.clamp(min=torch.finfo(values.dtype).tiny)
                 values = torch.where(total > 0, share, 1 / len(stream.targets))
         return values
@@ -216,6 +224,7 @@ class Ensemble(Model):
             self.members[name]._adopt(member, member.trace(registry=self.registry))
         for path, stage in self.stages().items():
             if path.startswith("fusion"):
+                # one config, a module per output: `fusion.expression` is no path in the config
                 stage.config = config.fusion
             elif not path.startswith("members."):
                 stage.config = at_path(config, path)
@@ -250,8 +259,10 @@ def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: Predictio
         wrong = targets.values[valid & ((targets.values < 0) | (targets.values >= scores.shape[-1]))]
         if len(wrong):
             raise InputError(f"targets: class {int(wrong[0])}; write 0 to {scores.shape[-1] - 1}, or mark it not valid")
+        # labels that are not valid are often -1, which gather refuses
         index = torch.where(valid, targets.values, 0).unsqueeze(-1)
         return masked_mean(-scores.gather(-1, index).squeeze(-1), valid)
+    # a label that is not valid may be NaN, which would reach the gradient although the loss is masked
     wanted = torch.where(valid, targets.values.to(scores.dtype), torch.zeros_like(scores))
     if stream.problem == "multilabel":
         each = nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")

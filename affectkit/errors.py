@@ -26,6 +26,7 @@ class AffectkitError(Exception):
     """Base of everything that affectkit raises on purpose."""
 
 
+# each class also derives from the built-in that such an error would have been, so plain `except ValueError` catches it
 class ConfigError(AffectkitError, ValueError):
     """A config, a pipeline or a pipeline file holds a value that can't be right.
 
@@ -41,6 +42,7 @@ class ConfigError(AffectkitError, ValueError):
 
     def at(self, path: str) -> ConfigError:
         """The same error, of the same class, with `path` in front of the path that it has."""
+        # not ConfigError(...): a StreamError has to stay one on its way up
         return type(self)(self.fact, self.suggestion, path=join(path, self.path))
 
 
@@ -88,6 +90,7 @@ class UntrainedWarning(UserWarning):
     """A pipeline without trained weights was run: its scores mean nothing."""
 
 
+# not DeprecationWarning: Python hides that one from users, and it is users who have to rewrite their pipeline files
 class RenamedWarning(FutureWarning):
     """A component is still found under its old name, for now."""
 
@@ -102,6 +105,7 @@ def join(*parts: str) -> str:
     """Join pieces of a config path: `join("branches.flow", "motion[0]")`, `join("motion", "[0]")`."""
     path = ""
     for part in parts:
+        # an index belongs to the name before it: `motion[0]`, not `motion.[0]`
         if part and path and not part.startswith("["):
             path += "."
         path += part

@@ -45,6 +45,7 @@ class FrozenMapping(Mapping[str, V]):
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, FrozenMapping):
+            # dict equality ignores order
             return list(self._items.items()) == list(other._items.items())
         return self._items == other if isinstance(other, Mapping) else NotImplemented
 
@@ -68,6 +69,7 @@ class Domain:
 
     def __contains__(self, value: object) -> bool:
         if self.choices:
+            # True == 1: a switch must not pass for a number, nor a number for a switch
             return any(value == item and isinstance(value, bool) == isinstance(item, bool) for item in self.choices)
         if isinstance(value, bool) or not isinstance(value, int | float) or self.low is None or self.high is None:
             return False
@@ -96,6 +98,7 @@ def dial(
     for value in default if isinstance(default, tuple) else (default,):
         if value not in domain:
             raise SpecError(f"dial: default {value!r} is outside its domain; the domain is {domain}")
+    # declared to return T, which to type checkers makes `alpha: float = dial(...)` a plain default
     return dataclasses.field(default=default, metadata={_DIAL: domain})
 
 
@@ -116,20 +119,24 @@ def field_types(cls: type[Any]) -> Mapping[str, Any]:
 @functools.cache
 def _field_types(cls: Any) -> Mapping[str, Any]:
     try:
+        # annotations are text under `from __future__ import annotations`; dataclasses keeps them so
         hints = typing.get_type_hints(cls)
     except (NameError, AttributeError) as error:
         raise SpecError(
             f"{cls.__name__}: annotation can't be resolved ({error}); import what config annotations name at run time, "
             "not under TYPE_CHECKING"
         ) from error
+    # by field, since the hints hold class variables such as `kind` too
     fields = {field.name: hints[field.name] for field in dataclasses.fields(cls)}
     for name, annotation in fields.items():
         _check_annotation(annotation, f"{cls.__name__}.{name}")
+    # read-only: the cache gives every caller the same object
     return types.MappingProxyType(fields)
 
 
 def union_args(annotation: Any) -> tuple[Any, ...]:
     """The members of a union, or the annotation alone."""
+    # before Python 3.14, `Union[X, None]` and `X | None` have different origins
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
@@ -168,6 +175,7 @@ def coerce(value: Any, annotation: Any, path: str) -> Any:
         return _coerce_union(value, annotation, members, path)
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Literal:
+        # by type too, since True == 1 == 1.0
         if any(value == arg and type(value) is type(arg) for arg in args):
             return value
         names = [arg for arg in args if isinstance(arg, str)]
@@ -186,8 +194,10 @@ def coerce(value: Any, annotation: Any, path: str) -> Any:
             value = float(value)
         except OverflowError:
             raise ConfigError("a whole number too large for a float", "write a smaller one", path=path) from None
+    # a bool is an instance of int, and would slip into counts
     if not isinstance(value, annotation) or (annotation is not bool and isinstance(value, bool)):
         raise _wrong(value, annotation, path)
+    # TOML can say nan and inf, JSON can't; and NaN would pass a rule such as `if weight < 0: raise`
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{value!r} is not finite", "write a finite number", path=path)
     return value
@@ -196,6 +206,7 @@ def coerce(value: Any, annotation: Any, path: str) -> Any:
 def _coerce_union(value: Any, annotation: Any, members: tuple[Any, ...], path: str) -> Any:
     if value is None and type(None) in members:
         return None
+    # straight to float, so that NaN is told "not finite" and not "a float, expected int or float"
     if isinstance(value, float) and float in members:
         return coerce(value, float, path)
     # int before float, so that an `int | float` field keeps what was written
@@ -218,6 +229,7 @@ def _coerce_enum(value: Any, annotation: type[enum.Enum], path: str) -> enum.Enu
 
 
 def _coerce_tuple(value: Any, annotation: Any, args: tuple[Any, ...], path: str) -> tuple[Any, ...]:
+    # any other iterable is refused: sets have no order, and generators are used up by looking
     if isinstance(value, str) or not isinstance(value, tuple | list):
         raise _wrong(value, annotation, path)
     kinds = args[:1] * len(value) if args[-1:] == (Ellipsis,) else args
@@ -259,6 +271,7 @@ def _check_annotation(annotation: Any, where: str) -> None:
         _check_annotation(args[1], where)
         return
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        # a mutable record in a frozen config could be changed after the checks, and would make it unhashable
         if not annotation.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             raise SpecError(f"{where}: {annotation.__name__} is not frozen; decorate it with @dataclass(frozen=True)")
         if getattr(annotation, "tag", "") and any(item.name == "kind" for item in dataclasses.fields(annotation)):

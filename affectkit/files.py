@@ -29,6 +29,7 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
     """
     path = Path(path)
     try:
+        # some editors begin a file with a byte-order mark, which both parsers refuse
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", "check the path", path=str(path)) from None
@@ -56,6 +57,7 @@ def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | 
     if path.suffix == ".toml":
         import tomli_w
 
+        # on the config, not on the data: only the fields know their defaults
         _check_nulls(config, str(path), "")
         text = tomli_w.dumps(_without_none(data))
     elif path.suffix == ".json":
@@ -83,6 +85,7 @@ def config_from_data(data: Mapping[str, Any], *, registry: Registry | None = Non
     """
     rest = {key: value for key, value in data.items() if key not in ("format", "kind")}
     found = data.get("format", FORMAT)
+    # True would pass for format 1
     if isinstance(found, bool) or not isinstance(found, int) or not 1 <= found <= FORMAT:
         is_newer = isinstance(found, int) and found > FORMAT
         hint = f"this affectkit reads up to {FORMAT}: update it" if is_newer else f"write {FORMAT}"
@@ -107,6 +110,7 @@ def parse_text(text: str, ending: str, where: str) -> dict[str, Any]:
         raise ConfigError(f"ending {ending!r}", "give a .toml or .json file", path=where)
     try:
         return parsers[ending](text, where)
+    # is a ValueError too, and says more than the line below
     except ConfigError:
         raise
     except (ValueError, RecursionError) as error:
@@ -127,6 +131,7 @@ def _parse_json(text: str, where: str) -> dict[str, Any]:
     import json
 
     try:
+        # by default json keeps the last of two equal keys, and reads NaN and Infinity, which are no JSON
         data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         raise ConfigError(f"not JSON ({error})", "mend the line", path=where) from None
@@ -145,6 +150,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
+        # mkstemp's files are for the user alone
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:

@@ -29,4 +29,5 @@ def download(repository: str, files: tuple[str, ...], revision: str | None = Non
             f"{repository}: can't be had from the hub ({type(error).__name__}); "
             f"check the id and the network, or run pip install {user} if it is a plugin's preset"
         ) from error
+    # the hub's cache has a folder per commit, in which all of these lie
     return paths[0].parent

@@ -32,6 +32,7 @@ class NamedModules(nn.Module):
 
     def __init__(self, modules: Mapping[str, nn.Module]) -> None:
         super().__init__()
+        # past add_module, which refuses names of nn.Module's own methods: 'half', 'type', 'train'
         self._modules.update(modules)
 
     def __getitem__(self, name: str) -> Any:
@@ -127,6 +128,7 @@ class Fusion(Stage[C]):
 
 def decode(scores: Tensor, problem: Problem) -> Tensor:
     """Raw scores to what a person reads, over the last axis: probabilities, or values; at least float32."""
+    # under autocast scores may be bfloat16, in which probabilities have two to three digits
     scores = scores.to(torch.promote_types(scores.dtype, torch.float32))
     if problem == "multiclass":
         return torch.softmax(scores, dim=-1)

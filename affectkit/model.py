@@ -67,6 +67,7 @@ class BranchModule(nn.Module):
     def digest(self) -> str | None:
         """Hash of configs and weights, by which an ensemble finds what to compute once; None for what can train."""
         parts: list[Stage[Any]] = [*self.motion, *([] if self.features is None else [self.features])]
+        # under torch.compile too: it can't trace addresses and bytes of tensors
         if not parts or not all(part.config.is_frozen for part in parts) or torch.compiler.is_compiling():
             return None
         state = self.state_dict()
@@ -131,6 +132,7 @@ class Model(nn.Module, ABC):
         modes = [(module, module.training) for module in self.modules()]
         self.eval()
         try:
+            # not inference_mode: its tensors can't be saved for a backward pass, and do not count writes
             with torch.no_grad():
                 return {name: self.decode(name, scores) for name, scores in self(batch).items()}
         finally:
@@ -152,6 +154,7 @@ class Model(nn.Module, ABC):
         config = turn(self.config, changes)
         traced = config.trace(registry=self.registry)
         for old, new in zip(self.traced, traced, strict=True):
+            # the stages after it were built for the old stream
             if old.output != new.output:
                 raise ConfigError(f"output becomes {new.output}, was {old.output}", "build it anew", path=new.path)
         self._adopt(config, traced)
@@ -260,6 +263,7 @@ class Pipeline(Model):
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> Sequence | None:
         """What goes into the heads, from a checked batch; adds the stages' own losses if there are `targets`."""
+        # here, not in check_batch: the members of an ensemble may differ in precision
         check_precision(batch, self)
         outputs: dict[str, Sequence] = {}
         for name, branch in self.config.branches.items():
@@ -286,6 +290,7 @@ class Pipeline(Model):
         branch = self.branches[name]
         digest = None if memo is None else branch.digest()
         # The tensors themselves: they live as long as the batch, so that an id is theirs alone.
+        # The stream, because modules are built for it and the digest does not hold it.
         key = (digest, self.config.inputs[self.config.branches[name].source], *map(id, sequence[:3]))
         if memo is not None and digest is not None and key in memo:
             return memo[key]
@@ -318,6 +323,7 @@ def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Regis
     if type(module).auxiliary is not Stage.auxiliary and not hasattr(config, "aux_weight"):
         name = type(config).__name__
         raise SpecError(f"{path}: {component.id} has auxiliary losses; give {name} a field 'aux_weight'")
+    # a dial is turned by replacing `stage.config`; a module that keeps a copy elsewhere would not notice
     if getattr(module, "config", None) is not config:
         raise SpecError(f"{path}: {component.id} does not keep its config; call super().__init__(config)")
     return module
@@ -331,6 +337,7 @@ def only(inputs: Mapping[str, Any]) -> Any:
 
 def version(tensor: Tensor) -> int:
     """How often the tensor was written to; 0 where torch does not count."""
+    # inference tensors raise when asked
     return 0 if tensor.is_inference() else tensor._version
 
 
@@ -340,7 +347,9 @@ def hash_stages(stages: list[Stage[Any]], state: Mapping[str, Tensor]) -> str:
     for stage in stages:
         digest.update(f"{type(stage.config).__module__} {stage.config!r}".encode())
     for name, tensor in state.items():
+        # the same bytes mean something else in another shape or dtype
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        # as bytes, since numpy has no bfloat16; flattened, since a scalar tensor has no uint8 view
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
@@ -404,6 +413,7 @@ def add_auxiliary(
     losses: Losses, path: str, stage: Stage[Any], inputs: Any, output: Any, targets: Mapping[str, Targets] | None
 ) -> None:
     """Add a stage's own losses, weighted, if losses are wanted."""
+    # an empty mapping still asks for losses: those of a stage may need no labels
     if targets is not None and type(stage).auxiliary is not Stage.auxiliary:
         for name, loss in stage.auxiliary(inputs, output, targets).items():
             losses[join(path, name)] = loss * stage.config.aux_weight
@@ -426,10 +436,12 @@ def check_precision(batch: Batch, model: nn.Module) -> None:
     """Raise InputError for values of a precision that the model does not have: numpy's float64, most often."""
     for name, sequence in batch.items():
         values = sequence.values
+        # autocast converts by itself
         if torch.is_autocast_enabled(values.device.type):
             continue
         first = None
         for parameter in model.parameters():
+            # one match is enough: some stages may be kept in another precision
             if parameter.dtype == values.dtype:
                 break
             first = first or parameter.dtype
@@ -477,6 +489,7 @@ def _check_sequence(name: str, sequence: Sequence, stream: FrameStream | Feature
     if not values.is_floating_point():
         raise InputError(f"batch.{name}: dtype {values.dtype}; give floats (images as intensities in [0, 1])")
     clips_steps = tuple(values.shape[:2])
+    # bool exactly: `~mask` of an integer 1 is -2, which is true
     if tuple(sequence.mask.shape) != clips_steps or sequence.mask.dtype != torch.bool:
         found = f"mask is {tuple(sequence.mask.shape)} {sequence.mask.dtype}"
         raise InputError(f"batch.{name}: {found}; give {clips_steps} torch.bool, True where a step is real")

@@ -83,6 +83,7 @@ class PipelineConfig(ModelConfig):
         if self.input is not None and self.inputs:
             raise ConfigError("'input' and 'inputs' are both given", "write inputs alone", path="input")
         if self.input is not None:
+            # one spelling inside, so that both ways of writing it are equal; frozen, as all fields are by now
             object.__setattr__(self, "inputs", FrozenMapping({"clip": self.input}))
             object.__setattr__(self, "input", None)
         if not self.inputs:
@@ -158,6 +159,7 @@ class PipelineConfig(ModelConfig):
         return output
 
     def build(self, *, registry: Registry | None = None) -> Pipeline:
+        # here, because it imports torch
         from affectkit.model import Pipeline
 
         return Pipeline(self, registry=registry)
@@ -180,6 +182,7 @@ def check_sampling(
     if isinstance(sampling, Frames):
         for path, branch in branches.items():
             for i, motion in enumerate(branch.motion):
+                # modules have to work at T = 1, so nothing later would notice that there is no motion to see
                 if motion.context > 1:
                     fact = f"needs {motion.context} frames, and Frames sampling gives one"
                     raise ConfigError(fact, "sample Windows", path=f"{path}.motion[{i}]")
@@ -204,6 +207,7 @@ def check_outputs(heads: Iterable[str], maps: Mapping[str, ScoreMapConfig], give
         if config.source not in known:
             hint = did_you_mean(config.source, known, noun="heads and earlier maps")
             raise ConfigError(f"no scores {config.source!r}", hint, path=f"maps.{name}.source")
+        # only now, so that a map sees earlier ones alone: no cycles, and the order written is the order run
         known.append(name)
 
 
@@ -234,6 +238,7 @@ def trace_spotter(sampling: Events, inputs: Mapping[str, InputStream], names: Re
     path = "sampling.spotter"
     if not isinstance(stream, FrameStream):
         raise StreamError(f"input {source!r} is {stream}", "a spotter works on frames", path=path)
+    # the spotter sees the whole clip; named steps come into being with its events
     clip = with_changes(stream, steps=())
     component = component_id(path, sampling.spotter, names)
     stage_output(path, sampling.spotter.check_input, clip)
@@ -246,6 +251,7 @@ def trace_fusion(
     """Check that the streams share one clock, then thread them through the fusion."""
     first = next(iter(streams))
     for name, stream in streams.items():
+        # fps is not compared: the times themselves are, when the fusion runs
         for fact in ("steps", "stride"):
             one, other = getattr(streams[first], fact), getattr(stream, fact)
             if one != other:

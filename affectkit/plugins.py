@@ -28,6 +28,7 @@ State = Literal["ok", "failed", "disabled", "other-api"]
 _HOOKS = tuple(name for name in vars(PluginHooks) if name.startswith("affectkit_"))
 _GROUP = re.compile(rf"{PROJECT}\.v\d+")
 # Set while plugins are imported, so that one that asks for the registry then is told so, instead of recursing.
+# Not a plain global: another thread that asks meanwhile has to wait for the registry, not to fail.
 _discovering: ContextVar[bool] = ContextVar("affectkit_discovering", default=False)
 
 
@@ -73,6 +74,7 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
     """
     if entry_points is None:
         installed = importlib.metadata.entry_points()
+        # other versions' groups too, so that a plugin made for another API is reported and not just absent
         entry_points = [e for g in installed.groups if _GROUP.fullmatch(g) for e in installed.select(group=g)]
     disabled = {normalize(name) for name in os.environ.get("AFFECTKIT_DISABLE_PLUGINS", "").split(",") if name.strip()}
     strict = os.environ.get("AFFECTKIT_STRICT_PLUGINS", "") == "1"
@@ -81,6 +83,7 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
     with _guard():
         # By distribution too: entry points of two distributions may be equal in all else.
         unique = {(_distribution(e)[0], e.name, e.value, e.group): e for e in entry_points}
+        # sorted: of two plugins that claim one thing the second fails, and that has to be the same one everywhere
         for _, entry_point in sorted(unique.items()):
             plugin, failure = _load(entry_point, disabled, taken)
             plugins.append(plugin)
@@ -161,6 +164,7 @@ def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]
 
 
 def _collect(plugin: Any) -> tuple[tuple[ComponentSpec[Any], ...], tuple[PipelineSpec, ...]]:
+    # a manager of its own, so that calling a hook calls this plugin alone
     manager = pluggy.PluginManager(PROJECT)
     manager.add_hookspecs(PluginHooks)
     try:
@@ -180,9 +184,11 @@ def _collect(plugin: Any) -> tuple[tuple[ComponentSpec[Any], ...], tuple[Pipelin
 def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
     known = " and ".join(_HOOKS)
     implemented = {caller.name for caller in manager.get_hookcallers(plugin) or []}
+    # pluggy takes a hook that it knows nothing of without complaint: a typo would never be called
     for name in sorted(implemented.difference(_HOOKS)):
         raise PluginError(f"implements {name!r}, which is no hook; the hooks are {known}")
     for name in _HOOKS:
+        # pluggy passes over a function without the marker
         if name not in implemented and callable(getattr(plugin, name, None)):
             raise PluginError(f"defines {name!r} without a mark; put @affectkit.hookimpl above it")
     if not implemented:
@@ -192,6 +198,7 @@ def _check_hooks(manager: pluggy.PluginManager, plugin: Any) -> None:
 def _records(caller: pluggy.HookCaller, expected: type[Any], example: str) -> tuple[Any, ...]:
     records: list[Any] = []
     hook, results = caller.name, _called(caller)
+    # pluggy drops results that are None, as of a hook that builds a list and forgets to return it
     if caller.get_hookimpls() and not results:
         raise PluginError(f"{hook} returned None; yield one {example} after another")
     for result in results:
@@ -200,6 +207,7 @@ def _records(caller: pluggy.HookCaller, expected: type[Any], example: str) -> tu
         iterator = iter(result)
         while True:
             try:
+                # the body of a hook that yields runs here, not in the call above
                 record = next(iterator)
             except StopIteration:
                 break
@@ -234,6 +242,7 @@ def claim(
     Raises:
         SpecError: a config class has two specs, or an id stands for two components or two presets.
     """
+    # copies, written back only when all is well: a plugin that fails half-way has claimed nothing
     configs, names = dict(taken.configs), dict(taken.names)
     for spec in components:
         if spec.config in configs:

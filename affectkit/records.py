@@ -48,6 +48,7 @@ class Event:
     track: int | None = None
 
     def __post_init__(self) -> None:
+        # equal is fine: an event may last one frame; a NaN on either side is refused
         if not self.onset <= self.offset:
             raise InputError(f"event: offset {self.offset!r} s is before onset {self.onset!r} s; swap or drop them")
 
@@ -188,4 +189,5 @@ class Index:
     @property
     def subjects(self) -> tuple[str, ...]:
         """Distinct subjects, sorted: the groups of leave-one-subject-out."""
+        # a set of text is ordered anew in every process, and the folds would be with it
         return tuple(sorted({sample.subject for sample in self.samples}))

@@ -98,6 +98,7 @@ class Registry:
         """
         if kind is not None and kind not in KIND_NAMES:
             raise RegistryError(f"no kind {kind!r}; {did_you_mean(kind, KIND_NAMES, noun='kinds')}")
+        # stages in the order in which a pipeline runs them, then the other kinds; not by alphabet
         order = list(KIND_NAMES)
         chosen = [item for item in self._components if kind is None or item.spec.kind == kind]
         return tuple(sorted(chosen, key=lambda item: (order.index(item.spec.kind), item.id)))
@@ -154,6 +155,7 @@ class Registry:
             SpecError: two of `specs` have one name or one config class.
         """
         provider = normalize(provider)
+        # against each other only: what the registry has already is replaced, not refused
         claim(provider, specs, (), Taken())
         kept = [self._without(plugin, specs, provider) for plugin in self._plugins]
         report = PluginReport(
@@ -186,6 +188,7 @@ class Registry:
         rows += [f"{'pipeline':<18} {item.id:<38} {item.spec.summary}" for item in self.presets()]
         return "\n".join(rows) or "no components"
 
+    # a model that is deep-copied holds its registry; that never changes, so both may have the same one
     def __deepcopy__(self, memo: object) -> Registry:
         return self
 
@@ -206,6 +209,7 @@ class Registry:
         provider, _, bare = name.rpartition("/")
         provider = normalize(provider) if provider else ""
         matches = [item for item in pool if item.spec.name == bare and provider in ("", item.provider)]
+        # only now: a component that has the name today wins over one that had it before
         if not matches:
             matches = [item for item in pool if bare in item.spec.renamed_from and provider in ("", item.provider)]
             if len(matches) == 1:
@@ -228,6 +232,7 @@ class Registry:
                 return f"{provider} is {report.error}"
         if provider == LOCAL:
             return "it was made in a session or notebook; pass registry=default_registry().with_components(...)"
+        # the name may come from a stranger's file, and the message is a command to paste: no spaces, no options
         if NAME.fullmatch(provider) and provider not in installed:
             return f"run pip install {provider}"
         bare = name.rpartition("/")[2]
@@ -263,5 +268,6 @@ def default_registry() -> Registry:
     """
     if is_discovering():
         raise PluginError("registry: used while plugins are being imported; move the call into a function")
+    # `cache` alone lets two threads that come at once both load the plugins
     with _lock:
         return _discovered()

@@ -46,6 +46,8 @@ class Sequence(NamedTuple):
         if mask is None:
             mask = torch.ones(batch, steps, dtype=torch.bool, device=values.device)
         if times is None:
+            # float64: after two and a half hours of video, float32 seconds are 1 ms apart
+            # a view will do for all clips, since no stage writes to its input
             times = (torch.arange(steps, dtype=torch.float64, device=values.device) / fps).expand(batch, steps)
         for name, tensor in (("mask", mask), ("times", times)):
             if tensor.shape != (batch, steps):
@@ -54,6 +56,7 @@ class Sequence(NamedTuple):
 
     def with_values(self, values: Tensor) -> Sequence:
         """The same mask and times with other values of the same B and T."""
+        # without extras: they are for the stage that made them
         return Sequence(values, self.mask, self.times)
 
     def to(self, device: torch.device | str) -> Sequence:
@@ -110,6 +113,7 @@ def masked_mean(values: Tensor, mask: Tensor, dim: int | None = None) -> Tensor:
     """
     values = values.to(torch.promote_types(values.dtype, torch.float32))
     mask = mask.expand_as(values)
+    # not `values * mask`: NaN * 0 is NaN
     kept = torch.where(mask, values, torch.zeros_like(values))
     if dim is None:
         return kept.sum() / mask.sum().clamp(min=1)

@@ -89,6 +89,7 @@ class Requirement:
 
     def check(self, component: str) -> None:
         """Raise MissingDependencyError, with the cause chained, unless the package is installed."""
+        # the top package only: find_spec of a dotted name imports the parents, or raises where there are none
         if importlib.util.find_spec(self.module.partition(".")[0]) is None:
             cause = ModuleNotFoundError(f"No module named {self.module!r}")
             raise MissingDependencyError(
@@ -137,6 +138,7 @@ class Weights:
         for name in ("license", "training_data_terms"):
             if not getattr(self, name).strip():
                 raise SpecError(f"{where}: {name} is empty; say what is known, or 'unknown'")
+        # a dict would leave the record unhashable, and open to later changes
         object.__setattr__(self, "metrics", FrozenMapping(self.metrics))
 
     @property
@@ -194,6 +196,7 @@ class ComponentSpec(_Record, Generic[C]):
             raise SpecError(f"{where}: factory {self.factory!r} can't be called; give a function, a class or lazy(...)")
         if not self.summary.strip() or "\n" in self.summary:
             raise SpecError(f"{where}: summary {self.summary!r}; write one line")
+        # not isinstance: a derived config class is another component
         if self.example is not None and type(self.example) is not self.config:
             raise SpecError(f"{where}: example is {type(self.example).__name__}; give a {self.config.__name__}")
         if self.example is None and (missing := required_fields(self.config)):
@@ -212,6 +215,7 @@ class ComponentSpec(_Record, Generic[C]):
             name = declared.__name__ if isinstance(declared, type) else repr(declared)
             raise SpecError(f"{where}: config {name} is not a {self.config_base.__name__}; derive it from that")
         params = getattr(self.config, "__dataclass_params__", None)
+        # vars(): an undecorated subclass inherits the mark, while its new fields are no fields
         if "__dataclass_params__" not in vars(self.config) or params is None or not params.frozen:
             raise SpecError(
                 f"{where}: config {self.config.__name__} is no frozen dataclass; "
@@ -222,11 +226,14 @@ class ComponentSpec(_Record, Generic[C]):
                 raise SpecError(f"{where}: field {item.name!r} is not keyword-only; add kw_only=True to the decorator")
             if item.name in ("use", "kind"):
                 raise SpecError(f"{where}: field {item.name!r} is a word of pipeline files; give it another name")
+        # an override that forgets super() would switch off every check of the fields
         if self.config.__post_init__ is not ComponentConfig.__post_init__:
             name = self.config.__name__
             raise SpecError(f"{where}: {name} overrides __post_init__; write its rules in validate(self)")
+        # else the first to know would be the user who makes the config, by a bare TypeError
         if missing := sorted(getattr(self.config, "__abstractmethods__", ())):
             raise SpecError(f"{where}: config {self.config.__name__} has no {missing[0]!r}; define it")
+        # for its errors: annotations are checked when the plugin loads, not when someone first uses the config
         field_types(self.config)
 
     def example_config(self) -> C:

@@ -40,6 +40,7 @@ class PipelineStream(Stream):
         self.model, self.batch = model, batch
         self.states: dict[str, State] = {path: stage.initial_state(batch) for path, stage in model.stages().items()}
 
+    # the states would keep the graph of every step so far, until memory runs out
     @torch.no_grad()
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
         return self.run(batch)[0]
@@ -84,6 +85,7 @@ class EnsembleStream(Stream):
     def __init__(self, model: Ensemble, batch: int) -> None:
         self.model = model
         self.members = {name: open_stream(model.members[name], batch) for name in model.members}
+        # late fusions of scores have no state: each step is joined alone
         self.state = model.fusion.initial_state(batch) if model.config.level == "features" else None
         self.states: dict[str, State] = {f"maps.{name}": model.maps[name].initial_state(batch) for name in model.maps}
 
@@ -134,6 +136,7 @@ def check_streamable(model: Model) -> None:
         if not stage.can_stream:
             component = model.registry.id_of(type(stage.config))
             raise InputError(f"{path}: {component} can't stream; use a causal stage there")
+    # what members score reaches the caller only through a fusion, which has a step of its own
     for path, output in ((step.path, step.output) for step in model.traced if not step.path.startswith("members.")):
         if isinstance(output, PredictionStream) and output.resolution == "clip":
             raise InputError(f"{path}: scores a whole clip; give it resolution='frame' to stream")

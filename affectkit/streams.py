@@ -49,6 +49,8 @@ class FrameStream:
     steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # not a `Config`, whose module imports this one: streams check themselves
+        # a list becomes a tuple, since streams are hashed; plain setattr is refused in a frozen dataclass
         object.__setattr__(self, "channels", _names(self.channels, "channels"))
         object.__setattr__(self, "steps", _names(self.steps, "steps"))
         if not self.channels:
@@ -121,8 +123,10 @@ class PredictionStream:
         if self.resolution not in RESOLUTIONS:
             fact = f"unknown resolution {self.resolution!r}"
             raise ConfigError(fact, f"resolutions: {listed(RESOLUTIONS)}", path="resolution")
+        # a softmax over one class is 1 whatever the network says
         if self.problem == "multiclass" and len(self.targets) < 2:
             raise ConfigError(f"one target {self.targets[0]!r}", "multiclass needs two or more", path="targets")
+        # `not a < b`, here and below: unlike `a >= b` it is also true of NaN
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise ConfigError(f"bounds {self.bounds!r} are empty", "write (lowest, highest)", path="bounds")
 
@@ -143,6 +147,7 @@ def with_changes(stream: S, **changes: object) -> S:
 def require_channels(stream: FrameStream, *accepted: Items[str]) -> None:
     """Raise StreamError unless the channels are, in order, one of the `accepted` tuples."""
     if stream.channels not in {tuple(names) for names in accepted}:
+        # no path, here and below: a component does not know where it stands; `stage_output` adds it
         raise StreamError(f"channels {stream.channels!r} are not accepted", f"accepts {listed(map(tuple, accepted))}")
 
 
@@ -164,6 +169,7 @@ def require_size(stream: FrameStream, *, at_least: int, multiple_of: int = 1) ->
         if value < at_least:
             raise StreamError(f"{side} {value} is too small", f"give frames of at least {at_least} pixels")
         if value % multiple_of:
+            # division rounded up, without floats
             padded = -(-value // multiple_of) * multiple_of
             raise StreamError(f"{side} {value} is no multiple of {multiple_of}", f"the next size that fits is {padded}")
 
@@ -178,6 +184,7 @@ def _names(names: Items[str], path: str) -> tuple[str, ...]:
 
 
 def _positive(value: int, path: str) -> None:
+    # True is an int to Python
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ConfigError(f"{value!r} is not a positive whole number", "write 1 or more", path=path)
 
@@ -187,4 +194,5 @@ def _rate(fps: float | None) -> float | None:
         return None
     if isinstance(fps, bool) or not isinstance(fps, int | float) or not 0 < fps < float("inf"):
         raise ConfigError(f"{fps!r} is not a frame rate", "write frames per second, or leave it out", path="fps")
+    # 25 equals 25.0, but is written differently, which would change the hash of what is saved
     return float(fps)

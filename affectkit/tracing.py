@@ -20,6 +20,7 @@ class TraceStep:
     path: str
     component: str
     inputs: Mapping[str, Stream]
+    # None for a spotter: events are no stream
     output: Stream | None
     note: str = ""
 
@@ -61,4 +62,5 @@ def stage_output(path: str, output: Callable[[A], R], stream: A) -> R:
     try:
         return output(stream)
     except ConfigError as error:
+        # the cause would be the same error without its path
         raise error.at(path) from None

@@ -23,6 +23,7 @@ from affectkit.errors import WeightsError
 from affectkit.specs import Weights
 
 _CHUNK = 1 << 20
+# No dot in front: neither hidden files nor a way up.
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 Progress = Callable[[int, int], None]
 
@@ -69,14 +70,17 @@ def fetch_weights(weights: Weights, provider: str, *, progress: Progress | None 
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path) as (file, temporary):
         try:
+            # seconds of silence, not of the whole download
             with urllib.request.urlopen(weights.url, timeout=60) as response:
                 done = _copy(response, file, weights.size, progress)
+        # a malformed or cut answer is an HTTPException, and that is no OSError
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise WeightsError(
                 f"{weights.url}: download failed ({reason}); "
                 f"put the file into a folder and name that in AFFECTKIT_WEIGHTS"
             ) from error
+        # flushes what is hashed next; and Windows renames no open file
         file.close()
         if done != weights.size:
             raise WeightsError(f"{weights.url}: got {done} of {weights.size} bytes; try again")
@@ -111,6 +115,7 @@ def cache_folder() -> Path:
         return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "affectkit"
     if sys.platform == "darwin":
         return Path.home() / "Library" / "Caches" / "affectkit"
+    # `or`: the XDG standard counts an empty variable as unset
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "affectkit"
 
 
@@ -127,6 +132,7 @@ def _search(folder: Path, name: str, weights: Weights) -> Path | None:
 
 def _cache_path(weights: Weights, provider: str, name: str) -> Path:
     _safe(provider, "provider")
+    # by hash, so that two versions of a plugin can keep their weights side by side
     return cache_folder() / "weights" / provider / f"{weights.sha256[:12]}-{name}"
 
 
@@ -170,6 +176,7 @@ def _copy(source: IO[bytes], target: IO[bytes], size: int, progress: Progress | 
         done += len(chunk)
         if progress is not None:
             progress(done, size)
+        # no server may fill the disk
         if done > size:
             break
     return done
