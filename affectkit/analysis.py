@@ -16,10 +16,11 @@ import torch
 
 from affectkit.artifact import from_pretrained
 from affectkit.configs import Events, FaceDetectorConfig, Frames, ModelConfig, Windows
-from affectkit.errors import ConfigError, InputError, UntrainedWarning, listed
+from affectkit.devices import check_device
+from affectkit.errors import ConfigError, InputError, UntrainedWarning
 from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.files import read_config
-from affectkit.lookup import find_preset, is_config_file
+from affectkit.lookup import errors_in_file, find_preset, is_config_file
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.results.rows import BASE_COLUMNS, Results, Row, RowWriter, check_out
@@ -37,6 +38,7 @@ def analyze(
     *,
     faces: FaceDetectorConfig | str | None = None,
     out: str | Path | None = None,
+    overwrite: bool = False,
     device: str | None = None,
     precision: Precision = "float32",
     batch_size: int = 16,
@@ -50,12 +52,13 @@ def analyze(
     overlap, a frame's decoded predictions are averaged; what is scored per clip holds for each of its frames.
 
     Arguments:
-        video: path of the video file.
+        video: path of the video file; a picture counts as a video of one frame.
         pipeline: a built model; a config; a path of a `.toml` or `.json` file or of a saved model; a preset's name; or
             a hub id. A config or preset without weights is built with random ones, and an UntrainedWarning says so.
         faces: the face detector, or its name; None for the pipeline's own, or else `whole-frame`.
         out: a `.csv` file for the rows, written while the video is read; memory is then constant. Until it is whole it
-            is called `<out>.part`, which stays, and is valid, if something stops the run.
+            is called `<out>.part`, which stays, and is valid, if something stops the run after the first row.
+        overwrite: whether `out` may replace a file that is there.
         device: `cpu`, `cuda`, `cuda:1`; None for where a built model is, and otherwise the CPU. A built model
             is moved there.
         precision: `bfloat16` runs the model under autocast.
@@ -65,25 +68,31 @@ def analyze(
         progress: called with the frames done and their number, None where the container does not say.
 
     Raises:
-        InputError: the video, the disk or folder of `out`, or what the pipeline takes does not allow it.
+        InputError: the video, `out`, its folder or disk, or what the pipeline takes does not allow it.
         ConfigError: `device`, `precision`, `batch_size` or `seed` is wrong; or the pipeline is.
         RegistryError, ArtifactError, WeightsError: the pipeline or detector can't be had.
     """
     names = registry if registry is not None else default_registry()
     _check_options(precision, batch_size, seed)
     if out is not None:
-        check_out(out)
+        check_out(out, overwrite=overwrite)
     info = probe(video)
     device = check_device(device) if device is not None else None
     model = resolve_model(pipeline, device=device, seed=seed, registry=names)
-    detector = build_detector(_detector_config(faces, model.config, names), names)
+    detector_config = _detector_config(faces, model.config, names)
+    detector = build_detector(detector_config, names)
     streams = video_streams(model.config.input_streams())
     sampling = _sampling(model.config)
     scorer = Scorer(model, streams, device or _device_of(model), precision)
     frames = _reported(read_frames(video), info.frames, progress)
     rows = score_faces(find_faces(frames, detector, model.config.tracking), scorer, sampling, batch_size)
     columns = (*BASE_COLUMNS, *scorer.columns)
-    return Results(columns, rows=tuple(rows)) if out is None else _write(rows, out, columns)
+    if out is None:
+        results = Results(columns, rows=tuple(rows))
+    else:
+        results = _write(rows, RowWriter(out, columns, overwrite=overwrite))
+    results.detector = names.of_config(type(detector_config)).id
+    return results
 
 
 def resolve_model(
@@ -95,23 +104,13 @@ def resolve_model(
     if isinstance(pipeline, ModelConfig):
         return _untrained(pipeline, device, seed, registry)
     if is_config_file(pipeline):
-        return _untrained(read_config(pipeline, registry=registry), device, seed, registry)
+        config = read_config(pipeline, registry=registry)
+        with errors_in_file(pipeline):
+            return _untrained(config, device, seed, registry)
     preset = find_preset(pipeline, registry)
     if preset is not None and preset.spec.weights is None:
         return _untrained(preset.spec.make(), device, seed, registry)
     return from_pretrained(pipeline, device=device or "cpu", registry=registry)
-
-
-def check_device(device: str) -> str:
-    """`device`, if there is such a one. Not `mps`: it has no float64, which times need.
-
-    Raises:
-        ConfigError: there is not; lists what there is.
-    """
-    known = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    if device not in known and f"{device}:0" not in known:
-        raise ConfigError(f"no device {device!r}", f"devices: {listed(known)}", path="device")
-    return device
 
 
 def _untrained(config: ModelConfig, device: str | None, seed: int, registry: Registry) -> Model:
@@ -163,13 +162,15 @@ def _reported(frames: Iterator[VideoFrame], total: int | None, progress: Progres
             progress(count, total)
 
 
-def _write(rows: Iterator[Row], out: str | Path, columns: tuple[str, ...]) -> Results:
-    writer = RowWriter(out, columns)
+def _write(rows: Iterator[Row], writer: RowWriter) -> Results:
     try:
         for row in rows:
             writer.write(row)
         return writer.finish()
     except BaseException as error:
+        if not writer.count:
+            writer.discard()
+            raise
         writer.close()
         error.add_note(f"{writer.count} rows were written before that; they are in {writer.part}")
         raise

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
 from affectkit.files import config_from_data, parse_text, read_config
 from affectkit.registry import Preset, Registry
+from affectkit.tracing import Trace
 
 ENDINGS = (".toml", ".json")
 # What a saved model calls its config.
@@ -67,13 +71,57 @@ def find_config(name: str | Path, registry: Registry) -> tuple[ModelConfig, str]
     """
     if is_path(name) and Path(name).is_dir():
         data = read_saved_config(name)
-        try:
+        with errors_in_saved_model(name, data):
             return config_from_data(data["config"], registry=registry), "saved model"
-        except ConfigError as error:
-            raise ArtifactError(f"{Path(name) / CONFIG_FILE}: {error}") from error
     if is_path(name):
         return read_config(name, registry=registry), "file"
     return registry.preset(str(name)).spec.make(), "preset"
+
+
+def find_trace(name: str | Path, registry: Registry) -> tuple[ModelConfig, str, Trace]:
+    """As `find_config`, and its trace; what is wrong is said with the file that it stands in.
+
+    Raises:
+        ConfigError, ArtifactError, RegistryError: as `find_config`, or the stages do not fit.
+    """
+    config, kind = find_config(name, registry)
+    if kind == "saved model":
+        with errors_in_saved_model(name, read_saved_config(name)):
+            return config, kind, config.trace(registry=registry)
+    if kind == "file":
+        with errors_in_file(name):
+            return config, kind, config.trace(registry=registry)
+    return config, kind, config.trace(registry=registry)
+
+
+@contextmanager
+def errors_in_file(path: str | Path) -> Iterator[None]:
+    """Errors of a config that was read from `path` begin with it."""
+    try:
+        yield
+    except ConfigError as error:
+        where = f"{path}: {error.path}" if error.path else str(path)
+        raise type(error)(error.fact, error.suggestion, path=where) from None
+    except RegistryError as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+@contextmanager
+def errors_in_saved_model(folder: str | Path, data: Mapping[str, Any]) -> Iterator[None]:
+    """Errors of a saved config begin with its file, and say what it was saved with; `data` is `pipeline.json`."""
+    path = Path(folder) / CONFIG_FILE
+    try:
+        yield
+    except ConfigError as error:
+        raise ArtifactError(f"{path}: {error}{saved_with(data)}") from error
+    except RegistryError as error:
+        raise type(error)(f"{path}: {error}{saved_with(data)}") from None
+
+
+def saved_with(data: Mapping[str, Any]) -> str:
+    """`; saved with a==1.0, b==2.0`, from `pipeline.json` of a saved model; empty where it does not say."""
+    saved = [f"{item['distribution']}=={item['version']}" for item in data.get("requires", ()) if item.get("version")]
+    return f"; saved with {', '.join(saved)}" if saved else ""
 
 
 def find_preset(name: str | Path, registry: Registry) -> Preset | None:

@@ -24,7 +24,7 @@ def main(video: Path) -> None:
     with warnings.catch_warnings():
         # `starter` has no trained weights. With a model of your own: analyze(video, "path/of/the/saved/model")
         warnings.simplefilter("ignore", UntrainedWarning)
-        results = analyze(video, "starter", out="rows.csv")
+        results = analyze(video, "starter", out="rows.csv", overwrite=True)
 
     print(f"{len(results)} rows in {results.path}; columns: {', '.join(results.columns)}")
     # Rows are read from the file as they are asked for.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 import torch
 
 import affectkit
-from affectkit.analysis import analyze, check_device, resolve_model
+from affectkit.analysis import analyze, resolve_model
 from affectkit.artifact import save
 from affectkit.configs import Events, Frames, SpotterConfig, Tracking, Windows
 from affectkit.errors import ConfigError, InputError, SpecError, UntrainedWarning
@@ -22,6 +24,7 @@ from affectkit.presets import starter
 from affectkit.results.rows import Results, read_results
 from affectkit.specs import FaceDetectorSpec
 from affectkit.streams import FeatureStream, FrameStream
+from affectkit.temporal.transformer import TransformerConfig
 from tests.brightness import (
     AsIsConfig,
     BrightFacesConfig,
@@ -31,7 +34,7 @@ from tests.brightness import (
     pipeline,
     registry,
 )
-from tests.clips import container_times, write_levels
+from tests.clips import container_times, gray_frames, write_levels
 from tests.test_results import FullDisk
 
 LEVELS = [20, 60, 100, 140, 180, 220]
@@ -193,6 +196,47 @@ def test_an_error_leaves_a_valid_part_and_names_it(tmp_path: Path) -> None:
     assert [row.frame for row in read_results(f"{out}.part")] == [0, 1, 2]
 
 
+def test_an_error_before_the_first_row_leaves_nothing(tmp_path: Path) -> None:
+    clip = write_levels(tmp_path / "clip.mp4", [250, 110])
+    out = tmp_path / "rows.csv"
+    with pytest.raises(InputError) as caught:
+        run(clip, pipeline(Frames()), out=out, faces=BrightFacesConfig(two=200), batch_size=1)
+    assert not hasattr(caught.value, "__notes__")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_rows_are_replaced_if_asked_for(tmp_path: Path, clip: Path) -> None:
+    out = tmp_path / "rows.csv"
+    run(clip, pipeline(), out=out)
+    assert refusal(clip, pipeline(), out=out) == (
+        f"{out}: already there; add --overwrite (in Python overwrite=True), or name another file"
+    )
+    other = write_levels(tmp_path / "other.mp4", LEVELS[:2])
+    assert len(run(other, pipeline(), out=out, overwrite=True)) == 2
+    assert len(read_results(out)) == 2
+
+
+def test_results_know_their_detector(tmp_path: Path, clip: Path) -> None:
+    assert run(clip, pipeline()).detector == "affectkit/whole-frame"
+    results = run(clip, pipeline(), faces="bright-faces", out=tmp_path / "rows.csv")
+    assert results.detector == "local/bright-faces"
+    assert read_results(tmp_path / "rows.csv").detector == ""
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
+def test_a_picture_is_a_video_of_one_frame(tmp_path: Path, name: str) -> None:
+    cv2.imwrite(str(tmp_path / name), gray_frames([100])[0])
+    (row,) = run(tmp_path / name, pipeline())
+    assert (row.frame, row.pts, row.width, row.height) == (0, 0.0, 48.0, 32.0)
+    assert row.predictions["face.brightness"] * 255 == pytest.approx(100, abs=3)
+
+
+@pytest.mark.parametrize("name", ["single_face.jpg", "multi_face.jpg"])
+def test_real_photos(shared: Path, name: str) -> None:
+    (row,) = run(shared / "media" / name, pipeline())
+    assert (row.frame, row.status) == (0, "ok")
+
+
 def test_a_full_disk_leaves_a_valid_part_and_names_it(
     tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +323,18 @@ def test_a_file(clip: Path, tmp_path: Path, name: str) -> None:
     write_config(starter(), tmp_path / name)
     with pytest.warns(UntrainedWarning):
         assert len(analyze(clip, tmp_path / name)) == 6
+
+
+def test_what_does_not_fit_in_a_file_names_it(clip: Path, tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.toml"
+    bad = replace(starter(), temporal=TransformerConfig(heads=3))
+    write_config(bad, path)
+    with pytest.raises(ConfigError) as here:
+        bad.trace()
+    with pytest.raises(ConfigError) as caught:
+        analyze(clip, path)
+    assert str(caught.value) == f"{path}: {here.value}"
+    assert str(here.value).startswith("temporal: ")
 
 
 def test_a_saved_model(clip: Path, tmp_path: Path) -> None:
@@ -416,9 +472,11 @@ def test_a_video_that_is_not_there(tmp_path: Path) -> None:
     [
         ("rows.parquet", "ending '.parquet'; write rows to a .csv file"),
         ("missing/rows.csv", "no folder '{folder}/missing'; create it"),
+        ("taken.csv", "already there; add --overwrite (in Python overwrite=True), or name another file"),
     ],
 )
 def test_where_rows_can_not_go(clip: Path, tmp_path: Path, name: str, fact: str) -> None:
+    (tmp_path / "taken.csv").touch()
     out = tmp_path / name
     assert refusal(clip, pipeline(), out=out) == f"{out}: {fact.format(folder=tmp_path)}"
 
@@ -437,13 +495,7 @@ def test_nothing_is_decoded_before_the_folder_is_checked(
 def test_an_unknown_device(clip: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         run(clip, pipeline(), device="tpu")
-    known = ", ".join(repr(name) for name in devices())
-    assert str(caught.value) == f"device: no device 'tpu'; devices: {known}"
-    assert [check_device(name) for name in devices()] == devices()
-
-
-def devices() -> list[str]:
-    return ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    assert str(caught.value).startswith("device: no device 'tpu'; devices: 'cpu'")
 
 
 @pytest.mark.parametrize(

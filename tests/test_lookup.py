@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from affectkit.artifact import save
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
-from affectkit.files import write_config
+from affectkit.files import config_to_data, write_config
 from affectkit.lookup import (
+    errors_in_file,
     find_config,
     find_preset,
+    find_trace,
     is_path,
     is_saved_model,
     read_saved_config,
 )
 from affectkit.presets import starter
 from affectkit.registry import default_registry
+from affectkit.temporal.transformer import TransformerConfig
 
 
 def test_a_file(tmp_path: Path) -> None:
@@ -85,3 +89,51 @@ def test_a_config_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError) as caught:
         find_config(tmp_path, default_registry())
     assert str(caught.value) == f"{path}: kind: unknown kind 'sculpture'; kinds: 'pipeline', 'ensemble'"
+
+
+def test_what_does_not_fit_names_the_file(tmp_path: Path) -> None:
+    bad = replace(starter(), temporal=TransformerConfig(heads=3))
+    with pytest.raises(ConfigError) as plain:
+        bad.trace()
+    assert str(plain.value).startswith("temporal: ")
+    path = tmp_path / "bad.toml"
+    write_config(bad, path)
+    with pytest.raises(ConfigError) as caught:
+        find_trace(path, default_registry())
+    assert str(caught.value) == f"{path}: {plain.value}"
+    assert type(caught.value) is type(plain.value)
+
+
+def test_what_does_not_fit_names_the_saved_model_and_its_plugins(tmp_path: Path) -> None:
+    bad = replace(starter(), temporal=TransformerConfig(heads=3))
+    with pytest.raises(ConfigError) as plain:
+        bad.trace()
+    path = tmp_path / "pipeline.json"
+    requires = [{"distribution": "affectkit", "version": "0.0.1"}, {"distribution": "unknown", "version": ""}]
+    path.write_text(json.dumps({"config": config_to_data(bad), "requires": requires}))
+    with pytest.raises(ArtifactError) as caught:
+        find_trace(tmp_path, default_registry())
+    assert str(caught.value) == f"{path}: {plain.value}; saved with affectkit==0.0.1"
+    text = path.read_text().replace("affectkit/transformer", "acme/transformer")
+    path.write_text(text)
+    with pytest.raises(RegistryError) as missing:
+        find_trace(tmp_path, default_registry())
+    assert str(missing.value) == (
+        f"{path}: temporal.use: no temporal encoder 'acme/transformer'; run pip install acme; "
+        "saved with affectkit==0.0.1"
+    )
+
+
+def test_the_trace_of_what_fits() -> None:
+    config, kind, trace = find_trace("starter", default_registry())
+    assert (config, kind) == (starter(), "preset")
+    assert trace["temporal"] == starter().trace()["temporal"]
+
+
+def test_errors_in_a_file() -> None:
+    with pytest.raises(RegistryError) as caught, errors_in_file("a.toml"):
+        raise RegistryError("no such thing")
+    assert str(caught.value) == "a.toml: no such thing"
+    with pytest.raises(ConfigError) as pathless, errors_in_file("a.toml"):
+        raise ConfigError("is empty", "write something")
+    assert str(pathless.value) == "a.toml: is empty; write something"

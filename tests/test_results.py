@@ -152,14 +152,33 @@ def test_html_is_escaped() -> None:
         ("rows", "{path}: ending ''; write rows to a .csv file"),
         ("folder.csv", "{path}: is a folder; name a file in it"),
         ("none/rows.csv", "{path}: no folder '{folder}/none'; create it"),
+        ("taken.csv", "{path}: already there; add --overwrite (in Python overwrite=True), or name another file"),
     ],
 )
 def test_where_rows_can_not_go(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "taken.csv").touch()
     path = tmp_path / name
     with pytest.raises(InputError) as caught:
         check_out(path)
     assert str(caught.value) == text.format(path=path, folder=tmp_path)
+
+
+def test_what_is_there_is_replaced_if_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.touch()
+    assert check_out(path, overwrite=True) == path
+    writer = RowWriter(path, COLUMNS, overwrite=True)
+    writer.write(ROWS[0])
+    assert path.read_text() == ""
+    assert list(writer.finish()) == ROWS[:1]
+
+
+def test_a_table_can_be_discarded(tmp_path: Path) -> None:
+    writer = RowWriter(tmp_path / "rows.csv", COLUMNS)
+    writer.write(ROWS[0])
+    writer.discard()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_can_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import affectkit.testing
-from affectkit import FrameStream, Requirement, lazy
+from affectkit import FrameStream, Requirement, Sequence, lazy
 from affectkit.configs import ComponentConfig
 from affectkit.errors import ConfigError, RegistryError, WeightsError, compose
 from affectkit.specs import KIND_NAMES, ComponentSpec
@@ -165,6 +165,24 @@ def test_checks_leave_random_numbers_and_modules_alone() -> None:
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.is_grad_enabled()
     assert torch.get_default_dtype() == torch.float32
+
+
+def test_checks_run_on_one_thread_and_give_the_others_back() -> None:
+    seen: list[int] = []
+
+    class Watching(PlainTemporal):
+        def forward(self, inputs: Sequence) -> Sequence:
+            seen.append(torch.get_num_threads())
+            return super().forward(inputs)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        run_checks(specs=[spec("temporal", Watching)])
+        assert set(seen) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_hidden_package_is_back_afterwards() -> None:

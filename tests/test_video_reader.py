@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import struct
 from pathlib import Path
 
 import av
@@ -88,6 +89,26 @@ def test_rotation_agrees_with_opencv(tmp_path: Path, rotation: int) -> None:
     assert np.abs(frame.image.astype(int) - other[..., ::-1]).mean() < 8
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_of_a_photo_is_applied(tmp_path: Path, orientation: int) -> None:
+    path = tmp_path / "photo.jpg"
+    # Tag 0x112 of the first directory, in a little-endian TIFF header.
+    tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
+    jpeg = cv2.imencode(".jpg", corner_picture()[..., ::-1])[1].tobytes()
+    path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff + jpeg[2:])
+    (frame,) = read_frames(path)
+    other = cv2.imread(str(path))
+    assert other is not None
+    assert (frame.index, frame.pts, frame.image.shape) == (0, 0.0, other.shape)
+    assert np.abs(frame.image.astype(int) - other[..., ::-1]).mean() < 8
+
+
+@pytest.mark.parametrize("name", ["single_face.jpg", "multi_face.jpg"])
+def test_a_photo_with_what_pyav_does_not_know(shared: Path, name: str) -> None:
+    (frame,) = read_frames(shared / "media" / name)
+    assert frame.pts == 0.0
+
+
 def test_a_turn_that_is_no_quarter(tmp_path: Path) -> None:
     path = encode(tmp_path / "slanted.mp4", corner_picture()[None], rotation=45)
     with pytest.raises(InputError) as caught:
@@ -149,6 +170,18 @@ def test_time_that_runs_backwards(tmp_path: Path) -> None:
     assert message(twice) == (
         f"{twice}: frame 3 is at 0.000 s, the one before it at 0.080 s; time runs backwards there: "
         "cut the file at that frame"
+    )
+
+
+def test_time_that_runs_backwards_in_avi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from affectkit.video import reader
+
+    path = encode(tmp_path / "clip.avi", gray_frames([10, 20, 30]))
+    decoded = reader._decoded
+    monkeypatch.setattr(reader, "_decoded", lambda *args: reversed(list(decoded(*args))))
+    assert message(path) == (
+        f"{path}: frame 1 is at 0.080 s, the one before it at 0.120 s; time runs backwards there: "
+        "re-encode it, for example to mp4"
     )
 
 

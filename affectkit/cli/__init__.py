@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from affectkit.cli import analyze, check, components, demo, describe, plugins
+from affectkit.cli.interrupts import one_interrupt
 from affectkit.cli.output import Output
+from affectkit.cli.parser import Parser
 from affectkit.errors import AffectkitError, PluginWarning, RenamedWarning, UntrainedWarning
 
 COMMANDS = (demo, analyze, plugins, components, describe, check)
@@ -36,28 +38,34 @@ def main(argv: Items[str] | None = None) -> int:
         # As Python's stderr: a terminal or file of another encoding gets an escape in place of a traceback.
         sys.stdout.reconfigure(errors="backslashreplace")
     output = Output(as_json=args.json)
-    with _warnings_as_lines():
-        try:
+    with one_interrupt():
+        return _run(args, output)
+
+
+def _run(args: argparse.Namespace, output: Output) -> int:
+    try:
+        with _warnings_as_lines():
             code: int = args.run(args, output)
             sys.stdout.flush()
-        except AffectkitError as error:
-            if args.traceback:
-                raise
-            _report(f"error: {error}", error)
-            return 1
-        except BrokenPipeError:
-            # Whoever read the output has gone, as `head` does; what is still buffered must not fail again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 1
-        except KeyboardInterrupt as stop:
-            _report("stopped", stop)
-            return 130
-        return code
+            return code
+    except AffectkitError as error:
+        output.json({"ok": False, "error": {"type": type(error).__name__, "message": str(error)}})
+        if args.traceback:
+            raise
+        _report(f"error: {error}", error)
+        return 1
+    except BrokenPipeError:
+        # Whoever read the output has gone, as `head` does; what is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt as stop:
+        _report("stopped", stop)
+        return 130
 
 
-def make_parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
     """The parser of the whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="affectkit", description="Facial-affect systems from interchangeable components.", allow_abbrev=False
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")

@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 
 SUMMARY = "score every face of every frame of a video"
 _SHOWN = 6
+_NO_DETECTOR = "affectkit/whole-frame"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `affectkit.analyze`."""
-    parser.add_argument("video", metavar="VIDEO", type=Path, help="a video file")
+    parser.add_argument("video", metavar="VIDEO", type=Path, help="a video file, or a picture")
     parser.add_argument(
         "--pipeline", required=True, metavar="P", help="a preset, a .toml or .json file, a saved model or a hub id"
     )
     parser.add_argument("--faces", metavar="F", help="face detector (the pipeline's own, or whole-frame)")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="where the rows go (VIDEO's name, .rows.csv, here)")
+    parser.add_argument("--out", metavar="FILE", type=Path, help="where the rows go (VIDEO's name + .rows.csv, here)")
+    parser.add_argument("--overwrite", action="store_true", help="replace the rows that are there")
     parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda or cuda:1")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="float32 by default")
     parser.add_argument("--batch-size", metavar="N", type=int, default=16, help="frames scored at once, about (16)")
@@ -39,7 +41,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     """Analyze, then say where the rows are and what is in them."""
     from affectkit.analysis import analyze
 
-    out = args.out if args.out is not None else Path(f"{args.video.stem}.rows.csv")
+    out = args.out if args.out is not None else Path(f"{args.video.name}.rows.csv")
     started = time.perf_counter()
     with _progress_bar(args.video.name) as progress:
         results = analyze(
@@ -47,6 +49,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             args.pipeline,
             faces=args.faces,
             out=out,
+            overwrite=args.overwrite,
             device=args.device,
             precision=args.precision,
             batch_size=args.batch_size,
@@ -56,11 +59,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
     summary = summarize(results)
     # JSON has no NaN
     means = {name: mean if math.isfinite(mean) else None for name, mean in summary["means"].items()}
-    facts = {"path": str(results.path), **summary, "means": means}
+    facts = {"path": str(results.path), "detector": results.detector, **summary, "means": means}
     output.json({**facts, "seconds": round(time.perf_counter() - started, 3)})
     output.text(f"{summary['rows']} rows in {results.path}")
     for line in summary_lines(summary):
         output.text(line)
+    if results.detector == _NO_DETECTOR:
+        output.text("no face detector: every picture counts as one face (whole-frame)")
     return 0
 
 

@@ -41,16 +41,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 def _check_pipeline(name: str, registry: Any, output: Output) -> int:
     from affectkit.cli.trace import print_trace, trace_data
-    from affectkit.lookup import find_config
+    from affectkit.lookup import find_trace
 
-    config, kind = find_config(name, registry)
+    config, kind, trace = find_trace(name, registry)
     if kind == "saved model":
         from pathlib import Path
 
         from affectkit.artifact import read_artifact
 
         read_artifact(Path(name))
-    trace = config.trace(registry=registry)
     output.json({"ok": True, "kind": kind, **trace_data(config, trace)})
     print_trace(output, config, trace)
     output.text("ok")
@@ -70,6 +69,6 @@ def _check_plugin(distribution: str, output: Output) -> int:
         rows.append([component, *counts, f"{sum(result.seconds for result in own):.2f}"])
     output.table(["component", "passed", "failed", "skipped", "seconds"], rows)
     for result in failed:
-        output.text(f"{result.component}: {result.check}: {result.message}")
+        output.text(str(result))
     output.text(f"{len(failed)} of {len(results)} checks failed" if failed else f"ok, {len(results)} checks")
     return 1 if failed else 0

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import math
+import shlex
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -17,16 +20,24 @@ if TYPE_CHECKING:
 
 SUMMARY = "compose, train and run a small pipeline on generated clips, in under a minute"
 _STEPS = 90
+# Says that a folder's files are the demo's, which it may replace.
+_MARKER = ".affectkit-demo"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Where to, and for how long."""
     parser.add_argument("--out", metavar="DIR", type=Path, default=Path("demo-output"), help="folder (demo-output)")
+    parser.add_argument("--overwrite", action="store_true", help="use a folder that holds other files")
     parser.add_argument("--seconds", metavar="S", type=float, default=30.0, help="the longest training may take (30)")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """The whole way, with a word on each step."""
+    from affectkit.errors import ConfigError
+
+    if math.isnan(args.seconds) or args.seconds <= 0:
+        raise ConfigError(f"{args.seconds!r} is not accepted", "write a number above 0", path="seconds")
+    folder = _folder(args.out, overwrite=args.overwrite)
     import torch
 
     from affectkit.analysis import analyze
@@ -36,7 +47,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.files import write_config
 
     started = time.perf_counter()
-    folder = _folder(args.out)
     config = task.make_pipeline()
     output.text("A pipeline, composed in Python and checked before anything is built:")
     trace = config.trace()
@@ -62,7 +72,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     save(model, folder / "model", notes=notes, overwrite=True)
     loaded = load(folder / "model")
     clip = task.write_demo_clip(folder / "clip.mp4")
-    results = analyze(clip, loaded, out=folder / "rows.csv")
+    results = analyze(clip, loaded, out=folder / "rows.csv", overwrite=True)
     output.text(f"Saved the model, loaded it, and analyzed {clip} (expand, then contract, then rotate):")
     _print_rows(results, output)
     output.json(
@@ -70,17 +80,40 @@ def run(args: argparse.Namespace, output: Output) -> int:
     )
     output.text(f"{time.perf_counter() - started:.0f} s in all; in {folder}: pipeline.toml, model, clip.mp4, rows.csv")
     output.text("Next:")
-    output.text(f"  affectkit check {folder / 'pipeline.toml'}")
-    output.text(f"  affectkit analyze {clip} --pipeline {folder / 'model'}")
-    output.text("  affectkit components")
+    program = program_name()
+    output.text(f"  {program} check {_quoted(folder / 'pipeline.toml')}")
+    output.text(f"  {program} analyze {_quoted(clip)} --pipeline {_quoted(folder / 'model')}")
+    output.text(f"  {program} components")
     return 0
 
 
-def _folder(path: Path) -> Path:
+def program_name() -> str:
+    """How to call this program from a shell: by its name where that is found, or else by its path."""
+    if shutil.which("affectkit"):
+        return "affectkit"
+    path = Path(sys.argv[0])
+    if path.stem == "affectkit" and path.is_file():
+        return _quoted(path)
+    return f"{_quoted(Path(sys.executable))} -m affectkit"
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _folder(path: Path, *, overwrite: bool) -> Path:
+    """Make the folder, and mark it as the demo's.
+
+    Raises:
+        InputError: it can't be made, or holds what the demo did not make and `overwrite` is not set.
+    """
     from affectkit.errors import InputError
 
     try:
         path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()) and not (path / _MARKER).exists() and not overwrite:
+            raise InputError(f"{path}: holds files that are not the demo's; choose another with --out, or --overwrite")
+        (path / _MARKER).touch()
     except OSError as error:
         raise InputError(f"{path}: can't be made a folder ({error.strerror}); choose another with --out") from error
     return path

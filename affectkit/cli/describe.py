@@ -139,10 +139,9 @@ def _describe_preset(item: Any, registry: Any, output: Output) -> None:
 
 def _describe_path(path: Path, registry: Any, output: Output) -> None:
     from affectkit.cli.trace import print_trace, trace_data
-    from affectkit.lookup import find_config, read_saved_config
+    from affectkit.lookup import find_trace, read_saved_config
 
-    config, kind = find_config(path, registry)
-    trace = config.trace(registry=registry)
+    config, kind, trace = find_trace(path, registry)
     saved = read_saved_config(path) if kind == "saved model" else {}
     facts = {name: saved[name] for name in ("affectkit", "requires", "weights") if name in saved}
     output.json({"kind": kind, "path": str(path), **facts, **trace_data(config, trace)})

@@ -61,6 +61,7 @@ class Results(Items[Row]):
     Attributes:
         columns: names of the columns.
         path: the CSV file; None for rows in memory.
+        detector: id of the face detector; empty where a table was read again, since it does not say.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Results(Items[Row]):
     ) -> None:
         self.columns = tuple(columns)
         self.path = path
+        self.detector = ""
         self._rows = tuple(rows)
         self._count = count if path is not None else len(self._rows)
 
@@ -114,11 +116,12 @@ class RowWriter:
     """Writes rows to `<path>.part`, which becomes `path` when it is finished; every row is written whole.
 
     Raises:
-        InputError: the ending is not `.csv`, the folder is missing or can't be written to, or the disk is full.
+        InputError: the ending is not `.csv`, the file is there and `overwrite` is not set, the folder is missing or
+            can't be written to, or the disk is full.
     """
 
-    def __init__(self, path: str | Path, columns: Items[str]) -> None:
-        self.path = check_out(path)
+    def __init__(self, path: str | Path, columns: Items[str], *, overwrite: bool = False) -> None:
+        self.path = check_out(path, overwrite=overwrite)
         self.part = part_of(self.path)
         self.columns = tuple(columns)
         self.count = 0
@@ -145,6 +148,11 @@ class RowWriter:
         """Close the file, leaving it under its temporary name."""
         self._file.close()
 
+    def discard(self) -> None:
+        """Close the file and delete it."""
+        self.close()
+        self.part.unlink(missing_ok=True)
+
     def _append(self, cells: Items[str]) -> None:
         """One line, whole or not at all."""
         text = io.StringIO(newline="")
@@ -161,17 +169,20 @@ class RowWriter:
         self._size += len(line)
 
 
-def check_out(path: str | Path) -> Path:
+def check_out(path: str | Path, *, overwrite: bool = False) -> Path:
     """`path`, if rows can be written there; nothing is left behind.
 
     Raises:
-        InputError: the ending is not `.csv`, or the folder is missing or can't be written to.
+        InputError: the ending is not `.csv`, the file is there and `overwrite` is not set, or the folder is missing or
+            can't be written to.
     """
     path = Path(path)
     if path.suffix != ".csv":
         raise InputError(f"{path}: ending {path.suffix!r}; write rows to a .csv file")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file in it")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: already there; add --overwrite (in Python overwrite=True), or name another file")
     if not path.parent.is_dir():
         raise InputError(f"{path}: no folder {str(path.parent)!r}; create it")
     with _explained(path):

@@ -15,6 +15,8 @@ FRAME_BY_FRAME = ("motion", "features", "temporal")
 STAGES = (*FRAME_BY_FRAME, "fusion")
 TIMED = (*STAGES, "head")
 CLOCKED = (*TIMED, "map")
+# Their real steps come out as if the padding were absent, wherever it stands. The flow over a gap is another matter.
+GAPLESS = ("features", "fusion", "temporal", "head")
 MODULES = (*CLOCKED, "late-fusion")
 ALL = tuple(KIND_NAMES)
 

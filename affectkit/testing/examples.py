@@ -39,6 +39,18 @@ def ragged_mask(steps: int) -> Tensor:
     return torch.stack([t >= 0, t < (steps + 1) // 2, t % 2 == 1, t < 0])
 
 
+def padded_masks(steps: int) -> dict[str, Tensor]:
+    """Clips `(1, T)` with padding at one place, for T of at least 3: the place, and the mask."""
+    t = torch.arange(steps).unsqueeze(0)
+    third = steps // 3
+    return {
+        "behind it": t < (steps + 1) // 2,
+        "before it": t >= third,
+        "between its steps": (t < third) | (t >= steps - third),
+        "before it and between its steps": t % 3 != 0,
+    }
+
+
 def make_inputs(stream: Any, mask: Tensor, seed: int = 0) -> Any:
     """What a module that was built for `stream` takes: a sequence, or a mapping of sequences or scores by name."""
     make = torch.Generator().manual_seed(seed)
@@ -142,6 +154,11 @@ def clip_of(tree: Any, clip: int, steps: int | None = None) -> Any:
 def span(tree: Any, start: int, stop: int) -> Any:
     """Steps `start` to `stop` of every clip."""
     return mapped(lambda tensor: tensor[:, start:stop], tree)
+
+
+def without_padding(tree: Any, mask: Tensor) -> Any:
+    """One clip without its padded steps; `mask` is `(1, T)`."""
+    return mapped(lambda tensor: tensor[:, mask[0]], tree)
 
 
 def with_values(function: Callable[[Tensor], Tensor], tree: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import load as load_state, save as save_state
 from torch import Tensor
 
 from affectkit.dials import find_dials, turn
-from affectkit.testing.checks import CLOCKED, MODULES, TIMED, Check, check
+from affectkit.testing.checks import CLOCKED, GAPLESS, MODULES, TIMED, Check, check
 from affectkit.testing.examples import (
     LONG_WINDOW,
     NAN,
@@ -17,14 +18,21 @@ from affectkit.testing.examples import (
     copied,
     full_mask,
     pad_with,
+    padded_masks,
     ragged_mask,
     span,
     tensors,
     with_values,
+    without_padding,
 )
 from affectkit.testing.outputs import check_output, real_steps
 from affectkit.testing.results import CheckFailed, CheckSkipped
 from affectkit.testing.subjects import Subject, apart, run, seeded, values_of
+
+_NO_STREAM = (
+    "can_stream is not overridden; implement initial_state() and step() and let can_stream return True, "
+    "or leave is_causal False"
+)
 
 
 @check(*MODULES, cause="a wrong base class, no super().__init__(config), or auxiliary() without a field aux_weight")
@@ -86,7 +94,9 @@ def one_step_works(subject: Subject) -> None:
 
 
 @check(
-    *CLOCKED, cause="a mean, softmax or convolution over all steps; use the mask, by torch.where and not by a factor"
+    *CLOCKED,
+    cause="a mean, softmax or convolution over all steps, or a state that padding moves; use the mask, by torch.where "
+    "and not by a factor",
 )
 def padding_is_invisible(subject: Subject) -> None:
     mask = ragged_mask(subject.steps)
@@ -105,12 +115,20 @@ def padding_is_invisible(subject: Subject) -> None:
             raise CheckFailed(f"the mask that comes out depends on {name} in the padding")
         if gap := apart(padded[real], plain[real]):
             raise CheckFailed(f"what is real changes by {gap:.2g} with {name} in the padding")
-    if not subject.has_fixed_steps:
-        length = int(mask[1].sum())
-        alone = values_of(run(subject.module, clip_of(inputs, 1, length)))
-        longer = plain[1:2, :length] if real.ndim > 1 else plain[1:2]
-        if alone.shape == longer.shape and (gap := apart(alone, longer)):
-            raise CheckFailed(f"a clip of {length} steps changes by {gap:.2g} when it is padded to {len(mask[1])}")
+    if subject.has_fixed_steps:
+        return
+    for place, clip in padded_masks(_window(subject)).items():
+        if place != "behind it" and subject.spec.kind not in GAPLESS:
+            continue
+        inputs = subject.inputs(mask=clip)
+        padded = values_of(run(subject.module, inputs))
+        alone = values_of(run(subject.module, without_padding(inputs, clip)))
+        if padded.shape[:2] == clip.shape and alone.shape[1] != clip.shape[1]:
+            padded = padded[:, clip[0]]
+        if alone.shape == padded.shape and (gap := apart(alone, padded)):
+            count = int(clip.sum())
+            fact = f"a clip of {count} steps changes by {gap:.2g} with {clip.shape[1] - count} steps of padding {place}"
+            raise CheckFailed(fact)
 
 
 @check(
@@ -133,26 +151,25 @@ def step_equals_forward(subject: Subject) -> None:
     module = subject.module
     if not module.can_stream:
         if getattr(subject.config, "is_causal", False):
-            raise CheckFailed("is_causal is True and can_stream is False", "can_stream is not overridden")
+            raise CheckFailed("is_causal is True and can_stream is False", _NO_STREAM)
         raise CheckSkipped("not claimed: can_stream is False")
     if subject.has_fixed_steps or getattr(subject.output, "resolution", "frame") == "clip":
         raise CheckSkipped("not claimed: it works on whole clips")
     mask = ragged_mask(_window(subject))
     inputs = subject.inputs(mask=mask)
     whole = run(module, inputs)
-    state = module.initial_state(len(mask))
-    steps = []
-    for t in range(mask.shape[1]):
-        x_t = span(inputs, t, t + 1)
-        with torch.no_grad():
-            if subject.spec.kind == "head":  # a head has no step(): every step is scored alone
-                y_t = module(x_t)
-            else:
-                y_t, state = module.step(x_t, state)
-        steps.append(values_of(y_t))
     real = real_steps(inputs, whole)
-    if gap := apart(torch.cat(steps, dim=1)[real], values_of(whole)[real]):
+    if gap := apart(_step_by_step(subject, inputs)[real], values_of(whole)[real]):
         raise CheckFailed(f"step by step, scores are {gap:.2g} away from those of the whole clip")
+    if subject.spec.kind not in GAPLESS:
+        return
+    for clip in padded_masks(_window(subject)).values():
+        inputs = subject.inputs(mask=clip)
+        skipping = _step_by_step(subject, without_padding(inputs, clip))
+        if gap := apart(skipping, values_of(run(module, inputs))[:, clip[0]]):
+            raise CheckFailed(
+                f"step by step without the padding, scores are {gap:.2g} away from those of the whole clip"
+            )
 
 
 @check(
@@ -221,6 +238,22 @@ def autocast_works(subject: Subject) -> None:
 
 def _mask(subject: Subject) -> Tensor:
     return ragged_mask(subject.steps) if subject.spec.kind in CLOCKED else full_mask(3, subject.steps)
+
+
+def _step_by_step(subject: Subject, inputs: Any) -> Tensor:
+    """Values of every step, given one at a time."""
+    mask = next(iter(inputs.values())).mask if isinstance(inputs, Mapping) else inputs.mask
+    state = subject.module.initial_state(len(mask))
+    steps = []
+    for t in range(mask.shape[1]):
+        x_t = span(inputs, t, t + 1)
+        with torch.no_grad():
+            if subject.spec.kind == "head":  # a head has no step(): every step is scored alone
+                y_t = subject.module(x_t)
+            else:
+                y_t, state = subject.module.step(x_t, state)
+        steps.append(values_of(y_t))
+    return torch.cat(steps, dim=1)
 
 
 def _window(subject: Subject) -> int:

@@ -17,7 +17,7 @@ from affectkit.testing import kind_checks, module_checks, plain_checks, plugin_c
 from affectkit.testing.checks import Check
 from affectkit.testing.plugin_checks import PluginSubject
 from affectkit.testing.results import CheckFailed, CheckResult, CheckSkipped, Status
-from affectkit.testing.subjects import Subject, seeded
+from affectkit.testing.subjects import Subject, one_thread, seeded
 
 # From fundamental to fine: after a component's first failure the rest of its checks is skipped.
 CHECKS: tuple[Check, ...] = (
@@ -63,7 +63,7 @@ class BoundCheck:
             raise CheckSkipped(f"{self.subject.name}: {self.subject.failed} failed before")
         path = f"{self.subject.name}: {self.check.name}"
         try:
-            with seeded(0):
+            with seeded(0), one_thread():
                 self.check.run(self.subject)
         except CheckSkipped as skip:
             raise CheckSkipped(str(skip)) from None

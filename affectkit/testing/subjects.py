@@ -170,6 +170,17 @@ def seeded(seed: int) -> Iterator[None]:
         torch.set_rng_state(before)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Torch on one thread within the block: for tensors this small, sharing the work costs more than doing it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def run(module: Any, inputs: Any) -> Any:
     """The output, without gradients."""
     with torch.no_grad():

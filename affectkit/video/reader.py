@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # The display matrix is 16.16 fixed point.
 _ONE = 1 << 16
+# More than FFmpeg has.
+_SIDE_DATA_TYPES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class VideoFrame:
     Attributes:
         index: position in the file, from 0.
         pts: seconds of container time.
-        image: `(H, W, 3)` uint8, RGB, upright: the container's rotation is applied.
+        image: `(H, W, 3)` uint8, RGB, upright: the container's rotation, or a photo's EXIF orientation, is applied.
     """
 
     index: int
@@ -81,7 +83,7 @@ def read_frames(path: str | Path, *, start: float | None = None, stop: float | N
     """Frames of the video at `path` in order, in constant memory. The file is closed with the generator.
 
     Arguments:
-        path: any container that FFmpeg reads.
+        path: any container that FFmpeg reads; a picture is a video of one frame.
         start: first time that is wanted, seconds of container time. What lies before it is decoded and passed over,
             so that `index` stays the position in the file.
         stop: first time that is not wanted.
@@ -107,9 +109,12 @@ def _frames(path: Path, start: float | None, stop: float | None) -> Iterator[Vid
                 )
             pts = float(frame.pts * frame.time_base)
             if pts < last:
+                # AVI says when frames are decoded, which is not when they are shown where some refer to later ones.
+                is_avi = container.format.name == "avi"
+                remedy = "re-encode it, for example to mp4" if is_avi else "cut the file at that frame"
                 raise InputError(
                     f"{path}: frame {index} is at {pts:.3f} s, the one before it at {last:.3f} s; "
-                    "time runs backwards there: cut the file at that frame"
+                    f"time runs backwards there: {remedy}"
                 )
             last = pts
             if stop is not None and pts >= stop:
@@ -164,7 +169,7 @@ def _upright(path: Path, frame: Any) -> NDArray[np.uint8]:
     import numpy as np
 
     image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
-    side_data = frame.side_data.get("DISPLAYMATRIX")
+    side_data = _side_data(frame).get("DISPLAYMATRIX")
     if side_data is None:
         return image
     # Column (p, q) goes to (a p + c q, b p + d q), with x to the right and y down.
@@ -178,6 +183,26 @@ def _upright(path: Path, frame: Any) -> NDArray[np.uint8]:
     if d < 0:
         image = image[::-1]
     return np.ascontiguousarray(image)
+
+
+def _side_data(frame: Any) -> Any:
+    """What comes with the frame, as far as PyAV knows it: it fails on all of it where one type is newer than it is."""
+    from av.filter import Graph
+    from av.sidedata.sidedata import Type
+
+    try:
+        return frame.side_data
+    except ValueError:
+        graph = Graph()
+        chain = [
+            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+        ]
+        for number in sorted(set(range(_SIDE_DATA_TYPES)).difference(item.value for item in Type)):
+            chain.append(graph.add("sidedata", f"mode=delete:type={number}"))
+        chain.append(graph.add("buffersink"))
+        graph.link_nodes(*chain).configure()
+        graph.push(frame)
+        return graph.pull().side_data
 
 
 def _reason(error: BaseException) -> str:

@@ -210,10 +210,61 @@ class MasksBySize(Quiet):
         return Sequence(output.values, output.mask | (inputs.values[..., 0].abs() > 100), output.times)
 
 
-@quiet(PADDING, "a clip of 3 steps changes by 0.49 when it is padded to 5")
+@quiet(PADDING, "a clip of 6 steps changes by 0.39 with 6 steps of padding behind it")
 class DividesByLength(Quiet):
     def finished(self, values: Tensor, inputs: Sequence) -> Tensor:
         return super().finished(values, inputs) / inputs.mask.shape[1]
+
+
+@fault("temporal", PADDING, "a clip of 8 steps changes by 0.89 with 4 steps of padding between its steps")
+class MovesAtPadding(PlainTemporal):
+    """A decaying sum whose state decays at padding, too."""
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        state = self.initial_state(len(inputs.mask))
+        steps = []
+        for t in range(inputs.mask.shape[1]):
+            y_t, state = self.step(inputs.step(t), state)
+            steps.append(y_t.values)
+        return inputs.with_values(torch.cat(steps, dim=1))
+
+    def step(self, x_t: Sequence, state: Tensor) -> tuple[Sequence, Tensor]:
+        return super().step(x_t, 0.5 * state)
+
+
+@quiet(PADDING, "a clip of 8 steps changes by 0.79 with 4 steps of padding between its steps")
+class ConvolvesZeros(Quiet):
+    """A causal convolution in which padding is zeros: the step before a gap is not the one before."""
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        mapped = torch.where(inputs.mask.unsqueeze(-1), self.linear(real(inputs)), 0.0)
+        before = torch.nn.functional.pad(mapped, (0, 0, 1, 0))[:, :-1]
+        return inputs.with_values(self.config.gain * self.finished(mapped + 0.5 * before, inputs))
+
+
+@quiet(PADDING, "a clip of 6 steps changes by 6 with 6 steps of padding behind it")
+class CountsFromTheBack(Quiet):
+    """Every step knows its distance to the end of the batch."""
+
+    def finished(self, values: Tensor, inputs: Sequence) -> Tensor:
+        left = torch.arange(inputs.mask.shape[1]).flip(0).unsqueeze(-1)
+        return super().finished(values + left, inputs)
+
+
+@fault("head", PADDING, "a clip of 8 steps changes by 9.2 with 4 steps of padding before it")
+class CountsFrames(PlainHead):
+    """Later frames count more; padded ones are counted."""
+
+    def forward(self, inputs: Sequence) -> Tensor:
+        scores: Tensor = self.linear(real(inputs)) * torch.arange(inputs.mask.shape[1]).unsqueeze(-1)
+        return scores
+
+
+@fault("temporal", "step_equals_forward",
+       "step by step without the padding, scores are 1 away from those of the whole clip")  # fmt: skip
+class StartsOtherwiseAlone(PlainTemporal):
+    def initial_state(self, batch: int) -> Tensor:
+        return super().initial_state(batch) + (batch == 1)
 
 
 @fault("temporal", "future_is_invisible", "steps before 1 of 12 change by 21 when step 1 and later ones do")
@@ -232,10 +283,13 @@ class Forgets(PlainTemporal):
 @fault("temporal", "future_is_invisible", "steps before 1 of 12 change by 2.1 when step 1 and later ones do")
 class LooksAheadInLongClips(PlainTemporal):
     def finished(self, values: Tensor, inputs: Sequence) -> Tensor:
-        return super().finished(values + 0.1 * values[:, -1:] * (values.shape[1] > 8), inputs)
+        is_long = inputs.mask.sum(dim=1)[:, None, None] > 8
+        return super().finished(values + 0.1 * values[:, -1:] * is_long, inputs)
 
 
-@fault("temporal", "step_equals_forward", "is_causal is True and can_stream is False", "can_stream is not overridden")
+@fault("temporal", "step_equals_forward", "is_causal is True and can_stream is False",
+       "can_stream is not overridden; implement initial_state() and step() and let can_stream return True, "
+       "or leave is_causal False")  # fmt: skip
 class CausalWithoutStep(PlainTemporal):
     @property
     def can_stream(self) -> bool:

@@ -1,0 +1,19 @@
+"""Where a model can run."""
+
+from __future__ import annotations
+
+import torch
+
+from affectkit.errors import ConfigError, listed
+
+
+def check_device(device: str) -> str:
+    """`device`, if there is such a one. Not `mps`: it has no float64, which times need.
+
+    Raises:
+        ConfigError: there is not; lists what there is.
+    """
+    known = ["cpu", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if device not in known and f"{device}:0" not in known:
+        raise ConfigError(f"no device {device!r}", f"devices: {listed(known)}", path="device")
+    return device
