@@ -19,8 +19,8 @@ from affectkit.configs import Events, FaceDetectorConfig, Frames, ModelConfig, W
 from affectkit.devices import check_device
 from affectkit.errors import ConfigError, InputError, UntrainedWarning
 from affectkit.faces.whole_frame import WholeFrameConfig
-from affectkit.files import read_config
-from affectkit.lookup import errors_in_file, find_preset, is_config_file
+from affectkit.files import errors_in_file, read_config
+from affectkit.lookup import find_preset, is_config_file
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.results.rows import BASE_COLUMNS, Results, Row, RowWriter, check_out

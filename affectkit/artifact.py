@@ -22,9 +22,10 @@ from torch import Tensor, nn
 
 from affectkit.cards import model_card
 from affectkit.codec import Data
+from affectkit.devices import check_device
 from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, did_you_mean, listed
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
-from affectkit.lookup import CONFIG_FILE, is_written_as_path
+from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.specs import Weights
@@ -96,17 +97,15 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Re
 
     Raises:
         ArtifactError: files are missing, damaged or were changed, or keys do not fit.
+        ConfigError: there is no such device.
         RegistryError: a plugin is missing; the message has the `pip install`.
     """
     folder = Path(folder)
+    # first, since building a large model takes a while
+    device = check_device(device) if isinstance(device, str) else device
     data = read_artifact(folder)
-    try:
-        config = config_from_data(data["config"], registry=registry)
-        model = config.build(registry=registry)
-    except ConfigError as error:
-        raise ArtifactError(f"{folder / CONFIG_FILE}: {error}") from error
-    except RegistryError as error:
-        raise type(error)(f"{folder / CONFIG_FILE}: {error}{_install_hint(data)}") from None
+    with errors_in_saved_model(folder, data):
+        model = config_from_data(data["config"], registry=registry).build(registry=registry)
     _load_into(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
     return model.to(device).eval()
 
@@ -323,11 +322,6 @@ def _used(data: Any) -> Iterator[str]:
     elif isinstance(data, list):
         for value in data:
             yield from _used(value)
-
-
-def _install_hint(data: Data) -> str:
-    saved = [f"{item['distribution']}=={item['version']}" for item in data.get("requires", []) if item.get("version")]
-    return f"; saved with {', '.join(saved)}" if saved else ""
 
 
 def _provenance(weights: Weights) -> dict[str, str]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,15 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"can't be read ({error})", "give a text file in UTF-8", path=str(path)) from error
     data = parse_text(text, path.suffix, str(path))
-    try:
+    with errors_in_file(path):
         return config_from_data(data, registry=registry)
+
+
+@contextmanager
+def errors_in_file(path: str | Path) -> Iterator[None]:
+    """Errors of a config that was read from `path` begin with it."""
+    try:
+        yield
     except ConfigError as error:
         where = f"{path}: {error.path}" if error.path else str(path)
         raise type(error)(error.fact, error.suggestion, path=where) from None

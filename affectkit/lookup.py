@@ -10,7 +10,7 @@ from typing import Any
 from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
-from affectkit.files import config_from_data, parse_text, read_config
+from affectkit.files import config_from_data, errors_in_file, parse_text, read_config
 from affectkit.registry import Preset, Registry
 from affectkit.tracing import Trace
 
@@ -92,18 +92,6 @@ def find_trace(name: str | Path, registry: Registry) -> tuple[ModelConfig, str, 
         with errors_in_file(name):
             return config, kind, config.trace(registry=registry)
     return config, kind, config.trace(registry=registry)
-
-
-@contextmanager
-def errors_in_file(path: str | Path) -> Iterator[None]:
-    """Errors of a config that was read from `path` begin with it."""
-    try:
-        yield
-    except ConfigError as error:
-        where = f"{path}: {error.path}" if error.path else str(path)
-        raise type(error)(error.fact, error.suggestion, path=where) from None
-    except RegistryError as error:
-        raise type(error)(f"{path}: {error}") from None
 
 
 @contextmanager

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
+import affectkit
 from affectkit import artifact
 from affectkit.artifact import load, load_state, save
 from affectkit.ensemble import EnsembleConfig
@@ -260,6 +261,9 @@ def test_a_pipeline_file_that_is_not_one(saved: Path) -> None:
         assert message(broken) == f"{path}: 'config' or 'weights' is missing; save the model again"
 
 
+SAVED_WITH = f"; saved with affectkit=={affectkit.__version__}"
+
+
 def test_a_config_that_no_longer_holds(saved: Path) -> None:
     data = json.loads((saved / "pipeline.json").read_text())["config"]
     data["heads"]["va"]["mse_weights"] = 0.5
@@ -268,7 +272,7 @@ def test_a_config_that_no_longer_holds(saved: Path) -> None:
     message = refusal(lambda: load(saved, registry=REGISTRY))
     assert message == (
         f"{saved}/pipeline.json: heads.va: unknown key 'mse_weights'; did you mean 'mse_weight'? keys: 'weight', "
-        "'targets', 'resolution', 'pooling', 'hidden', 'dropout', 'bounds', 'mse_weight'"
+        f"'targets', 'resolution', 'pooling', 'hidden', 'dropout', 'bounds', 'mse_weight'{SAVED_WITH}"
     )
 
 

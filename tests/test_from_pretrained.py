@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from affectkit.artifact import from_pretrained, load_weights, save
-from affectkit.errors import InputError, MissingDependencyError, RegistryError
+from affectkit.artifact import from_pretrained, load, load_weights, save
+from affectkit.errors import ConfigError, InputError, MissingDependencyError, RegistryError
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.registry import Registry
@@ -178,3 +178,9 @@ def test_published_weights_of_one_component(tmp_path: Path, monkeypatch: pytest.
         f"{path}: does not fit the model: linear.bias is (4,), the model's is (5,); "
         "linear.weight is (4, 768), the model's is (5, 768)"
     )
+
+
+def test_a_device_that_is_not_there(saved: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(saved, device="gpu", registry=REGISTRY)
+    assert str(caught.value).startswith("device: no device 'gpu'; devices: 'cpu'")

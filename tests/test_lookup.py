@@ -10,9 +10,8 @@ import pytest
 
 from affectkit.artifact import save
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
-from affectkit.files import config_to_data, write_config
+from affectkit.files import config_to_data, errors_in_file, write_config
 from affectkit.lookup import (
-    errors_in_file,
     find_config,
     find_preset,
     find_trace,
