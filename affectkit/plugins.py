@@ -82,10 +82,11 @@ def discover(entry_points: Iterable[importlib.metadata.EntryPoint] | None = None
     plugins = []
     with _guard():
         # By distribution too: entry points of two distributions may be equal in all else.
-        unique = {(_distribution(e)[0], e.name, e.value, e.group): e for e in entry_points}
+        declared = [(*_distribution(e), e) for e in entry_points]
+        unique = {(provider, e.name, e.value, e.group): (version, e) for provider, version, e in declared}
         # sorted: of two plugins that claim one thing the second fails, and that has to be the same one everywhere
-        for _, entry_point in sorted(unique.items()):
-            plugin, failure = _load(entry_point, disabled, taken)
+        for (provider, *_), (version, entry_point) in sorted(unique.items(), key=lambda item: item[0]):
+            plugin, failure = _load(entry_point, provider, version, disabled, taken)
             plugins.append(plugin)
             if failure is not None:
                 text = f"{plugin.report.provider}: plugin {entry_point.name!r} failed ({plugin.report.error}); "
@@ -115,10 +116,9 @@ def _guard() -> Iterator[None]:
 
 
 def _load(
-    entry_point: importlib.metadata.EntryPoint, disabled: set[str], taken: Taken
+    entry_point: importlib.metadata.EntryPoint, provider: str, version: str, disabled: set[str], taken: Taken
 ) -> tuple[Plugin, BaseException | None]:
     """The plugin behind an entry point, and what it raised if it failed."""
-    provider, version = _distribution(entry_point)
     state: State = "ok"
     components: tuple[ComponentSpec[Any], ...] = ()
     pipelines: tuple[PipelineSpec, ...] = ()
@@ -158,7 +158,9 @@ def _distribution(entry_point: importlib.metadata.EntryPoint) -> tuple[str, str]
     """Name and version of who declares it. What an uninstall left behind may have no metadata; it is no one's."""
     try:
         assert entry_point.dist is not None
-        return normalize(entry_point.dist.name), entry_point.dist.version
+        # once: every access parses the whole file, and its README with it
+        metadata = entry_point.dist.metadata
+        return normalize(metadata["Name"]), metadata["Version"]
     except Exception:
         return "unknown", ""
 
