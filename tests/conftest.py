@@ -36,3 +36,9 @@ def saved(tmp_path: Path) -> Path:
     from tests.artifacts import build, stored
 
     return save(build(stored()), tmp_path / "model")
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from affectkit.configs import FeaturesConfig, HeadConfig, ScoreMapConfig, TemporalConfig
+from affectkit.configs import FeaturesConfig, ScoreMapConfig, TemporalConfig
 from affectkit.errors import InputError, MissingDependencyError, SpecError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.fusion.affine import AffineFusionConfig
@@ -20,13 +20,13 @@ from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import FeatureExtractor, Fusion, MotionFrontEnd, ScoreMap, TaskHead, TemporalEncoder
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
-from affectkit.model import Pipeline
 from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.sequences import Losses, Sequence, Targets, masked_mean
 from affectkit.specs import FeaturesSpec, Requirement, ScoreMapSpec, TemporalSpec
 from affectkit.streams import FeatureStream, FrameStream, PredictionStream
 from affectkit.temporal.gru import GRUConfig
+from tests.models import SMALL, build, features, frames, stored
 from tests.toys_torch import (
     REGISTRY,
     ToyMagnifierConfig,
@@ -34,8 +34,6 @@ from tests.toys_torch import (
     ToySpotterConfig,
     ToySumConfig,
 )
-
-SMALL = FeatureStream(dim=3)
 
 # State-dict keys are a public format: saved models and published weights hold them.
 GOLDEN_KEYS = [
@@ -76,23 +74,6 @@ def full() -> PipelineConfig:
         heads={"va": ValenceArousalConfig(weight=2.0), "expr": ExpressionConfig()},
         maps={"compound": CompoundFromBasicConfig(source="expr")},
     )
-
-
-def stored(**heads: HeadConfig) -> PipelineConfig:
-    return PipelineConfig(input=SMALL, branches={"x": Branch()}, heads=heads or {"va": ValenceArousalConfig()})
-
-
-def build(config: PipelineConfig) -> Pipeline:
-    torch.manual_seed(0)
-    return config.build(registry=REGISTRY)
-
-
-def frames(batch: int = 2, steps: int = 3) -> Sequence:
-    return Sequence.of(torch.rand(batch, steps, 3, 16, 16, generator=torch.Generator().manual_seed(1)))
-
-
-def features(batch: int = 2, steps: int = 4, dim: int = 3) -> Tensor:
-    return torch.randn(batch, steps, dim, generator=torch.Generator().manual_seed(2))
 
 
 def test_state_dict_keys_are_pinned() -> None:
