@@ -49,7 +49,7 @@ class Config:
         """Check rules between fields; raise `ConfigError(fact, suggestion, path="field")`. The default has none."""
 
 
-@dataclass(frozen=True, kw_only=True)
+# Kinds without fields of their own carry no decorator: they inherit what it makes, and each one takes time to make.
 class ComponentConfig(Config):
     """Base of the ten kinds. Derive from a kind's base, not from this."""
 
@@ -61,7 +61,6 @@ class ComponentConfig(Config):
         return False
 
 
-@dataclass(frozen=True, kw_only=True)
 class MotionConfig(ComponentConfig, ABC):
     """Config of a motion front-end: frames in, frames out (differences, optical flow, magnified frames).
 
@@ -77,7 +76,6 @@ class MotionConfig(ComponentConfig, ABC):
         """What comes out for `stream`; raises StreamError if the front-end does not accept it."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class FeaturesConfig(ComponentConfig, ABC):
     """Config of a feature extractor: frames in, one vector per frame out, unless `output` changes the steps."""
 
@@ -88,7 +86,6 @@ class FeaturesConfig(ComponentConfig, ABC):
         """What comes out for `stream`; raises StreamError if the extractor does not accept it."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class FusionConfig(ComponentConfig, ABC):
     """Config of a fusion: named feature streams with equal times in, one out."""
 
@@ -99,7 +96,6 @@ class FusionConfig(ComponentConfig, ABC):
         """What comes out for `streams`; raises StreamError if they can't be fused."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class TemporalConfig(ComponentConfig, ABC):
     """Config of a temporal encoder: features in, features of the same times out."""
 
@@ -135,7 +131,6 @@ class HeadConfig(ComponentConfig, ABC):
         """What the head scores; raises StreamError if it does not accept `stream`."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class LateFusionConfig(ComponentConfig, ABC):
     """Config of a late fusion at score level: the members' probabilities or values for common targets in, one out."""
 
@@ -162,14 +157,12 @@ class ScoreMapConfig(ComponentConfig, ABC):
         """What comes out for the scores of `source`; raises StreamError if the map does not accept them."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class FaceDetectorConfig(ComponentConfig):
     """Config of a face detector: one picture in, faces out."""
 
     kind: ClassVar[str] = "faces"
 
 
-@dataclass(frozen=True, kw_only=True)
 class SpotterConfig(ComponentConfig, ABC):
     """Config of a spotter: frames of a face in, events out, in constant memory."""
 
@@ -180,7 +173,6 @@ class SpotterConfig(ComponentConfig, ABC):
         """Raise StreamError unless the spotter can work on `stream` (a window of any T, no named steps)."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class DatasetConfig(ComponentConfig):
     """Config of a dataset reader: a folder in, an index of samples and issues out."""
 
