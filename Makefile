@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PLUGIN_TESTS := $(wildcard $(addsuffix /tests,$(PLUGINS)))
-EXTRAS := timm,hub,docs,dev
+EXTRAS := timm,hub,pandas,dask,docs,dev
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 STAMP := $(VENV)/.installed
 
@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
 	$(BIN)/python -m pip install --quiet $(INDEX) -c constraints.txt -e ".[$(EXTRAS)]" $(addprefix -e ./,$(PLUGINS))
 	@touch $@
 
-demo: $(STAMP) ## compose, trace, train for a moment and run a pipeline on generated clips
+demo: $(STAMP) ## render a synthetic face, and compare what is found in it with the truth
 	$(BIN)/affectkit demo
 
 test: $(STAMP) ## the tests, the plugins' too
