@@ -23,11 +23,11 @@ from torch import Tensor, nn
 from affectkit.cards import model_card
 from affectkit.codec import Data
 from affectkit.devices import check_device
-from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, did_you_mean, listed
+from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, SpecError, did_you_mean, listed
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
 from affectkit.model import Model
-from affectkit.registry import Registry, default_registry
+from affectkit.registry import Preset, Registry, default_registry
 from affectkit.specs import Weights
 from affectkit.weights import fetch_weights, sha256
 
@@ -47,7 +47,8 @@ def save(
     Arguments:
         model: a built pipeline or ensemble; dials are saved as they are now.
         folder: where to.
-        weights: published weights that went into it; their provenance and licenses are kept.
+        weights: published weights that went into it, beside those that `model.provenance` knows of; their provenance
+            and licenses are kept.
         notes: what else should stand in the model card, such as the data and protocol of training.
         overwrite: replace a saved model that is there.
 
@@ -74,7 +75,7 @@ def save(
             "affectkit": importlib.metadata.version("affectkit"),
             "config": config,
             "requires": _requirements(config, model.registry),
-            "weights": {"provenance": [_provenance(w) for w in weights]},
+            "weights": {"provenance": [dict(item) for item in _joined(model.provenance, weights)]},
         }
         _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
         # after the digest, which stands in the file that is hashed here
@@ -107,6 +108,8 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Re
     with errors_in_saved_model(folder, data):
         model = config_from_data(data["config"], registry=registry).build(registry=registry)
     _load_into(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
+    # from here on the model brings it along, to tables and to other folders
+    model.provenance = tuple(data["weights"].get("provenance", ()))
     return model.to(device).eval()
 
 
@@ -119,6 +122,8 @@ def from_pretrained(
 ) -> Model:
     """A model with its weights: a saved folder, a preset with published weights, or `user/repository` of the hub.
 
+    Its `provenance` says where the weights come from, and is saved with it.
+
     Arguments:
         name: a path that exists wins; then a preset's name; then a hub id.
         device: where to put it.
@@ -127,7 +132,8 @@ def from_pretrained(
 
     Raises:
         RegistryError: it is none of the three.
-        ArtifactError, WeightsError: as `load` and `fetch_weights`.
+        ArtifactError, WeightsError: as `load` and `fetch_weights`; or the weights do not fit the preset.
+        SpecError: the preset's loader made something else than tensors by key.
         MissingDependencyError: a hub id, and `huggingface_hub` is not installed.
     """
     if Path(name).exists():
@@ -145,15 +151,30 @@ def from_pretrained(
         from affectkit.hub import download
 
         return load(download(text, (CONFIG_FILE, WEIGHTS_FILE), revision), device=device, registry=registry)
-    if preset.spec.weights is None:
+    return _build_preset(preset, names).to(device).eval()
+
+
+def _build_preset(preset: Preset, registry: Registry) -> Model:
+    spec = preset.spec
+    if not spec.published:
         raise ArtifactError(f"{preset.id}: has no published weights; build and train it, then save and load that")
-    model = preset.spec.make().build(registry=names)
-    load_state(model, fetch_weights(preset.spec.weights, preset.provider))
-    return model.to(device).eval()
+    # before building: what can't be had is said at once
+    files = {item.name: fetch_weights(item, preset.provider) for item in spec.published}
+    model = spec.make().build(registry=registry)
+    if spec.loader is None:
+        load_state(model, files[spec.published[0].name])
+    else:
+        state = spec.loader(files)
+        if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+            made = f"{preset.id}: its loader made {type(state).__name__}"
+            raise SpecError(f"{made}, which is no mapping of tensors; return tensors by the model's state-dict keys")
+        _copy_into(model, state, f"{preset.id}: what its loader made", model.stages())
+    model.provenance = _joined((), spec.published)
+    return model
 
 
 def load_weights(model: Model, path: str, name: str | None = None) -> Weights:
-    """Copy published weights into one component of a model; pass the returned record to `save(weights=...)`.
+    """Copy published weights into one component of a model, and add their record to `model.provenance`.
 
     Arguments:
         model: a built pipeline or ensemble.
@@ -179,6 +200,7 @@ def load_weights(model: Model, path: str, name: str | None = None) -> Weights:
         hint = did_you_mean(name, known, noun="published")
         raise InputError(f"{path}: {component.id} has no weights {name!r}; {hint}")
     _load_into(stages[path], fetch_weights(known[name], component.provider), {path: stages[path]})
+    model.provenance = _joined(model.provenance, (known[name],))
     return known[name]
 
 
@@ -230,6 +252,17 @@ def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *
     metadata, state = _read_weights(path)
     for copy, original in json.loads(metadata.get("tied", "{}")).items():
         state[copy] = state[original]
+    _copy_into(module, state, f"{path}:", stages, keep_dtypes=keep_dtypes)
+
+
+def _copy_into(
+    module: nn.Module,
+    state: Mapping[str, Tensor],
+    what: str,
+    stages: Mapping[str, nn.Module],
+    *,
+    keep_dtypes: bool = False,
+) -> None:
     own = module.state_dict()
     problems = [
         *_grouped("missing", own.keys() - state.keys(), stages),
@@ -241,12 +274,12 @@ def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *
         ),
     ]
     if problems:
-        raise ArtifactError(f"{path}: does not fit the model: {'; '.join(problems[:10])}")
+        raise ArtifactError(f"{what} does not fit the model: {'; '.join(problems[:10])}")
     if keep_dtypes:  # a model that was saved in half precision comes back in it
         # keep_vars: without it these are detached tensors, and the parameters would keep their dtype
         for key, tensor in module.state_dict(keep_vars=True).items():
             tensor.data = tensor.data.to(state[key].dtype)
-    module.load_state_dict(state)
+    module.load_state_dict(dict(state))
 
 
 def _write_weights(model: Model, path: Path, digest: str) -> None:
@@ -324,9 +357,12 @@ def _used(data: Any) -> Iterator[str]:
             yield from _used(value)
 
 
-def _provenance(weights: Weights) -> dict[str, str]:
+def _joined(known: tuple[Mapping[str, str], ...], weights: tuple[Weights, ...]) -> tuple[Mapping[str, str], ...]:
+    """What is known of a model's weights, and the provenance of `weights`; the same file once."""
     names = ("name", "url", "sha256", "license", "training_data_terms", "citation")
-    return {name: getattr(weights, name) for name in names}
+    items = [*known, *({name: getattr(item, name) for name in names} for item in weights)]
+    # a model with random weights says so, and that is no file
+    return tuple({item["sha256"]: item for item in items if "sha256" in item}.values())
 
 
 def _replace(temporary: Path, folder: Path) -> None:

@@ -168,6 +168,14 @@ class SpotterConfig(ComponentConfig, ABC):
 
     kind: ClassVar[str] = "spotter"
 
+    @property
+    def memory_seconds(self) -> float:
+        """How far back its state looks: started this long before, a spotter finds the same events from there on.
+
+        Events are no longer than this either, and are final at most this long after their offset.
+        """
+        return 10.0
+
     @abstractmethod
     def check_input(self, stream: FrameStream) -> None:
         """Raise StreamError unless the spotter can work on `stream` (a window of any T, no named steps)."""
@@ -245,17 +253,27 @@ class Tracking(Config):
 
     Attributes:
         max_gap_seconds: a track survives a gap of up to this.
-        max_faces: tracks kept per frame, largest first; None for all.
+        max_faces: tracks kept per frame, the largest; None for all. A kept one loses its place only to a face that is
+            clearly larger, or when its track ends.
+        min_confidence: a face with a lower score has status `low_confidence`, and is joined to tracks after the
+            others; in [0, 1].
+        min_size: a face whose box has a shorter side of fewer pixels has status `low_confidence`.
     """
 
     max_gap_seconds: float = 1.0
     max_faces: int | None = None
+    min_confidence: float = 0.7
+    min_size: float = 20.0
 
     def validate(self) -> None:
         if self.max_gap_seconds < 0:
             raise ConfigError(f"{self.max_gap_seconds!r} is negative", "write 0 or more", path="max_gap_seconds")
         if self.max_faces is not None and self.max_faces < 1:
             raise ConfigError(f"{self.max_faces!r} faces", "write 1 or more, or leave it out for all", path="max_faces")
+        if not 0 <= self.min_confidence <= 1:
+            raise ConfigError(f"{self.min_confidence!r} is no confidence", "write 0 to 1", path="min_confidence")
+        if self.min_size < 0:
+            raise ConfigError(f"{self.min_size!r} is negative", "write 0 or more pixels", path="min_size")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,8 +86,16 @@ class PluginWarning(UserWarning):
     """A plugin could not be loaded; the rest works."""
 
 
+class FallbackWarning(UserWarning):
+    """Something less good stands in for what can't be had on this machine."""
+
+
 class UntrainedWarning(UserWarning):
     """A pipeline without trained weights was run: its scores mean nothing."""
+
+
+class SyntheticWeightsWarning(UserWarning):
+    """A pipeline was run whose weights were trained on synthetic faces."""
 
 
 # not DeprecationWarning: Python hides that one from users, and it is users who have to rewrite their pipeline files

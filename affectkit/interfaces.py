@@ -191,9 +191,18 @@ class FaceDetector(ABC, Generic[C]):
     def __init__(self, config: C) -> None:
         self.config = config
 
+    @property
+    def is_thread_safe(self) -> bool:
+        """Whether `detect` may run on several frames at once, in threads of one process."""
+        return False
+
     @abstractmethod
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         """Faces of an RGB image `(H, W, 3)`, largest first, in its pixels; empty where there is none."""
+
+    def detect_at(self, image: NDArray[np.uint8], frame: int, pts: float) -> list[Face]:
+        """Faces of frame number `frame`, at `pts` seconds. The default looks at the picture only."""
+        return self.detect(image)
 
 
 class Spotter(ABC, Generic[C]):

@@ -84,10 +84,13 @@ class Model(nn.Module, ABC):
     Attributes:
         config: what it was built from, with the dials as they are now.
         traced: the trace of `config`.
+        provenance: where the weights come from, as a saved model's `pipeline.json` says; empty for random ones, and for
+            those that were trained here.
     """
 
     config: ModelConfig
     traced: Trace
+    provenance: tuple[Mapping[str, str], ...] = ()
     registry: Registry
 
     @abstractmethod

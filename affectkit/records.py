@@ -61,11 +61,13 @@ class Face:
         box: left, top, width, height.
         landmarks: (x, y) points in the detector's order; empty where it gives none.
         score: detector's confidence in [0, 1].
+        track: number of the face's track where whoever gave the box knows it; None, and the tracker says it.
     """
 
     box: tuple[float, float, float, float]
     landmarks: tuple[tuple[float, float], ...] = ()
     score: float = 1.0
+    track: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

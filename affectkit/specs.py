@@ -29,6 +29,10 @@ from affectkit.fields import FrozenMapping, field_types
 from affectkit.streams import FeatureStream, FrameStream, PredictionStream
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
     from affectkit.interfaces import (
         Dataset,
         FaceDetector,
@@ -205,9 +209,7 @@ class ComponentSpec(_Record, Generic[C]):
         _check_tuple(where, "weights", self.weights, Weights)
         if self.status is not None and not callable(self.status):
             raise SpecError(f"{where}: status {self.status!r} can't be called; give a function that returns one line")
-        twice = {item.name for item in self.weights if [w.name for w in self.weights].count(item.name) > 1}
-        if twice:
-            raise SpecError(f"{where}: weights {sorted(twice)[0]!r} listed twice; give each its own name")
+        _check_unique(where, self.weights)
 
     def _check_config(self, where: str) -> None:
         declared: object = self.config
@@ -346,14 +348,19 @@ class PipelineSpec:
         name: kebab-case; with the distribution's name it is the preset's id.
         config: makes the config; a function, so that listing presets makes none.
         summary: one line for listings.
-        weights: a saved model's `model.safetensors` for it; None for a preset that has to be trained first.
+        weights: a saved model's `model.safetensors` for it, or with a `loader` one or several files of any format; None
+            for a preset that has to be trained first.
+        loader: reads weights of another format: from the verified files by name of their record to tensors by the
+            model's state-dict keys (a function, or `lazy("module:function")`).
+        renamed_from: former names, which still resolve with a warning.
         citation: whom to cite.
     """
 
     name: str
     config: Callable[[], ModelConfig]
     summary: str
-    weights: Weights | None = None
+    weights: Weights | tuple[Weights, ...] | None = None
+    loader: Callable[[Mapping[str, Path]], Mapping[str, Tensor]] | Lazy | None = None
     renamed_from: tuple[str, ...] = ()
     citation: str = ""
 
@@ -365,6 +372,24 @@ class PipelineSpec:
             raise SpecError(f"{where}: config {made} can't be called; give a function that makes it")
         if not self.summary.strip() or "\n" in self.summary:
             raise SpecError(f"{where}: summary {self.summary!r}; write one line")
+        self._check_weights(where)
+
+    def _check_weights(self, where: str) -> None:
+        _check_tuple(where, "weights", self.published, Weights)
+        _check_unique(where, self.published)
+        if self.loader is None and len(self.published) > 1:
+            raise SpecError(f"{where}: {len(self.published)} weights and no loader; give a loader that reads them")
+        if self.loader is not None and not callable(self.loader):
+            raise SpecError(f"{where}: loader {self.loader!r} can't be called; give a function or lazy(...)")
+        if self.loader is not None and not self.published:
+            raise SpecError(f"{where}: a loader and no weights; give the weights that it reads")
+
+    @property
+    def published(self) -> tuple[Weights, ...]:
+        """The records of its published weights; empty for a preset that has to be trained first."""
+        if self.weights is None:
+            return ()
+        return (self.weights,) if isinstance(self.weights, Weights) else self.weights
 
     def make(self) -> ModelConfig:
         """The preset's config, checked to be one."""
@@ -388,6 +413,12 @@ def _check_tuple(where: str, name: str, value: object, kind: type) -> None:
     # Text would pass for a tuple of its letters.
     if not isinstance(value, tuple) or not all(isinstance(item, kind) for item in value):
         raise SpecError(f"{where}: {name} is {value!r}; give a tuple of {kind.__name__}")
+
+
+def _check_unique(where: str, weights: tuple[Weights, ...]) -> None:
+    names = [item.name for item in weights]
+    if twice := sorted(name for name in names if names.count(name) > 1):
+        raise SpecError(f"{where}: weights {twice[0]!r} listed twice; give each its own name")
 
 
 def required_fields(config: type[ComponentConfig]) -> list[str]:

@@ -52,13 +52,14 @@ def find_weights(weights: Weights, provider: str) -> Path | None:
     return verify(Path(folder) / name, weights) if folder and (Path(folder) / name).is_file() else None
 
 
-def fetch_weights(weights: Weights, provider: str, *, progress: Progress | None = None) -> Path:
+def fetch_weights(weights: Weights, provider: str, *, progress: Progress | None = None, timeout: float = 60.0) -> Path:
     """Path of the file, verified; downloaded if it is nowhere on this machine.
 
     Arguments:
         weights: the published record.
         provider: distribution that publishes it.
         progress: called with bytes so far and bytes in all.
+        timeout: seconds of silence after which a download is given up; not of the whole download.
 
     Raises:
         WeightsError: as `find_weights`; or the download broke, or is not what was published.
@@ -70,8 +71,7 @@ def fetch_weights(weights: Weights, provider: str, *, progress: Progress | None 
     path.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(path) as (file, temporary):
         try:
-            # seconds of silence, not of the whole download
-            with urllib.request.urlopen(weights.url, timeout=60) as response:
+            with urllib.request.urlopen(weights.url, timeout=timeout) as response:
                 done = _copy(response, file, weights.size, progress)
         # a malformed or cut answer is an HTTPException, and that is no OSError
         except (OSError, http.client.HTTPException) as error:

@@ -112,7 +112,7 @@ def test_data_hold_full_ids_tags_and_every_field() -> None:
         "kind": "pipeline",
         "sampling": {"kind": "windows", "seconds": 2.0, "hop_seconds": 1.0},
         "faces": None,
-        "tracking": {"max_gap_seconds": 1.0, "max_faces": None},
+        "tracking": {"max_gap_seconds": 1.0, "max_faces": None, "min_confidence": 0.7, "min_size": 20.0},
         "input": None,
         "inputs": {
             "clip": {
@@ -219,7 +219,10 @@ KEYS = "keys: 'sampling', 'faces', 'tracking', 'input', 'inputs', 'branches', 'f
             {"temporal": rich(inner={"size": 1, "nite": ""})},
             "temporal.inner: unknown key 'nite'; did you mean 'note'? keys: 'size', 'note'",
         ),
-        ({"tracking": {"kind": "x"}}, "tracking: unknown key 'kind'; keys: 'max_gap_seconds', 'max_faces'"),
+        (
+            {"tracking": {"kind": "x"}},
+            "tracking: unknown key 'kind'; keys: 'max_gap_seconds', 'max_faces', 'min_confidence', 'min_size'",
+        ),
         ({3: 1}, f"PipelineConfig: unknown key 3; {KEYS}"),
         # Types.
         ({"branches": 3}, "branches: 3 is an int; expected mapping of str to Branch"),

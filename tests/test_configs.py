@@ -61,6 +61,8 @@ from tests.toys import (
         ),
         (Tracking, {"max_gap_seconds": -0.5}, "max_gap_seconds: -0.5 is negative; write 0 or more"),
         (Tracking, {"max_faces": 0}, "max_faces: 0 faces; write 1 or more, or leave it out for all"),
+        (Tracking, {"min_confidence": 1.5}, "min_confidence: 1.5 is no confidence; write 0 to 1"),
+        (Tracking, {"min_size": -1.0}, "min_size: -1.0 is negative; write 0 or more pixels"),
     ],
 )
 def test_a_wrong_value_is_refused(config: type[Config], fields: dict[str, Any], message: str) -> None:

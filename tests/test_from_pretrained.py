@@ -5,9 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import shutil
 import sys
 import types
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +20,15 @@ import torch
 from safetensors.torch import save_file
 
 from affectkit.artifact import from_pretrained, load, load_weights, save
-from affectkit.errors import ConfigError, InputError, MissingDependencyError, RegistryError
+from affectkit.errors import (
+    ArtifactError,
+    ConfigError,
+    InputError,
+    MissingDependencyError,
+    RegistryError,
+    SpecError,
+    WeightsError,
+)
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.registry import Registry
@@ -37,8 +49,8 @@ def published(path: Path, url: str, **fields: Any) -> Weights:
     return Weights(name="toy-weights", url=url, sha256=digest, size=len(content), **terms)
 
 
-def preset(weights: Weights | None) -> Registry:
-    spec = PipelineSpec(name="calm", config=stored, summary="Valence of stored features.", weights=weights)
+def preset(weights: Weights | tuple[Weights, ...] | None, **fields: Any) -> Registry:
+    spec = PipelineSpec(name="calm", config=stored, summary="Valence of stored features.", weights=weights, **fields)
     without = Registry(dataclasses.replace(plugin, pipelines=()) for plugin in REGISTRY._plugins)
     return without.with_pipelines(spec, provider="affectkit-toy")
 
@@ -69,6 +81,71 @@ def test_from_pretrained_takes_a_preset(saved: Path, tmp_path: Path, monkeypatch
         model = from_pretrained(name, registry=registry)
         assert not model.training
         assert equal(build(stored()), model, features())
+
+
+def test_a_preset_with_weights_of_another_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    state = build(stored()).state_dict()
+    (tmp_path / "values.bin").write_bytes(torch.cat([tensor.flatten() for tensor in state.values()]).numpy().tobytes())
+    (tmp_path / "shapes.json").write_text(json.dumps({key: list(tensor.shape) for key, tensor in state.items()}))
+    values = published(tmp_path / "values.bin", "https://example.org/values.bin")
+    shapes = dataclasses.replace(published(tmp_path / "shapes.json", "https://example.org/shapes.json"), name="shapes")
+
+    def read(files: Mapping[str, Path]) -> dict[str, torch.Tensor]:
+        assert list(files) == ["toy-weights", "shapes"]
+        sizes = json.loads(files["shapes"].read_text())
+        flat = torch.frombuffer(bytearray(files["toy-weights"].read_bytes()), dtype=torch.float32)
+        parts = torch.split(flat, [math.prod(size) for size in sizes.values()])
+        return {key: part.view(size) for (key, size), part in zip(sizes.items(), parts, strict=True)}
+
+    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(tmp_path))
+    model = from_pretrained("calm", registry=preset((values, shapes), loader=read))
+    assert not model.training
+    assert equal(build(stored()), model, features())
+    names = ["toy-weights", "shapes"]
+    assert [item["name"] for item in model.provenance] == names
+    # what a model knows of its weights is saved, loaded, and saved again, and a file counts once
+    loaded = load(save(model, tmp_path / "one", weights=(values,)), registry=REGISTRY)
+    assert loaded.provenance == model.provenance
+    again = json.loads((save(loaded, tmp_path / "two") / "pipeline.json").read_text())
+    assert [item["name"] for item in again["weights"]["provenance"]] == names
+    told = load(save(build(stored()), tmp_path / "three", weights=(values, shapes)), registry=REGISTRY)
+    assert told.provenance == model.provenance
+
+
+def test_a_loader_that_does_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "calm.bin").write_bytes(b"calm")
+    weights = published(tmp_path / "calm.bin", "https://example.org/calm.bin")
+    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(tmp_path))
+    state = build(stored()).state_dict()
+    first = next(iter(state))
+
+    def message(made: object, error: type[Exception]) -> str:
+        return refusal(lambda: from_pretrained("calm", registry=preset(weights, loader=lambda _: made)), error)
+
+    wrong = "which is no mapping of tensors; return tensors by the model's state-dict keys"
+    assert message([state], SpecError) == f"affectkit-toy/calm: its loader made list, {wrong}"
+    assert message({first: 1.0}, SpecError) == f"affectkit-toy/calm: its loader made dict, {wrong}"
+    renamed = {("weigth" if key == first else key): tensor for key, tensor in state.items()}
+    assert message(renamed, ArtifactError) == (
+        "affectkit-toy/calm: what its loader made does not fit the model: "
+        f"missing temporal: {first.removeprefix('temporal.')!r}; unexpected keys: 'weigth'"
+    )
+
+
+def test_weights_that_cannot_be_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "calm.bin").write_bytes(b"calm")
+    weights = published(tmp_path / "calm.bin", "https://example.org/calm.bin")
+    monkeypatch.delenv("AFFECTKIT_WEIGHTS", raising=False)
+    monkeypatch.setenv("AFFECTKIT_CACHE", str(tmp_path / "cache"))
+
+    def offline(*_: object, **__: object) -> None:
+        raise urllib.error.URLError("no network in tests")
+
+    monkeypatch.setattr(urllib.request, "urlopen", offline)
+    assert refusal(lambda: from_pretrained("calm", registry=preset(weights, loader=dict)), WeightsError) == (
+        "https://example.org/calm.bin: download failed (no network in tests); "
+        "put the file into a folder and name that in AFFECTKIT_WEIGHTS"
+    )
 
 
 def test_from_pretrained_refuses_a_preset_without_weights_and_unknown_names() -> None:
@@ -134,9 +211,10 @@ def test_published_weights_of_one_component(tmp_path: Path, monkeypatch: pytest.
     model = config.build(registry=registry)
     assert load_weights(model, "branches.x.features") == weights
     assert load_weights(model, "branches.x.features", "toy-weights") == weights
+    assert [item["name"] for item in model.provenance] == ["toy-weights"]
     one, two = (m.stages()["branches.x.features"].state_dict() for m in (source, model))
     assert all(torch.equal(one[key], two[key]) for key in one)
-    card = save(model, tmp_path / "model", weights=(weights,)) / "README.md"
+    card = save(model, tmp_path / "model") / "README.md"
     line = "toy-weights: https://example.org/pixels.safetensors, license CC-BY-4.0, training data: synthetic"
     assert f"## Published weights in it\n\n- {line}\n" in card.read_text()
     data = json.loads((tmp_path / "model" / "pipeline.json").read_text())

@@ -241,6 +241,20 @@ def test_weights_say_whether_they_are_synthetic() -> None:
             "pipeline 'calm': config PipelineConfig can't be called; give a function that makes it",
         ),
         ({"summary": ""}, "pipeline 'calm': summary ''; write one line"),
+        ({"weights": "calm.bin"}, "pipeline 'calm': weights is 'calm.bin'; give a tuple of Weights"),
+        (
+            {"weights": (WEIGHTS, WEIGHTS), "loader": dict},
+            "pipeline 'calm': weights 'faces' listed twice; give each its own name",
+        ),
+        (
+            {"weights": (WEIGHTS, replace(WEIGHTS, name="other"))},
+            "pipeline 'calm': 2 weights and no loader; give a loader that reads them",
+        ),
+        (
+            {"weights": WEIGHTS, "loader": "calm:load"},
+            "pipeline 'calm': loader 'calm:load' can't be called; give a function or lazy(...)",
+        ),
+        ({"loader": dict}, "pipeline 'calm': a loader and no weights; give the weights that it reads"),
     ],
 )
 def test_a_preset_refuses(fields: dict[str, Any], message: str) -> None:
@@ -248,6 +262,16 @@ def test_a_preset_refuses(fields: dict[str, Any], message: str) -> None:
         message_of(SpecError, PipelineSpec, **{"name": "calm", "config": pipeline, "summary": "Calm.", **fields})
         == message
     )
+
+
+def test_a_preset_lists_its_published_weights() -> None:
+    def preset(**fields: Any) -> PipelineSpec:
+        return PipelineSpec(name="calm", config=pipeline, summary="Calm.", **fields)
+
+    two = (WEIGHTS, replace(WEIGHTS, name="other"))
+    assert preset().published == preset(weights=()).published == ()
+    assert preset(weights=WEIGHTS).published == preset(weights=(WEIGHTS,)).published == (WEIGHTS,)
+    assert preset(weights=two, loader=dict).published == two
 
 
 def test_a_preset_makes_its_config_when_asked() -> None:

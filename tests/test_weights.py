@@ -142,6 +142,20 @@ def test_fetched_once_then_cached(cache: Path, monkeypatch: pytest.MonkeyPatch) 
     assert files(cache) == [f"affectkit-face/{path.name}"]
 
 
+def test_silence_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds: list[float] = []
+
+    def urlopen(url: str, timeout: float) -> Response:
+        seconds.append(timeout)
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+    message = f"{URL}: download failed (timed out); put the file into a folder and name that in AFFECTKIT_WEIGHTS"
+    assert refusal(lambda: fetch_weights(record(), "affectkit-face")) == message
+    assert refusal(lambda: fetch_weights(record(), "affectkit-face", timeout=2.5)) == message
+    assert seconds == [60.0, 2.5]
+
+
 def test_what_is_there_is_not_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = serve(monkeypatch, CONTENT)
     (folder / "face.safetensors").write_bytes(CONTENT)

@@ -16,6 +16,8 @@ CONTENTS: tuple[tuple[tuple[str, ...], Unit], ...] = (
     (("gray",), "intensity"),
     *((channels, unit) for unit in ("pixel", "iod", "relative") for channels in (("u", "v"), ("u", "v", "strain"))),
 )
+# For components that take aligned faces only.
+ALIGNMENTS = ("steady", "arcface", "dlib")
 STEPS: tuple[tuple[str, ...], ...] = (
     (),
     ("onset", "apex", "offset"),
@@ -41,6 +43,8 @@ def candidates(kind: str) -> Iterator[Any]:
     if kind in ("motion", "features", "spotter"):
         for size, steps, (channels, unit) in itertools.product(SIZES, STEPS, CONTENTS):
             yield FrameStream(channels=channels, unit=unit, height=size, width=size, steps=steps)
+        for size, alignment, channels in itertools.product(SIZES, ALIGNMENTS, (RGB, ("gray",))):
+            yield FrameStream(channels=channels, height=size, width=size, alignment=alignment)
     elif kind in ("temporal", "head"):
         for steps, dim in itertools.product(STEPS, DIMS):
             yield FeatureStream(dim=dim, steps=steps)

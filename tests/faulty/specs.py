@@ -112,7 +112,7 @@ NO_STREAM = Fault(
     "accepts-no-candidate",
     "a_stream_is_accepted",
     spec("features", PlainFeatures, config=PickyConfig),
-    "none of the 240 streams that the kit knows is accepted "
+    "none of the 270 streams that the kit knows is accepted "
     "(first answer: channels ('r', 'g', 'b') are not accepted; accepts ('heat',))",
     "an unusual input; pass one that fits to the kit, streams={'it': FrameStream(...)}",
 )
