@@ -1,121 +1,31 @@
-"""Tables of rows: written as they come, read back lazily and exactly."""
+"""Rows, events, what is said about their run, and how tables look."""
 
 from __future__ import annotations
 
-import errno
-import io
-import itertools
+import builtins
+import dataclasses
 import math
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from affectkit.errors import InputError
-from affectkit.results.rows import BASE_COLUMNS, Results, Row, RowWriter, check_out, read_results
+from affectkit.errors import InputError, MissingDependencyError
+from affectkit.records import Event
+from affectkit.results.info import RANDOM_WEIGHTS, SCHEMA, RunInfo, WeightsUse, pipeline_hash
+from affectkit.results.reading import Results
+from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, EventRow, Row
+from affectkit.specs import Weights
+from tests.tables import COLUMNS, EVENT_WITH_COLUMNS, EVENTS, INFO, ROWS, write
 
-COLUMNS = (*BASE_COLUMNS, "va.valence", "va.arousal")
-ROWS = [
-    Row(
-        frame=frame,
-        pts=frame / 3,
-        track=0,
-        status="ok",
-        left=1.5,
-        top=-2.0,
-        width=30.0,
-        height=1 / 3,
-        confidence=0.875,
-        predictions={"va.valence": 0.1 * frame, "va.arousal": -1e-20},
-    )
-    for frame in range(7)
-]
-ROWS[3] = Row(frame=3, pts=1.0, track=None, status="no_face")
+MEMORY = Results(COLUMNS, ROWS, events=EVENTS, event_columns=EVENT_WITH_COLUMNS, info=INFO)
+FILES = ("rows.csv", "rows.parquet")
 
 
-def write(path: Path) -> Results:
-    writer = RowWriter(path, COLUMNS)
-    for row in ROWS:
-        writer.write(row)
-    return writer.finish()
-
-
-def test_rows_read_back_as_they_were(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    results = write(path)
-    assert list(results) == ROWS
-    assert list(read_results(path)) == ROWS
-    assert (results.path, results.columns, len(results)) == (path, COLUMNS, 7)
-    assert len(read_results(path)) == 7
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["rows.csv"]
-
-
-def test_the_file(tmp_path: Path) -> None:
-    write(tmp_path / "rows.csv")
-    lines = (tmp_path / "rows.csv").read_text().splitlines()
-    assert lines[0] == "frame,pts,track,status,left,top,width,height,confidence,va.valence,va.arousal"
-    assert lines[1] == "0,0.0,0,ok,1.5,-2.0,30.0,0.3333333333333333,0.875,0.0,-1e-20"
-    assert lines[4] == "3,1.0,,no_face,,,,,,,"
-
-
-def test_numbers_that_are_none(tmp_path: Path) -> None:
-    writer = RowWriter(tmp_path / "rows.csv", COLUMNS)
-    predictions = {"va.valence": math.nan, "va.arousal": math.inf}
-    writer.write(Row(frame=0, pts=0.0, track=0, status="ok", predictions=predictions))
-    (row,) = writer.finish()
-    assert math.isnan(row.predictions["va.valence"])
-    assert row.predictions["va.arousal"] == math.inf
-
-
-def test_every_row_is_in_the_file_when_it_was_written(tmp_path: Path) -> None:
-    writer = RowWriter(tmp_path / "rows.csv", COLUMNS)
-    for count, row in enumerate(ROWS, start=1):
-        writer.write(row)
-        assert list(read_results(tmp_path / "rows.csv.part")) == ROWS[:count]
-    assert not (tmp_path / "rows.csv").exists()
-    writer.close()
-
-
-def test_a_sequence(tmp_path: Path) -> None:
-    for results in (write(tmp_path / "rows.csv"), Results(COLUMNS, rows=ROWS)):
-        assert results[0] == ROWS[0]
-        assert results[-1] == ROWS[-1]
-        assert results[2:5] == tuple(ROWS[2:5])
-        assert results[::-2] == tuple(ROWS[::-2])
-        assert results[-3:] == tuple(ROWS[-3:])
-        assert ROWS[3] in results
-        for index in (7, -8):
-            with pytest.raises(IndexError) as caught:
-                results[index]
-            assert str(caught.value) == f"row {index} of 7"
-
-
-def test_rows_of_a_file_are_read_when_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    results = write(path)
-    with path.open("a") as file:
-        file.write("this is no row\n")
-    assert list(itertools.islice(results, 7)) == ROWS
-    with pytest.raises(InputError) as caught:
-        list(results)
-    assert str(caught.value) == f"{path}: line 9 is no row (1 cells for 11 columns); write the table anew"
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        ("0,0.0,0,lost,,,,,,,", "status 'lost'"),
-        ("x,0.0,0,ok,,,,,,,", "invalid literal for int() with base 10: 'x'"),
-        ("0,0.0,0,ok,,,,,,high,", "could not convert string to float: 'high'"),
-    ],
-)
-def test_a_damaged_row(tmp_path: Path, line: str, reason: str) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text(",".join(COLUMNS) + "\n" + line + "\n")
-    with pytest.raises(InputError) as caught:
-        list(read_results(path))
-    assert str(caught.value) == f"{path}: line 2 is no row ({reason}); write the table anew"
+@pytest.fixture(params=["memory", "rows.csv", "rows.parquet"])
+def results(request: pytest.FixtureRequest, tmp_path: Path) -> Results:
+    return MEMORY if request.param == "memory" else write(tmp_path / request.param)
 
 
 def test_as_dict() -> None:
@@ -123,140 +33,169 @@ def test_as_dict() -> None:
         "frame": 1, "pts": 1 / 3, "track": 0, "status": "ok", "left": 1.5, "top": -2.0, "width": 30.0,
         "height": 1 / 3, "confidence": 0.875, "va.valence": 0.1, "va.arousal": -1e-20,
     }  # fmt: skip
+    assert EVENTS[1].as_dict() == {
+        "track": None, "kind": "blink", "label": None, "onset": 2.0, "apex": None, "offset": 2.0, "onset_frame": None,
+        "apex_frame": None, "offset_frame": None, "confidence": None, "apex_source": "missing", "status": "rejected",
+        "reason": "no apex was found",
+    }  # fmt: skip
+    assert tuple(ROWS[3].as_dict()) == BASE_COLUMNS
+    assert tuple(EVENTS[1].as_dict()) == EVENT_COLUMNS
+
+
+def test_rows_of_cells() -> None:
+    assert [Row.of(row.as_dict()) for row in ROWS] == ROWS
+    assert [EventRow.of(event.as_dict()) for event in EVENTS] == EVENTS
+
+
+def test_an_event_of_a_spotter() -> None:
+    event = Event(kind="blink", onset=1.0, apex=1.1, offset=1.2, onset_frame=30, confidence=0.5, track=2)
+    row = EventRow.of_event(event, predictions={"a.b": 1.0})
+    assert (row.onset, row.apex, row.offset, row.onset_frame, row.track) == (1.0, 1.1, 1.2, 30, 2)
+    assert (row.confidence, row.status, row.predictions) == (0.5, "ok", {"a.b": 1.0})
+    assert row.with_predictions({"a.b": 2.0}).label is None
+    assert row.with_predictions({"a.b": 2.0}, "wink") == dataclasses.replace(
+        row, predictions={"a.b": 2.0}, label="wink"
+    )
+
+
+def test_a_sequence(results: Results) -> None:
+    assert len(results) == 11
+    assert (results[0], results[-1], results[7]) == (ROWS[0], ROWS[-1], ROWS[7])
+    for part in (slice(2, 9), slice(None, None, -2), slice(-3, None), slice(9, 1, -3), slice(1, 9, 4), slice(5, 5)):
+        assert results[part] == tuple(ROWS[part])
+    assert ROWS[3] in results
+    assert results.events == tuple(EVENTS)
+    assert results.targets == ("va.valence", "va.arousal")
+    assert results.detector == "affectkit/yunet"
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("index", [11, -12])
+def test_a_row_that_is_not_there(tmp_path: Path, name: str, index: int) -> None:
+    with pytest.raises(IndexError) as caught:
+        write(tmp_path / name)[index]
+    assert str(caught.value) == f"row {index} of 11"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_numbers_that_are_none(tmp_path: Path, name: str) -> None:
+    from affectkit.results.writer import ResultWriter
+
+    writer = ResultWriter(tmp_path / name, COLUMNS, INFO)
+    predictions = {"va.valence": math.nan, "va.arousal": math.inf}
+    writer.write(Row(frame=0, pts=0.0, track=0, status="ok", predictions=predictions))
+    (row,) = writer.finish()
+    assert math.isnan(row.predictions["va.valence"])
+    assert row.predictions["va.arousal"] == math.inf
+
+
+def test_without_info() -> None:
+    results = Results(BASE_COLUMNS)
+    assert (results.detector, results.info, results.events, len(results)) == ("", None, (), 0)
+    assert repr(results) == "0 rows, 9 columns"
 
 
 def test_repr_is_short(tmp_path: Path) -> None:
     text = repr(write(tmp_path / "rows.csv"))
     lines = text.splitlines()
-    assert lines[0] == f"7 rows, 11 columns in {tmp_path / 'rows.csv'}"
-    assert lines[1].startswith("frame=0, pts=0.0, track=0, status=ok, left=1.5, top=-2, width=30, height=0.3333")
-    assert lines[4] == "frame=3, pts=1.0, track=, status=no_face, left=, top=, width=, height=, confidence=, " + (
+    assert lines[0] == f"11 rows, 11 columns, 2 events in {tmp_path / 'rows.csv'}"
+    assert lines[1:3] == ["untrained: scores come from random weights", "the first note"]
+    assert lines[3].startswith("frame=0, pts=0.0, track=0, status=ok, left=1.5, top=-2, width=30, height=0.3333")
+    assert lines[6] == "frame=3, pts=1.0, track=, status=no_face, left=, top=, width=, height=, confidence=, " + (
         "va.valence=, va.arousal="
     )
     assert lines[-1] == "..."
-    assert len(lines) == 7
-    assert repr(Results(COLUMNS, rows=ROWS[:1])).startswith("1 rows, 11 columns\nframe=0")
+    assert len(lines) == 9
+
+
+def test_an_unfinished_table_says_so() -> None:
+    info = RunInfo(complete=False)
+    assert repr(Results(COLUMNS, ROWS[:1], info=info)).splitlines()[1] == (
+        "not complete: the run was interrupted, or goes on"
+    )
 
 
 def test_html_is_escaped() -> None:
-    text = Results((*BASE_COLUMNS, "<b>"), rows=ROWS[:1])._repr_html_()
-    assert text.startswith("<table><caption>1 rows, 10 columns</caption><tr><th>frame</th>")
-    assert "<th>&lt;b&gt;</th>" in text
-    assert "<td>ok</td>" in text
+    columns = (*BASE_COLUMNS, "<b>", *(f"au.AU{i}" for i in range(9)))
+    text = Results(columns, ROWS)._repr_html_()
+    assert "11 rows, 19 columns<br>and 5 columns more</caption>" in text
+    assert ">&lt;b&gt;</th>" in text
+    assert ">ok</td>" in text
+    assert text.count("<tr>") == 1 + 5 + 1
+    assert "<b>" not in text
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("rows.xlsx", "{path}: ending '.xlsx'; write rows to a .csv file"),
-        ("rows", "{path}: ending ''; write rows to a .csv file"),
-        ("folder.csv", "{path}: is a folder; name a file in it"),
-        ("none/rows.csv", "{path}: no folder '{folder}/none'; create it"),
-        ("taken.csv", "{path}: already there; add --overwrite (in Python overwrite=True), or name another file"),
-    ],
-)
-def test_where_rows_can_not_go(tmp_path: Path, name: str, text: str) -> None:
-    (tmp_path / "folder.csv").mkdir()
-    (tmp_path / "taken.csv").touch()
-    path = tmp_path / name
+def test_data_frames(results: Results) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = results.to_pandas()
+    assert tuple(frame.columns) == COLUMNS
+    assert [str(kind) for kind in frame.dtypes] == ["Int64", "float64", "Int64", "category"] + ["float64"] * 7
+    assert frame["pts"].tolist() == [row.pts for row in ROWS]
+    assert frame["status"].value_counts().to_dict() == {"ok": 9, "no_face": 1, "skipped": 1}
+    assert frame["track"].isna().tolist() == [row.track is None for row in ROWS]
+    assert frame["va.valence"].isna().sum() == 2
+    events = results.events_to_pandas()
+    assert tuple(events.columns) == EVENT_WITH_COLUMNS
+    assert events["onset"].tolist() == [0.1, 2.0]
+    assert events["label"].tolist()[0] == EVENTS[0].label
+    assert pandas.isna(events["apex"][1])
+
+
+def test_data_frames_need_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *args: Any, **options: Any) -> Any:
+        if name == "pandas":
+            raise ImportError("no pandas")
+        return real(name, *args, **options)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    for run in (MEMORY.to_pandas, MEMORY.events_to_pandas):
+        check: Callable[[], Any] = run
+        with pytest.raises(MissingDependencyError) as caught:
+            check()
+        assert str(caught.value) == "to_pandas: needs pandas; pip install affectkit[pandas]"
+
+
+def test_info_survives_json() -> None:
+    assert RunInfo.from_data(INFO.to_data(), "here") == INFO
+    assert INFO.schema == SCHEMA == 1
+    assert INFO.affectkit
+
+
+def test_info_of_a_newer_affectkit() -> None:
     with pytest.raises(InputError) as caught:
-        check_out(path)
-    assert str(caught.value) == text.format(path=path, folder=tmp_path)
+        RunInfo.from_data(INFO.to_data() | {"schema": 2, "more": 1}, "rows.csv")
+    assert str(caught.value) == "rows.csv: has schema 2, and this affectkit reads up to 1; update affectkit"
 
 
-def test_what_is_there_is_replaced_if_asked_for(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.touch()
-    assert check_out(path, overwrite=True) == path
-    writer = RowWriter(path, COLUMNS, overwrite=True)
-    writer.write(ROWS[0])
-    assert path.read_text() == ""
-    assert list(writer.finish()) == ROWS[:1]
-
-
-def test_a_table_can_be_discarded(tmp_path: Path) -> None:
-    writer = RowWriter(tmp_path / "rows.csv", COLUMNS)
-    writer.write(ROWS[0])
-    writer.discard()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_can_not_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**options: Any) -> Any:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
-    path = tmp_path / "rows.csv"
+@pytest.mark.parametrize("data", [None, 3, [], {}, {"schema": 1}, INFO.to_data() | {"weights": [{"size": 1}]}])
+def test_info_that_is_none(data: object) -> None:
     with pytest.raises(InputError) as caught:
-        check_out(path)
-    assert str(caught.value) == f"{path}: can't be written (Permission denied); choose another folder"
+        RunInfo.from_data(data, "rows.csv")
+    assert str(caught.value) == "rows.csv: what it says about its run can't be read; analyze the video again"
 
 
-class FullDisk(io.FileIO):
-    """A file on a disk that has room for `room` bytes more, and takes what fits of the last write."""
-
-    room = 0
-
-    def write(self, data: Any) -> int:
-        if not self.room:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        taken = super().write(data[: self.room])
-        self.room -= taken
-        return taken
+def test_caution() -> None:
+    synthetic = WeightsUse(name="face", training_data_terms="synthetic")
+    assert RunInfo().caution == ""
+    assert RunInfo(weights=(WeightsUse(name="face"),)).caution == ""
+    assert RunInfo(weights=(WeightsUse(name="face"), synthetic)).caution == "weights trained on synthetic faces only"
+    assert RunInfo(weights=(synthetic, RANDOM_WEIGHTS)).caution == "untrained: scores come from random weights"
 
 
-def test_a_full_disk_leaves_whole_rows(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    writer = RowWriter(path, COLUMNS)
-    writer.write(ROWS[0])
-    writer.close()
-    writer._file = disk = FullDisk(writer.part, "ab")
-    disk.room = 5
-    with pytest.raises(InputError) as caught:
-        writer.write(ROWS[1])
-    writer.close()
-    assert str(caught.value) == f"{path}.part: can't be written (No space left on device); choose another folder"
-    assert list(read_results(writer.part)) == ROWS[:1]
-
-
-def test_a_table_whose_place_is_taken(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    (tmp_path / "rows.csv.part").mkdir()
-    with pytest.raises(InputError) as caught:
-        RowWriter(path, COLUMNS)
-    assert str(caught.value) == f"{path}.part: can't be written (Is a directory); choose another folder"
-    (tmp_path / "rows.csv.part").rmdir()
-    writer = RowWriter(path, COLUMNS)
-    path.mkdir()
-    with pytest.raises(InputError) as caught:
-        writer.finish()
-    assert str(caught.value) == f"{path}: can't be written (Is a directory); choose another folder"
-
-
-def test_reading_what_is_not_there(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    with pytest.raises(InputError) as caught:
-        read_results(path)
-    assert str(caught.value) == f"{path}: no such file; check the path"
-
-
-def test_reading_another_table(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(InputError) as caught:
-        read_results(path)
-    assert str(caught.value) == (
-        f"{path}: has not the columns frame, pts, track, status, left, top, width, height, confidence; "
-        "give a table that analyze wrote"
+def test_weights_of_a_spec() -> None:
+    published = Weights(
+        name="face", url="https://example.org/face", sha256="0" * 64, size=3, license="MIT", training_data_terms="web"
     )
+    use = WeightsUse.of(published)
+    assert use == WeightsUse(name="face", sha256="0" * 64, license="MIT", training_data_terms="web")
+    assert not use.is_synthetic
+    assert not use.is_random
 
 
-def test_reading_what_is_no_text(tmp_path: Path) -> None:
-    path = tmp_path / "rows.csv"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError) as caught:
-        read_results(path)
-    assert str(caught.value) == (
-        f"{path}: can't be read ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte); "
-        "give a table that analyze wrote"
-    )
+def test_the_hash_of_a_pipeline() -> None:
+    one = pipeline_hash({"a": 1, "b": {"c": [1.5, None], "d": "é"}})
+    assert one == pipeline_hash({"b": {"d": "é", "c": [1.5, None]}, "a": 1})
+    assert one != pipeline_hash({"a": 2, "b": {"c": [1.5, None], "d": "é"}})
+    assert pipeline_hash({}) == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"

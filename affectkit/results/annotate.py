@@ -1,0 +1,118 @@
+"""A video with what was found drawn into it: boxes, track numbers, best labels, and the events that are going on."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from affectkit.results.overlay import draw_overlay
+from affectkit.results.places import check_ending, check_file, explained, replacing
+from affectkit.results.rows import Row
+from affectkit.video.opening import open_video
+from affectkit.video.reader import SkippedFrame, VideoFrame, read_frames
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from affectkit.results.reading import Results
+
+
+def annotate_video(
+    video: str | Path,
+    results: Results,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    progress: Callable[[int], None] | None = None,
+) -> Path:
+    """Write the video anew as H.264 with its table drawn into it, in constant memory; without sound.
+
+    Frames keep the times that they have in the source. Where the table has every second frame only, say, what was found
+    stays until the next one. Frames that can't be decoded are left out, so the picture before stays.
+
+    Arguments:
+        video: the file that was analyzed.
+        results: its table.
+        out: an `.mp4` file.
+        overwrite: whether a file that is there may be replaced.
+        progress: called with the number of frames done.
+
+    Raises:
+        InputError: the video or the table can't be read, or `out` can't be written.
+    """
+    import av
+
+    out = Path(out)
+    check_ending(out, (".mp4",), "write an .mp4 file")
+    check_file(out, overwrite=overwrite)
+    with open_video(Path(video)) as (_, source):
+        time_base, rate = source.time_base, source.average_rate
+    found = _Found(results)
+    caution = results.info.caution if results.info is not None else ""
+    with explained(out, "choose another folder"), replacing(out) as file, av.open(file, "w", format="mp4") as container:
+        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+        stream: Any = None
+        last = None
+        for count, frame in enumerate(_pictures(read_frames(video)), start=1):
+            events = [event for event in results.events if event.onset <= frame.pts <= event.offset]
+            picture = draw_overlay(
+                _even(frame.image), frame.pts, found.at(frame.index), events, results.targets, caution
+            )
+            if stream is None:
+                stream = container.add_stream(codec, rate=rate or 25)
+                stream.height, stream.width = picture.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.codec_context.time_base = stream.time_base = time_base
+                # no reordered frames: they would shift the times in the container
+                options = (
+                    {"bf": "0", "crf": "20", "preset": "veryfast"} if codec == "libx264" else {"bf": "0", "q": "4"}
+                )
+                stream.codec_context.options = options
+            encoded = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            ticks = round(frame.pts / time_base)
+            # two frames at one time are legal in a source, and not in an mp4
+            encoded.pts = last = ticks if last is None else max(ticks, last + 1)
+            encoded.time_base = time_base
+            container.mux(stream.encode(encoded))
+            if progress is not None:
+                progress(count)
+        if stream is not None:
+            container.mux(stream.encode(None))
+    return out
+
+
+class _Found:
+    """The rows of the frame that was processed last, as the video goes on."""
+
+    def __init__(self, results: Results) -> None:
+        self._groups = itertools.groupby(results, key=lambda row: row.frame)
+        self._shown: tuple[Row, ...] = ()
+        self._number = -1
+        self._coming = self._take()
+
+    def at(self, index: int) -> tuple[Row, ...]:
+        """Rows of frame `index`, or of the last one before it that the table has if there is one after it too."""
+        while self._coming is not None and self._coming[0] <= index:
+            self._number, self._shown = self._coming
+            self._coming = self._take()
+        # beyond its last row the table says nothing
+        return self._shown if self._number == index or self._coming is not None else ()
+
+    def _take(self) -> tuple[int, tuple[Row, ...]] | None:
+        group = next(self._groups, None)
+        return None if group is None else (group[0], tuple(group[1]))
+
+
+def _pictures(frames: Iterable[VideoFrame | SkippedFrame]) -> Iterator[VideoFrame]:
+    return (frame for frame in frames if isinstance(frame, VideoFrame))
+
+
+def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A copy with even sides, since the codec has one color value for 2 x 2 pixels; edges are repeated."""
+    import numpy as np
+
+    height, width = image.shape[:2]
+    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
