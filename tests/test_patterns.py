@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-from affectkit.data.patterns import MOTIONS, Motion, Pattern, displacement, progress, render, speed, write_clip
-from affectkit.errors import InputError
+from affectkit.data.patterns import MOTIONS, Motion, Pattern, displacement, progress, render, speed
 from affectkit.ops.lucas_kanade import lucas_kanade
-from affectkit.video.reader import read_frames
-from tests.clips import gray_frames
 
 
 @pytest.mark.parametrize("motion", MOTIONS)
@@ -57,34 +52,3 @@ def test_seeds() -> None:
     still = [render(Pattern(motion=motion, texture=7), np.zeros(1)) for motion in MOTIONS]
     np.testing.assert_array_equal(still[0], still[1])
     np.testing.assert_array_equal(still[0], still[2])
-
-
-def test_train_and_test_textures_are_disjoint() -> None:
-    from affectkit.cli import demo_task
-
-    assert not set(demo_task.TRAIN_TEXTURES) & set(demo_task.TEST_TEXTURES)
-
-
-def test_a_clip_keeps_its_times(tmp_path: Path) -> None:
-    times = [0.0, 0.001, 0.5, 0.7, 10.25]
-    path = write_clip(tmp_path / "clip.mp4", gray_frames([10, 60, 110, 160, 210]), times)
-    frames = list(read_frames(path))
-    assert [frame.pts for frame in frames] == times
-    assert [round(frame.image.mean()) for frame in frames] == pytest.approx([10, 60, 110, 160, 210], abs=3)
-
-
-@pytest.mark.parametrize(
-    ("size", "times", "fact"),
-    [
-        ((4, 4), [0.0], "1 times for 2 frames; give one per frame"),
-        ((4, 4), [0.1, 0.1], "the times do not ascend; give seconds, from 0 or later, each above the one before"),
-        ((4, 4), [-0.1, 0.1], "the times do not ascend; give seconds, from 0 or later, each above the one before"),
-        ((4, 5), [0.0, 0.1], "frames of 5x4; the codec takes even sides only"),
-    ],
-)
-def test_what_can_not_be_written(tmp_path: Path, size: tuple[int, int], times: list[float], fact: str) -> None:
-    path = tmp_path / "clip.mp4"
-    with pytest.raises(InputError) as caught:
-        write_clip(path, gray_frames([10, 20], size), times)
-    assert str(caught.value) == f"{path}: {fact}"
-    assert not path.exists()

@@ -1,0 +1,1 @@
+"""Functional metrics: plain values in, plain values out. No torch."""
