@@ -1,0 +1,167 @@
+"""The class of `motion-events`."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from math import floor
+
+import numpy as np
+
+from affectkit.interfaces import Spotter
+from affectkit.records import Event, EventKind
+from affectkit.sequences import Sequence
+from affectkit.spotters.face_regions import GROUPS, REGIONS, Array, face_grid
+from affectkit.spotters.motion_events import HOP_SECONDS, MotionEventsConfig
+from affectkit.spotters.nuisances import NEAR_EYES, bridge_blinks, find_blinks, remove_still
+from affectkit.spotters.pulses import Pulse, find_pulses, noise_level, resample
+from affectkit.spotters.region_motion import Keyframe, Motion, RegionMotion
+from affectkit.streams import FrameStream
+from affectkit.video.alignment import TEMPLATES
+
+# Seconds without a frame after which motion is measured anew.
+MAX_GAP = 0.5
+# Frames below which there is nothing to compare.
+_FEWEST = 8
+# ITU-R BT.601, on gray levels of 255.
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32) * np.float32(255)
+
+
+@dataclass
+class Progress:
+    """State of one clip.
+
+    Attributes:
+        keyframes: the references in use.
+        times, motions: of the frames of the window that decisions look at.
+        decided: seconds up to which events are out: apexes for expressions, offsets for what may overlap.
+    """
+
+    keyframes: tuple[Keyframe, ...] = ()
+    times: deque[float] = field(default_factory=deque)
+    motions: deque[Motion] = field(default_factory=deque)
+    decided: dict[str, float] = field(default_factory=dict)
+
+
+class MotionEvents(Spotter[MotionEventsConfig]):
+    """Frames `(1, T, C, H, W)` of one steady face in, events in order of their onsets out.
+
+    What is decided, is decided once in a second of container time, on all that the window holds: the events whose apex
+    lies far enough back.
+    """
+
+    def __init__(self, config: MotionEventsConfig, stream: FrameStream) -> None:
+        super().__init__(config)
+        config.check_input(stream)
+        left, right = steady_eyes(stream.height, stream.width)
+        self._grid = face_grid(stream.height, stream.width, left, right)
+        self._motion = RegionMotion(self._grid)
+        self._groups = np.repeat(
+            np.array([[name in group for group in GROUPS] for name in REGIONS], dtype=np.float64), 2, axis=0
+        )
+        self._near_eyes = np.repeat(self._grid.centers[:, 1] < NEAR_EYES, 2)
+
+    def start(self, fps: float | None) -> Progress:
+        return Progress()
+
+    def push(self, state: Progress, frames: Sequence) -> list[Event]:
+        found: list[Event] = []
+        images = frames.values[0].detach().cpu().float().numpy()
+        for image, time, is_real in zip(images, frames.times[0].tolist(), frames.mask[0].tolist(), strict=True):
+            # a picture with a NaN in it shows nothing either
+            if is_real and np.isfinite(image).all():
+                found += self._take(state, _gray(image), time)
+        return found
+
+    def finish(self, state: Progress) -> list[Event]:
+        events = self._decide(state, float("inf"))
+        state.keyframes = ()
+        state.times.clear()
+        state.motions.clear()
+        return events
+
+    def _take(self, state: Progress, image: Array, time: float) -> list[Event]:
+        events: list[Event] = []
+        if state.times and not 0 < time - state.times[-1] <= MAX_GAP:
+            # the face was away, or time ran backwards
+            events += self.finish(state)
+        hop = floor(time / HOP_SECONDS)
+        if state.times and floor(state.times[-1] / HOP_SECONDS) < hop:
+            events += self._decide(state, hop * HOP_SECONDS - self.config.settle_seconds)
+            oldest = hop * HOP_SECONDS - self.config.window_seconds
+            while state.times and state.times[0] < oldest:
+                state.times.popleft()
+                state.motions.popleft()
+        state.keyframes, motion = self._motion.measure(state.keyframes, image, time)
+        state.times.append(time)
+        state.motions.append(motion)
+        return events
+
+    def _decide(self, state: Progress, until: float) -> list[Event]:
+        """Events whose apex lies before `until` and that are not out yet."""
+        if len(state.times) < _FEWEST:
+            return []
+        times = np.array(state.times)
+        motions = state.motions
+        joined = [[*item.regions.reshape(-1), *item.head, *item.eyes] for item in motions]
+        grid, values = resample(times, np.array(joined))
+        regions, head, eyes = np.split(values, [-6, -2], axis=1)
+        blinks = find_blinks(grid, eyes)
+        signals, doubt = remove_still(regions.reshape(len(grid), -1, 2), head, self._grid.centers)
+        near = signals[:, self._near_eyes]
+        bridge_blinks(grid, near, blinks)
+        signals[:, self._near_eyes] = near
+        config = self.config
+        pulses = find_pulses(
+            grid,
+            signals,
+            np.sqrt(noise_level(signals) ** 2 + doubt**2),
+            self._groups,
+            threshold=config.threshold,
+            shortest=config.min_seconds,
+            longest=config.max_seconds,
+        )
+        events = [self._event("expression", pulse) for pulse in _new(state, "expression", pulses, until)]
+        blinks = _new(state, "blink", blinks, until)
+        if config.blinks == "report":
+            events += [self._event("blink", blink) for blink in blinks]
+        return sorted(events, key=lambda event: event.onset)
+
+    def _event(self, kind: EventKind, pulse: Pulse) -> Event:
+        least = 1.0 if kind == "blink" else self.config.threshold
+        if kind != "blink":
+            is_micro = pulse.offset - pulse.onset < self.config.micro_seconds
+            kind = "micro-expression" if is_micro else "macro-expression"
+        return Event(
+            kind=kind,
+            onset=pulse.onset,
+            apex=pulse.apex,
+            offset=pulse.offset,
+            confidence=pulse.strength**2 / (pulse.strength**2 + least**2),
+            apex_source="estimated",
+        )
+
+
+def _new(state: Progress, what: str, pulses: list[Pulse], until: float) -> list[Pulse]:
+    """Those with an apex before `until`, after what is out."""
+    found = []
+    for pulse in pulses:
+        middle = (pulse.onset + pulse.offset) / 2
+        if pulse.apex < until and middle > state.decided.get(what, float("-inf")):
+            found.append(pulse)
+            state.decided[what] = pulse.offset
+    return found
+
+
+def _gray(image: Array) -> Array:
+    """`(C, H, W)` in [0, 1] to `(H, W)` gray levels of 255."""
+    gray: Array = image[0] * np.float32(255) if len(image) == 1 else np.tensordot(_LUMA, image, axes=1)
+    return np.ascontiguousarray(gray, np.float32)
+
+
+def steady_eyes(height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Where the eyes of the first frame of a steady crop are: x and y, pixels."""
+    side = min(height, width)
+    corner = complex((width - side) / 2, (height - side) / 2)
+    left, right = (corner + side * point for point in TEMPLATES["steady"].points[:2])
+    return (left.real, left.imag), (right.real, right.imag)
