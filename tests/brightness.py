@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affectkit.configs import FaceDetectorConfig, FeaturesConfig, HeadConfig, Sampling, TemporalConfig
+from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.interfaces import FaceDetector, FeatureExtractor, TaskHead, TemporalEncoder
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.records import Face
@@ -109,9 +110,10 @@ class BrightFacesConfig(FaceDetectorConfig):
 class BrightFaces(FaceDetector[BrightFacesConfig]):
     def detect(self, image: NDArray[np.uint8]) -> list[Face]:
         corner = 1000.0 if self.config.outside else 8.0
-        face = Face(box=(corner, 4.0, 16.0, 8.0), score=0.75)
+        face = Face(box=(corner, 4.0, 24.0, 24.0), score=0.75)
+        other = Face(box=(corner + 16, 4.0, 24.0, 26.0), score=0.75)
         mean = image.mean()
-        return [] if mean < self.config.level else [face] if mean < self.config.two else [face, face]
+        return [] if mean < self.config.level else [face] if mean < self.config.two else [other, face]
 
 
 def registry(*more: Any) -> Registry:
@@ -133,5 +135,6 @@ def pipeline(sampling: Sampling | None = None, *, resolution: Resolution = "fram
         "sampling": sampling,
         "branches": {"face": Branch(features=BrightnessConfig())},
         "heads": {"face": AsIsConfig(resolution=resolution)},
+        "faces": WholeFrameConfig(),
     }
     return PipelineConfig(**(parts | changes))

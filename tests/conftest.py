@@ -22,6 +22,16 @@ def _one_thread() -> None:
 
 
 @pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever asks the network fails the test."""
+
+    def ask(*args: object, **options: object) -> None:
+        raise AssertionError("asks the network")
+
+    monkeypatch.setattr("socket.getaddrinfo", ask)
+
+
+@pytest.fixture
 def shared() -> Path:
     """The folder of real clips and weights that lies beside the project; skips where it is absent."""
     if not SHARED.is_dir():

@@ -14,17 +14,20 @@ import pytest
 import torch
 
 import affectkit
-from affectkit.analysis import analyze, resolve_model
+from affectkit.analysis import analyze
 from affectkit.artifact import save
-from affectkit.configs import Events, Frames, SpotterConfig, Tracking, Windows
+from affectkit.configs import Frames, Tracking, Windows
 from affectkit.errors import ConfigError, InputError, SpecError, UntrainedWarning
+from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.files import write_config
 from affectkit.pipeline import Branch, PipelineConfig
-from affectkit.presets import starter
-from affectkit.results.rows import Results, read_results
+from affectkit.presets import starter as starter_preset
+from affectkit.resolving import resolve_model
+from affectkit.results.reading import Results, read_results
 from affectkit.specs import FaceDetectorSpec
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.transformer import TransformerConfig
+from affectkit.video.scoring import WindowScoring
 from tests.brightness import (
     AsIsConfig,
     BrightFacesConfig,
@@ -35,11 +38,15 @@ from tests.brightness import (
     registry,
 )
 from tests.clips import container_times, gray_frames, write_levels
-from tests.test_results import FullDisk
 
 LEVELS = [20, 60, 100, 140, 180, 220]
 TIMES = [0.0, 0.04, 0.11, 0.12, 0.35, 0.4]
 NAMES = registry()
+
+
+def starter() -> PipelineConfig:
+    """The preset, for pictures that are a face as a whole."""
+    return replace(starter_preset(), faces=WholeFrameConfig())
 
 
 @pytest.fixture
@@ -117,7 +124,7 @@ def test_frames_without_a_face_have_a_row(clip: Path) -> None:
     ]
     first, last = results[0], results[-1]
     assert (first.track, first.left, first.confidence, dict(first.predictions)) == (None, None, None, {})
-    assert (last.track, last.left, last.top, last.width, last.height) == (0, 8.0, 4.0, 16.0, 8.0)
+    assert (last.track, last.left, last.top, last.width, last.height) == (0, 8.0, 4.0, 24.0, 24.0)
     assert last.confidence == 0.75
 
 
@@ -136,41 +143,47 @@ def test_rows_keep_the_order_where_faces_come_and_go(tmp_path: Path) -> None:
 def test_long_stretches_without_a_face_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("affectkit.video.scoring._MAX_WAITING", 4)
     clip = write_levels(tmp_path / "clip.mp4", [200, 200, *[20] * 40])
-    out = tmp_path / "rows.csv"
-    written: list[int] = []
-
-    def look(done: int, total: int | None) -> None:
-        part = tmp_path / "rows.csv.part"
-        written.append(done - (len(part.read_text().splitlines()) - 1))
-
+    waiting = waiting_rows(monkeypatch)
     run(
         clip,
         pipeline(Windows(seconds=0.2, hop_seconds=0.2)),
         faces="bright-faces",
-        out=out,
+        out=tmp_path / "rows.csv",
         batch_size=50,
-        progress=look,
     )
-    assert max(written[8:]) <= 6
+    assert max(waiting[8:]) <= 6
 
 
-def test_memory_is_constant_while_rows_stream_to_a_file(tmp_path: Path) -> None:
+def test_memory_is_constant_while_rows_stream_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clip = write_levels(tmp_path / "clip.mp4", [i % 200 for i in range(150)])
     out = tmp_path / "rows.csv"
-    part = tmp_path / "rows.csv.part"
-    waiting: list[int] = []
+    waiting = waiting_rows(monkeypatch)
+    totals: list[int | None] = []
 
     def look(done: int, total: int | None) -> None:
-        assert total == 150
+        totals.append(total)
         assert not out.exists()
-        waiting.append(done - (len(part.read_text().splitlines()) - 1))
 
     results = run(clip, pipeline(Windows(seconds=0.4, hop_seconds=0.2)), out=out, batch_size=8, progress=look)
     # a window of 10 frames, another one waiting, and the frame at hand
     assert max(waiting) <= 21
+    assert totals == [150] * 150
     assert len(results) == 150
     assert results.path == out
-    assert not part.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "rows.csv", "rows.csv.info.json"]
+
+
+def waiting_rows(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many rows wait for their predictions, after every frame."""
+    waiting: list[int] = []
+    push = WindowScoring.push
+
+    def look(self: WindowScoring, *args: Any) -> Iterator[Any]:
+        yield from push(self, *args)
+        waiting.append(len(self._rows))
+
+    monkeypatch.setattr(WindowScoring, "push", look)
+    return waiting
 
 
 def test_rows_in_a_file_are_those_in_memory(clip: Path, tmp_path: Path) -> None:
@@ -183,24 +196,78 @@ def test_rows_in_a_file_are_those_in_memory(clip: Path, tmp_path: Path) -> None:
     assert results.columns == in_memory.columns
 
 
-def test_an_error_leaves_a_valid_part_and_names_it(tmp_path: Path) -> None:
-    clip = write_levels(tmp_path / "clip.mp4", [110, 110, 110, 250])
-    out = tmp_path / "rows.csv"
-    with pytest.raises(InputError) as caught:
-        run(clip, pipeline(Frames()), out=out, faces=BrightFacesConfig(two=200), batch_size=1)
-    assert str(caught.value) == (
-        "frame 3: 2 faces, and one is followed at a time yet; write tracking=Tracking(max_faces=1) to keep the largest"
-    )
-    assert caught.value.__notes__ == [f"3 rows were written before that; they are in {out}.part"]
+NOTE = (
+    "{rows} rows were written before that; they are in {out}.parts, "
+    "and the same command with --resume (in Python resume=True) goes on there"
+)
+
+
+class Broken(Exception):
+    """Something that nobody foresaw."""
+
+
+def break_at(frame: int, error: type[BaseException] = Broken) -> Any:
+    """A progress callback that stops the run."""
+
+    def stop(done: int, total: int | None) -> None:
+        if done == frame:
+            raise error
+
+    return stop
+
+
+@pytest.mark.parametrize("error", [Broken, KeyboardInterrupt])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_was_done_stays_and_is_gone_on_with(
+    tmp_path: Path, clip: Path, error: type[BaseException], ending: str
+) -> None:
+    out = tmp_path / f"rows.{ending}"
+    with pytest.raises(error) as caught:
+        run(clip, pipeline(Frames()), out=out, batch_size=1, progress=break_at(4, error))
+    assert caught.value.__notes__ == [NOTE.format(rows=4, out=out)]
     assert not out.exists()
-    assert [row.frame for row in read_results(f"{out}.part")] == [0, 1, 2]
+    left = read_results(out)
+    assert [row.frame for row in left] == [0, 1, 2, 3]
+    assert left.info is not None
+    assert not left.info.complete
+    results = run(clip, pipeline(Frames()), out=out, batch_size=1, resume=True)
+    assert list(results) == list(run(clip, pipeline(Frames())))
+    assert results.info is not None
+    assert results.info.complete
+    assert not Path(f"{out}.parts").exists()
 
 
-def test_an_error_before_the_first_row_leaves_nothing(tmp_path: Path) -> None:
-    clip = write_levels(tmp_path / "clip.mp4", [250, 110])
+@pytest.mark.parametrize("stop", range(1, 60, 7))
+def test_a_run_in_two_parts_gives_what_one_run_gives(tmp_path: Path, stop: int) -> None:
+    levels = [200 if 20 < i < 50 or i % 7 else 20 for i in range(90)]
+    clip = write_levels(tmp_path / "clip.mp4", levels, [i / 25 + (i % 3) * 0.004 for i in range(90)])
+    config = pipeline(Windows(seconds=0.5, hop_seconds=0.3), temporal=LengthConfig(), faces=BrightFacesConfig(two=180))
     out = tmp_path / "rows.csv"
-    with pytest.raises(InputError) as caught:
-        run(clip, pipeline(Frames()), out=out, faces=BrightFacesConfig(two=200), batch_size=1)
+    with pytest.raises(Broken):
+        run(clip, config, out=out, batch_size=1, progress=break_at(25 + stop))
+    assert list(run(clip, config, out=out, batch_size=1, resume=True)) == list(run(clip, config, batch_size=1))
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path, clip: Path) -> None:
+    out = tmp_path / "rows.csv"
+    first = run(clip, pipeline(Frames()), out=out)
+    assert list(run(clip, pipeline(Frames()), out=out, resume=True, progress=break_at(1))) == list(first)
+
+
+def test_resume_without_a_table(clip: Path) -> None:
+    assert refusal(clip, pipeline(), resume=True) == "resume: without out; name the table of the run that was stopped"
+
+
+def test_an_error_before_the_first_row_leaves_nothing(tmp_path: Path, clip: Path) -> None:
+    with pytest.raises(Broken) as caught:
+        run(
+            clip,
+            pipeline(Frames()),
+            out=tmp_path / "rows.csv",
+            faces="bright-faces",
+            batch_size=9,
+            progress=break_at(1),
+        )
     assert not hasattr(caught.value, "__notes__")
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
@@ -220,7 +287,7 @@ def test_results_know_their_detector(tmp_path: Path, clip: Path) -> None:
     assert run(clip, pipeline()).detector == "affectkit/whole-frame"
     results = run(clip, pipeline(), faces="bright-faces", out=tmp_path / "rows.csv")
     assert results.detector == "local/bright-faces"
-    assert read_results(tmp_path / "rows.csv").detector == ""
+    assert read_results(tmp_path / "rows.csv").detector == "local/bright-faces"
 
 
 @pytest.mark.parametrize("name", ["photo.jpg", "photo.png"])
@@ -237,34 +304,6 @@ def test_real_photos(shared: Path, name: str) -> None:
     assert (row.frame, row.status) == (0, "ok")
 
 
-def test_a_full_disk_leaves_a_valid_part_and_names_it(
-    tmp_path: Path, clip: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Full(FullDisk):
-        room = 300
-
-    monkeypatch.setattr(Path, "open", lambda path, mode, **options: Full(path, mode))
-    out = tmp_path / "rows.csv"
-    with pytest.raises(InputError) as caught:
-        run(clip, pipeline(Frames()), out=out, batch_size=1)
-    monkeypatch.undo()
-    assert [row.frame for row in read_results(f"{out}.part")] == [0, 1, 2, 3, 4]
-    assert str(caught.value) == f"{out}.part: can't be written (No space left on device); choose another folder"
-    assert caught.value.__notes__ == [f"5 rows were written before that; they are in {out}.part"]
-
-
-def test_ctrl_c_leaves_a_valid_part(tmp_path: Path, clip: Path) -> None:
-    def stop(done: int, total: int | None) -> None:
-        if done == 4:
-            raise KeyboardInterrupt
-
-    out = tmp_path / "rows.csv"
-    with pytest.raises(KeyboardInterrupt) as caught:
-        run(clip, pipeline(Frames()), out=out, batch_size=1, progress=stop)
-    assert caught.value.__notes__ == [f"4 rows were written before that; they are in {out}.part"]
-    assert len(read_results(f"{out}.part")) == 4
-
-
 def test_the_largest_face_is_kept_if_asked_for(tmp_path: Path) -> None:
     clip = write_levels(tmp_path / "clip.mp4", [250, 250])
     config = pipeline(Frames(), faces=BrightFacesConfig(two=200), tracking=Tracking(max_faces=1))
@@ -276,7 +315,7 @@ def test_a_face_outside_the_picture(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         run(clip, pipeline(), faces=BrightFacesConfig(outside=True))
     assert str(caught.value) == (
-        "frame 0: the face's box (1000.0, 4.0, 16.0, 8.0) has no pixel of the 48x32 picture; mend the face detector"
+        "frame 0: the face's box (1000.0, 4.0, 24.0, 24.0) has no pixel of the 48x32 picture; mend the face detector"
     )
 
 
@@ -304,9 +343,9 @@ def test_untrained_pipelines_warn_and_are_seeded(clip: Path) -> None:
     assert str(warning.message) == "the pipeline is untrained: its scores come from random weights (seed 0)"
     assert warning.filename == __file__
     with pytest.warns(UntrainedWarning, match=r"\(seed 0\)"):
-        again = analyze(clip, "starter")
+        again = analyze(clip, "starter", faces="whole-frame")
     with pytest.warns(UntrainedWarning, match=r"\(seed 1\)"):
-        other = analyze(clip, "affectkit/starter", seed=1)
+        other = analyze(clip, "affectkit/starter", faces="whole-frame", seed=1)
     assert list(first) == list(again)
     assert list(first) != list(other)
 
@@ -314,7 +353,7 @@ def test_untrained_pipelines_warn_and_are_seeded(clip: Path) -> None:
 def test_the_seed_leaves_the_global_generator_alone(clip: Path) -> None:
     before = torch.get_rng_state()
     with pytest.warns(UntrainedWarning):
-        analyze(clip, "starter", seed=5)
+        analyze(clip, "starter", faces="whole-frame", seed=5)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -381,7 +420,10 @@ def test_several_inputs_and_gray(clip: Path) -> None:
 def test_an_ensemble(clip: Path) -> None:
     member = starter()
     config = affectkit.EnsembleConfig(
-        members={"a": member, "b": member}, fusion=affectkit.MeanFusionConfig(), sampling=Windows()
+        members={"a": member, "b": member},
+        fusion=affectkit.MeanFusionConfig(),
+        sampling=Windows(),
+        faces=WholeFrameConfig(),
     )
     results = analyze(clip, config.build())
     assert len(results) == 6
@@ -401,22 +443,6 @@ def test_stored_features(clip: Path) -> None:
     config = pipeline(input=FeatureStream(dim=2), branches={"face": Branch()})
     assert refusal(clip, config) == (
         "inputs.clip: takes stored features, and a video gives frames; call the model on them"
-    )
-
-
-def test_named_steps(clip: Path) -> None:
-    config = pipeline(input=FrameStream(height=8, width=8, steps=("onset", "apex", "offset")))
-    assert refusal(clip, config) == (
-        "inputs.clip: takes the steps ('onset', 'apex', 'offset'), and no events are found in a video yet; "
-        "cut them out and call the model on them"
-    )
-
-
-def test_alignment(clip: Path) -> None:
-    config = pipeline(input=FrameStream(height=8, width=8, alignment="arcface"))
-    assert refusal(clip, config) == (
-        "inputs.clip: takes faces aligned to 'arcface', and a video's are not aligned yet; "
-        "align them and call the model on the frames"
     )
 
 
@@ -441,27 +467,6 @@ def test_a_stage_that_changes_the_number_of_steps(clip: Path) -> None:
     )
 
 
-def test_events(clip: Path) -> None:
-    from dataclasses import dataclass
-
-    from affectkit.specs import SpotterSpec
-
-    @dataclass(frozen=True, kw_only=True)
-    class NoSpotterConfig(SpotterConfig):
-        def check_input(self, stream: FrameStream) -> None:
-            pass
-
-    names = NAMES.with_components(
-        SpotterSpec(name="none", config=NoSpotterConfig, factory=lambda config, stream: None, summary="None.")  # type: ignore[arg-type,return-value]
-    )
-    config = pipeline(Events(spotter=NoSpotterConfig(), keyframes=()))
-    with pytest.raises(InputError) as caught:
-        analyze(clip, config.build(registry=names), registry=names)
-    assert str(caught.value) == (
-        "sampling: takes events, and none are found in a video yet; cut them out and call the model on them"
-    )
-
-
 def test_a_video_that_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "nowhere.mp4"
     assert refusal(path, pipeline()) == f"{path}: no such file; check the path"
@@ -470,7 +475,7 @@ def test_a_video_that_is_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "fact"),
     [
-        ("rows.parquet", "ending '.parquet'; write rows to a .csv file"),
+        ("rows.txt", "ending '.txt'; write a .parquet or .csv file"),
         ("missing/rows.csv", "no folder '{folder}/missing'; create it"),
         ("taken.csv", "already there; add --overwrite (in Python overwrite=True), or name another file"),
     ],
@@ -487,7 +492,7 @@ def test_nothing_is_decoded_before_the_folder_is_checked(
     def fail(*args: Any, **options: Any) -> Iterator[Any]:
         raise AssertionError
 
-    monkeypatch.setattr("affectkit.analysis.read_frames", fail)
+    monkeypatch.setattr("affectkit.video.footage.read_frames", fail)
     out = tmp_path / "missing" / "rows.csv"
     assert refusal(clip, pipeline(), out=out) == f"{out}: no folder '{tmp_path}/missing'; create it"
 
@@ -504,6 +509,7 @@ def test_an_unknown_device(clip: Path) -> None:
         ({"precision": "float16"}, "precision: 'float16' is not accepted; write 'float32' or 'bfloat16'"),
         ({"batch_size": 0}, "batch_size: 0 frames; write 1 or more"),
         ({"seed": -1}, "seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1"),
+        ({"fps": 0.0}, "fps: 0.0 is not a frame rate; write frames per second, or leave it out"),
         ({"seed": 2**63}, f"seed: {2**63} is not accepted; write a whole number from 0 to 2**63 - 1"),
     ],
 )

@@ -64,7 +64,7 @@ def test_what_is_misspelled_is_named(capsys: pytest.CaptureFixture[str], words: 
 
 
 def test_negative_numbers_and_what_follows_two_dashes_are_no_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert make_parser().parse_args(["demo", "--seconds", "-1"]).seconds == -1
+    assert make_parser().parse_args(["analyze", "x", "--start", "-1"]).start == -1
     assert make_parser().parse_args(["check", "--", "--odd"]).target == "--odd"
 
 

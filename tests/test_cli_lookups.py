@@ -27,7 +27,11 @@ def test_plugins(capsys: pytest.CaptureFixture[str]) -> None:
     assert (code, err) == (0, "")
     assert out.split()[:8] == ["provider", "version", "state", "entry", "point", "components", "pipelines", "seconds"]
     own = next(report for report in run_json(capsys, "plugins") if report["provider"] == "affectkit")
-    assert (own["state"], own["version"], own["pipelines"]) == ("ok", affectkit.__version__, ["starter"])
+    assert (own["state"], own["version"], own["pipelines"]) == (
+        "ok",
+        affectkit.__version__,
+        ["starter", "motion-events"],
+    )
     assert "gru" in own["components"]
 
 
@@ -298,7 +302,7 @@ def test_check_what_is_not_there(capsys: pytest.CaptureFixture[str], monkeypatch
     assert (code, out) == (1, "")
     assert err == (
         "error: no file, preset or plugin 'startr'; did you mean 'starter'? "
-        "presets and plugins: 'starter', 'affectkit'\n"
+        "presets and plugins: 'motion-events', 'starter', 'affectkit'\n"
     )
 
 

@@ -1,46 +1,63 @@
-"""Commands that run models: analyze, also when it is interrupted, and demo."""
+"""`affectkit analyze` of one video: what it prints, writes and refuses, and how Ctrl-C stops it."""
 
 from __future__ import annotations
 
 import json
-import shlex
 import signal
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pytest
 
 import affectkit
 from affectkit.artifact import save
-from affectkit.cli.demo import program_name
 from affectkit.cli.interrupts import one_interrupt
+from affectkit.configs import Frames
+from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.files import write_config
 from affectkit.presets import starter
-from affectkit.results.rows import read_results
+from affectkit.results.reading import read_results
+from affectkit.video.reader import VideoFrame, read_frames
 from tests.brightness import registry as bright_registry
 from tests.cli_runs import run, run_json, spawn
-from tests.clips import write_levels
+from tests.clips import cut, encode_with, gray_frames, moving_frames, write_levels
+from tests.spotting import BrightEventsConfig, registry as spot_registry, spot_bright
+
+pytestmark = pytest.mark.usefixtures("offline")
 
 
-def test_analyze(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+@pytest.fixture
+def clip(here: Path) -> Path:
+    """Three frames in `clip.mp4`, and `model`, for which a picture is a face."""
+    save_model(here / "model")
     write_levels(here / "clip.mp4", [20, 60, 100])
-    save(starter().build(), here / "model")
+    return here / "clip.mp4"
+
+
+def save_model(path: Path, **changes: Any) -> None:
+    save(replace(starter(), faces=WholeFrameConfig(), **changes).build(), path)
+
+
+def test_analyze(capsys: pytest.CaptureFixture[str], clip: Path) -> None:
     code, out, err = run(capsys, "analyze", "clip.mp4", "--pipeline", "model")
     assert (code, err) == (0, "")
     lines = out.splitlines()
-    assert lines[:2] == ["3 rows in clip.mp4.rows.csv", "3 frames from 0.000 to 0.080 s: 3 ok, 0 no_face"]
+    assert lines[:2] == [
+        "3 rows in clip.mp4.rows.csv, by model with affectkit/whole-frame",
+        "3 frames from 0.000 to 0.080 s: 3 ok, 0 no_face",
+    ]
     assert lines[2].startswith("means: expression.neutral 0.")
     assert lines[2].endswith(" and 4 more")
     assert lines[3:] == ["no face detector: every picture counts as one face (whole-frame)"]
     assert len(read_results("clip.mp4.rows.csv")) == 3
 
 
-def test_analyze_never_replaces_rows_unasked(capsys: pytest.CaptureFixture[str], here: Path) -> None:
-    write_levels(here / "clip.mp4", [20, 60, 100])
+def test_analyze_never_replaces_rows_unasked(capsys: pytest.CaptureFixture[str], clip: Path, here: Path) -> None:
     write_levels(here / "clip.mov", [20, 60])
-    save(starter().build(), here / "model")
     for name in ("clip.mp4", "clip.mov"):
         assert run(capsys, "analyze", name, "--pipeline", "model")[0] == 0
     (here / "clip.mp4.rows.csv").write_text("mine")
@@ -55,11 +72,10 @@ def test_analyze_never_replaces_rows_unasked(capsys: pytest.CaptureFixture[str],
 
 
 def test_the_summary_of_a_detector_has_no_such_line(
-    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], clip: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_levels(here / "clip.mp4", [20, 160])
-    save(starter().build(), here / "model")
-    names = affectkit.default_registry().with_components(*(item.spec for item in bright_registry().components("faces")))
+    names = bright_registry()
     monkeypatch.setattr("affectkit.analysis.default_registry", lambda: names)
     code, out, _ = run(capsys, "analyze", "clip.mp4", "--pipeline", "model", "--faces", "bright-faces")
     assert code == 0
@@ -73,23 +89,210 @@ def test_a_mean_that_is_no_number_is_null(capsys: pytest.CaptureFixture[str], he
     for parameter in model.heads["affect"].parameters():
         parameter.data.fill_(float("nan"))
     save(model, here / "model")
-    means = run_json(capsys, "analyze", "clip.mp4", "--pipeline", "model")["means"]
+    means = run_json(capsys, "analyze", "clip.mp4", "--pipeline", "model", "--faces", "whole-frame")["means"]
     assert means["affect.valence"] is None
     assert means["expression.neutral"] > 0
 
 
 def test_analyze_with_every_option(capsys: pytest.CaptureFixture[str], here: Path) -> None:
-    write_levels(here / "clip.mp4", [20, 60, 100])
+    write_levels(here / "clip.mp4", [20, 60, 100, 140, 180, 220])
     write_config(starter(), here / "pipeline.toml")
-    words = ["analyze", "clip.mp4", "--pipeline", "pipeline.toml", "--faces", "whole-frame", "--out", "rows.csv"]
+    words = ["analyze", "clip.mp4", "--pipeline", "pipeline.toml", "--faces", "whole-frame", "--out", "rows.parquet"]
+    words += ["--fps", "12.5", "--start", "0.02", "--stop", "0.18"]
     words += ["--device", "cpu", "--precision", "bfloat16", "--batch-size", "2", "--seed", "7", "--json"]
     code, out, err = run(capsys, *words)
     assert code == 0
     assert err == "warning: the pipeline is untrained: its scores come from random weights (seed 7)\n"
     data = json.loads(out)
-    assert (data["path"], data["rows"], data["frames"], data["statuses"]) == ("rows.csv", 3, 3, {"ok": 3, "no_face": 0})
-    assert data["detector"] == "affectkit/whole-frame"
-    assert set(data["means"]) == set(read_results("rows.csv").columns[9:])
+    assert {name: data[name] for name in ("path", "pipeline", "detector", "rows", "frames", "start", "stop")} == {
+        "path": "rows.parquet",
+        "pipeline": "pipeline.toml",
+        "detector": "affectkit/whole-frame",
+        "rows": 2,
+        "frames": 2,
+        "start": 0.08,
+        "stop": 0.16,
+    }
+    assert (data["statuses"], data["events"]) == ({"ok": 2, "no_face": 0}, [])
+    results = read_results("rows.parquet")
+    assert set(data["means"]) == set(results.targets)
+    assert [row.frame for row in results] == [2, 4]
+    assert results.info is not None
+    assert results.info.seed == 7
+    assert dict(results.info.options) == {"fps": 12.5, "start": 0.02, "stop": 0.18, "precision": "bfloat16"}
+
+
+def test_boxes_from_a_table(capsys: pytest.CaptureFixture[str], clip: Path, here: Path) -> None:
+    (here / "boxes.csv").write_text("frame,left,top,width,height,track\n0,4,2,20,20,7\n0,24,2,20,21,8\n2,4,2,20,20,7\n")
+    data = run_json(capsys, "analyze", "clip.mp4", "--pipeline", "model", "--faces", "boxes.csv")
+    assert (data["detector"], data["rows"], data["frames"]) == ("affectkit/given-boxes", 4, 3)
+    rows = list(read_results("clip.mp4.rows.csv"))
+    assert [(row.frame, row.track, row.status) for row in rows] == [
+        (0, 8, "ok"), (0, 7, "ok"), (1, None, "no_face"), (2, 7, "ok"),
+    ]  # fmt: skip
+    (here / "boxes.csv").unlink()
+    code, _, err = run(capsys, "analyze", "clip.mp4", "--pipeline", "model", "--faces", "boxes.csv", "--out", "b.csv")
+    assert (code, err) == (1, "error: boxes.csv: no such file; check the path\n")
+
+
+# Events.
+
+
+@pytest.fixture
+def events(here: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The words that spot two bright stretches in a clip."""
+    names = spot_registry()
+    monkeypatch.setattr("affectkit.analysis.default_registry", lambda: names)
+    config = replace(spot_bright(spotter=BrightEventsConfig(label="smile & <more>")), faces=WholeFrameConfig())
+    write_config(config, here / "spot.toml", registry=names)
+    write_levels(here / "clip.mp4", [200 if i in (5, 6, 7, 20) else 20 for i in range(25)])
+    return ["analyze", "clip.mp4", "--pipeline", "spot.toml"]
+
+
+def test_events_are_printed(capsys: pytest.CaptureFixture[str], events: list[str]) -> None:
+    code, out, err = run(capsys, *events)
+    assert (code, err) == (0, "")
+    assert out.splitlines() == [
+        "25 rows in clip.mp4.rows.csv, by spot.toml with affectkit/whole-frame",
+        "25 frames from 0.000 to 0.960 s: 25 ok, 0 no_face",
+        "2 events:",
+        "  other smile & <more> of face 0: 0.200 to 0.280 s, apex 0.200, confidence 0.50",
+        "  other smile & <more> of face 0: 0.800 to 0.800 s, apex 0.800, confidence 0.50",
+        "no face detector: every picture counts as one face (whole-frame)",
+    ]
+    assert [event.onset_frame for event in read_results("clip.mp4.rows.csv").events] == [5, 20]
+
+
+@pytest.mark.parametrize(
+    ("levels", "lines"),
+    [
+        ([20] * 5, ["no events"]),
+        ([200] * 5, ["1 event:"]),
+        ([20, 200] * 9, ["9 events:", "  and 1 more"]),
+    ],
+)
+def test_how_many_events(
+    capsys: pytest.CaptureFixture[str], events: list[str], here: Path, levels: list[int], lines: list[str]
+) -> None:
+    write_levels(here / "clip.mp4", levels)
+    out = run(capsys, *events)[1].splitlines()
+    assert [line for line in out if not line.startswith("  other")][2:-1] == lines
+
+
+def test_events_for_coders_a_timeline_and_an_annotated_video(
+    capsys: pytest.CaptureFixture[str], events: list[str], here: Path
+) -> None:
+    more = ["--elan", "e.txt", "--webvtt", "e.vtt", "--plot", "t.png", "--annotate", "a.mp4"]
+    data = run_json(capsys, *events, *more)
+    assert [(event["onset"], event["label"]) for event in data["events"]] == [
+        (0.2, "smile & <more>"), (0.8, "smile & <more>"),
+    ]  # fmt: skip
+    assert (here / "e.txt").read_text() == (
+        "track 0 other\t200\t280\t80\tsmile & <more>\ntrack 0 other\t800\t801\t1\tsmile & <more>\n"
+    )
+    assert (here / "e.vtt").read_text() == (
+        "WEBVTT\n\n00:00:00.200 --> 00:00:00.280\ntrack 0 other: smile &amp; &lt;more&gt; (0.50)\n"
+        "\n00:00:00.800 --> 00:00:00.801\ntrack 0 other: smile &amp; &lt;more&gt; (0.50)\n"
+    )
+    picture = cv2.imread("t.png")
+    assert picture is not None
+    assert picture.std() > 5
+    assert [frame.pts for frame in read_frames(here / "a.mp4")] == [i / 25 for i in range(25)]
+    for words, name in ((more, "e.txt"), (more[2:], "e.vtt"), (more[4:], "t.png"), (more[6:], "a.mp4")):
+        code, out, err = run(capsys, *events, *words, "--out", "other.csv")
+        assert (code, out) == (1, "")
+        assert err == (
+            f"error: {name}: already there; add --overwrite (in Python overwrite=True), or name another file\n"
+        )
+    assert not (here / "other.csv").exists()
+    assert run(capsys, *events, *more, "--overwrite")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--elan", "e.csv"], "e.csv: ending '.csv'; write .txt"),
+        (["--webvtt", "e.srt"], "e.srt: ending '.srt'; write .vtt"),
+        (["--plot", "t.jpg"], "t.jpg: ending '.jpg'; write .png or .svg or .pdf"),
+        (["--annotate", "a.avi"], "a.avi: ending '.avi'; write .mp4"),
+        (["--annotate", "a/a.mp4"], "a/a.mp4: no folder 'a'; create it"),
+    ],
+)
+def test_what_else_can_not_be_written(
+    capsys: pytest.CaptureFixture[str], events: list[str], here: Path, words: list[str], text: str
+) -> None:
+    assert run(capsys, *events, *words) == (1, "", f"error: {text}\n")
+    assert not (here / "clip.mp4.rows.csv").exists()
+
+
+# A camera.
+
+
+@pytest.fixture
+def camera(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float | None]]:
+    """A camera of ten frames per second, stopped by Ctrl-C after eight; which one was asked, for how long."""
+    asked: list[tuple[int, float | None]] = []
+
+    def frames(number: int, *, seconds: float | None = None) -> Iterator[VideoFrame]:
+        asked.append((number, seconds))
+        for i, picture in enumerate(gray_frames([20 * i for i in range(8)])):
+            yield VideoFrame(index=i, pts=i / 10, image=picture)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("affectkit.video.footage.read_webcam", frames)
+    return asked
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_camera_is_stopped_by_ctrl_c(
+    capsys: pytest.CaptureFixture[str], clip: Path, camera: list[tuple[int, float | None]], ending: str
+) -> None:
+    code, out, err = run(capsys, "analyze", "0", "--pipeline", "model", "--stop", "3600", "--out", f"rows.{ending}")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:2] == [
+        f"8 rows in rows.{ending}, by model with affectkit/whole-frame",
+        "8 frames from 0.000 to 0.700 s: 8 ok, 0 no_face",
+    ]
+    assert camera == [(0, 3600.0)]
+    results = read_results(f"rows.{ending}")
+    assert results.info is not None
+    assert (results.info.source, results.info.source_size, results.info.complete) == ("camera 0", None, True)
+    # the window that was going on is scored too
+    assert all(row.predictions for row in results)
+
+
+def test_rows_of_a_camera_without_a_file(clip: Path, camera: list[tuple[int, float | None]]) -> None:
+    assert len(affectkit.analyze(2, "model", fps=5.0)) == 4
+    assert camera == [(2, None)]
+
+
+def test_a_camera_that_is_stopped_before_its_first_frame(
+    capsys: pytest.CaptureFixture[str], clip: Path, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def frames(number: int, *, seconds: float | None = None) -> Iterator[VideoFrame]:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("affectkit.video.footage.read_webcam", frames)
+    assert run(capsys, "analyze", "0", "--pipeline", "model") == (130, "", "stopped\n")
+    assert sorted(path.name for path in here.iterdir()) == ["clip.mp4", "model"]
+
+
+def test_what_a_camera_can_not_do(
+    capsys: pytest.CaptureFixture[str], clip: Path, camera: list[tuple[int, float | None]], here: Path
+) -> None:
+    code, _, err = run(capsys, "analyze", "0", "--pipeline", "model", "--annotate", "a.mp4")
+    assert (code, err) == (1, "error: --annotate: given with a camera, whose frames are gone; record it first\n")
+    code, _, err = run(capsys, "analyze", "0", "--pipeline", "model", "--start", "1")
+    assert (code, err) == (1, "error: start: 1.0 of a camera, which has no past; leave it out\n")
+    assert camera == []
+    # a file that is called as a camera is
+    (here / "clip.mp4").rename(here / "0")
+    assert run(capsys, "analyze", "./0", "--pipeline", "model")[0] == 0
+    assert len(read_results("0.rows.csv")) == 3
+
+
+# What it refuses and warns of.
 
 
 @pytest.mark.parametrize(
@@ -99,26 +302,43 @@ def test_analyze_with_every_option(capsys: pytest.CaptureFixture[str], here: Pat
         (["clip.mp4", "--pipeline", "starter", "--out", "a/b.csv"], "a/b.csv: no folder 'a'; create it"),
         (["clip.mp4", "--pipeline", "none.toml"], "none.toml: no such file; check the path"),
         (["clip.mp4", "--pipeline", "starter", "--batch-size", "0"], "batch_size: 0 frames; write 1 or more"),
+        (["clip.mp4", "--pipeline", "starter", "--fps", "nan"],
+         "fps: nan is not a frame rate; write frames per second, or leave it out"),
+        (["clip.mp4", "--pipeline", "model", "--start", "2", "--stop", "1"],
+         "clip.mp4: stop 1.0 is not after start 2.0; give seconds of container time"),
         (
             ["clip.mp4", "--pipeline", "model", "--faces", "whole-fram"],
-            "no face detector 'whole-fram'; did you mean 'whole-frame'? face detectors at hand: 'whole-frame'",
+            "no face detector 'whole-fram'; did you mean 'whole-frame'? face detectors at hand: 'auto', "
+            "'given-boxes', 'haar', 'whole-frame', 'yunet'",
         ),
+        (["clip.mp4", "--pipeline", "model", "--faces", "given-boxes"],
+         "faces: affectkit/given-boxes needs more than its name (neither of box and path; give one of them); write its "
+         "config into the pipeline's file, or name a .csv of boxes"),
         (["clip.mp4", "--pipeline", "./none"], "./none: no such folder; give a saved model, a preset or a hub id"),
+        (["clip.mp4", "--workers", "0"], "workers: 0 processes; write 1 or more"),
     ],
-)
-def test_analyze_refuses(capsys: pytest.CaptureFixture[str], here: Path, words: list[str], text: str) -> None:
-    write_levels(here / "clip.mp4", [20])
-    save(starter().build(), here / "model")
-    code, out, err = run(capsys, "analyze", *words)
-    assert (code, out, err) == (1, "", f"error: {text}\n")
+)  # fmt: skip
+def test_analyze_refuses(capsys: pytest.CaptureFixture[str], clip: Path, words: list[str], text: str) -> None:
+    assert run(capsys, "analyze", *words) == (1, "", f"error: {text}\n")
 
 
-def test_ctrl_c_says_where_the_rows_are(
-    capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_lines(capsys: pytest.CaptureFixture[str], clip: Path, here: Path) -> None:
+    cut(encode_with(here / "whole.mkv", moving_frames(20, size=(96, 128))), 0.7)
+    code, out, err = run(capsys, "analyze", "cut.mkv", "--pipeline", "model", "--faces", "whole-frame")
+    (line,) = err.splitlines()
+    count = len(read_results("cut.mkv.rows.csv"))
+    assert line.startswith(f"warning: cut.mkv: is cut off after {count} frames: ")
+    assert line.endswith(" bytes are missing; copy it again")
+    assert (code, out.splitlines()[0]) == (0, f"{count} rows in cut.mkv.rows.csv, by model with affectkit/whole-frame")
+
+
+# Ctrl-C.
+
+
+def test_ctrl_c_says_where_the_rows_are_and_resume_goes_on_there(
+    capsys: pytest.CaptureFixture[str], clip: Path, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_levels(here / "clip.mp4", [20, 60, 100])
-    save(starter().build(), here / "model")
-
     from affectkit.video.scoring import Scorer
 
     score = Scorer.score
@@ -131,17 +351,41 @@ def test_ctrl_c_says_where_the_rows_are(
         return score(*args)
 
     monkeypatch.setattr(Scorer, "score", stop)
+    save_model(here / "frames", sampling=Frames())
     words = ["analyze", "clip.mp4", "--pipeline", "frames", "--batch-size", "1"]
-    save(replace(starter(), sampling=affectkit.Frames()).build(), here / "frames")
     after = 3
     code, out, err = run(capsys, *words)
     assert (code, out) == (130, "")
-    assert err == "stopped\n2 rows were written before that; they are in clip.mp4.rows.csv.part\n"
-    (here / "clip.mp4.rows.csv.part").unlink()
+    assert err == (
+        "stopped\n2 rows were written before that; they are in clip.mp4.rows.csv.parts, "
+        "and the same command with --resume (in Python resume=True) goes on there\n"
+    )
+    assert [row.frame for row in read_results("clip.mp4.rows.csv")] == [0, 1]
+    assert run(capsys, *words) == (
+        1,
+        "",
+        "error: clip.mp4.rows.csv: an unfinished table is in 'clip.mp4.rows.csv.parts'; add --resume to go on with it, "
+        "or --overwrite to begin anew (in Python resume=True, overwrite=True)\n",
+    )
+    code, out, err = run(capsys, *words, "--resume", "--fps", "5")
+    assert (code, out) == (1, "")
+    assert err == (
+        "error: clip.mp4.rows.csv.parts: was begun by another run (other options); run it as before, or replace it "
+        "with --overwrite (in Python overwrite=True)\n"
+    )
+    after = 0
+    code, out, err = run(capsys, *words, "--resume")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "3 rows in clip.mp4.rows.csv, by frames with affectkit/whole-frame"
+    assert not (here / "clip.mp4.rows.csv.parts").exists()
     calls.clear()
+    assert run(capsys, *words, "--resume")[0] == 0
+    assert calls == []
     after = 1
-    assert run(capsys, *words) == (130, "", "stopped\n")
-    assert not (here / "clip.mp4.rows.csv.part").exists()
+    assert run(capsys, *words, "--overwrite") == (130, "", "stopped\n")
+    assert not (here / "clip.mp4.rows.csv.parts").exists()
+    # what was to be replaced is still there
+    assert len(read_results("clip.mp4.rows.csv")) == 3
 
 
 def test_ctrl_c_again_and_again_is_quiet(here: Path) -> None:
@@ -203,89 +447,16 @@ with interrupts.one_interrupt():
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
 
-def test_the_bar_is_for_terminals(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from affectkit.cli.analyze import _progress_bar
+@pytest.mark.parametrize("name", ["frame_bar", "video_bar"])
+def test_the_bar_is_for_terminals(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from affectkit.cli import progress as bars
 
-    with _progress_bar("clip.mp4") as progress:
+    bar = getattr(bars, name)
+    with bar("clip.mp4") as progress:
         assert progress is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    with _progress_bar("[clip].mp4") as progress:
+    with bar("[clip].mp4") as progress:
         assert progress is not None
         progress(1, 3)
         progress(4, 3)
         progress(5, None)
-
-
-# demo
-
-
-@pytest.mark.slow
-def test_demo(here: Path) -> None:
-    done = spawn("demo", folder=here)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "NOT faces" in done.stdout
-    folder = here / "demo-output"
-    assert sorted(path.name for path in folder.iterdir()) == [
-        ".affectkit-demo", "clip.mp4", "model", "pipeline.toml", "rows.csv",
-    ]  # fmt: skip
-    assert len(read_results(folder / "rows.csv")) == 72
-    assert spawn("check", "demo-output/pipeline.toml", folder=here).returncode == 0
-    assert spawn("analyze", "demo-output/clip.mp4", "--pipeline", "demo-output/model", folder=here).returncode == 0
-
-
-def test_demo_in_short(capsys: pytest.CaptureFixture[str], here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("affectkit.cli.demo_task.TRAIN_TEXTURES", range(6))
-    monkeypatch.setattr("affectkit.cli.demo_task.TEST_TEXTURES", range(10_000, 10_006))
-    monkeypatch.setattr("affectkit.cli.demo._STEPS", 2)
-    save(starter().build(), here / "out" / "model")
-    code, out, err = run(capsys, "demo", "--out", "out")
-    assert (code, out) == (1, "")
-    assert err == "error: out: holds files that are not the demo's; choose another with --out, or --overwrite\n"
-    assert [path.name for path in (here / "out").iterdir()] == ["model"]
-    run_json(capsys, "demo", "--out", "out", "--overwrite")
-    # Over what an earlier run has left.
-    data = run_json(capsys, "demo", "--out", "out")
-    assert (data["steps"], data["clips"], data["rows"]) == (2, 6, 72)
-    assert 0 <= data["majority"] <= 1
-    assert "2 steps" in (here / "out" / "model" / "README.md").read_text()
-    assert run_json(capsys, "describe", "out/model")["outputs"]["pattern"]["targets"] == [
-        "expand",
-        "contract",
-        "rotate",
-    ]
-
-
-def test_training_stops_when_its_time_is_over() -> None:
-    from affectkit.cli import demo_task
-
-    model = demo_task.make_pipeline().build()
-    clips = demo_task.make_clips(range(2))
-    assert demo_task.fit(model, clips, seconds=0.0, steps=5, report=lambda step, loss: None) == 0
-    assert not model.training
-
-
-def test_demo_into_a_file(capsys: pytest.CaptureFixture[str], here: Path) -> None:
-    (here / "taken").touch()
-    code, _, err = run(capsys, "demo", "--out", "taken")
-    assert (code, err) == (1, "error: taken: can't be made a folder (File exists); choose another with --out\n")
-
-
-@pytest.mark.parametrize("seconds", ["0", "-1", "nan"])
-def test_a_demo_without_time(capsys: pytest.CaptureFixture[str], here: Path, seconds: str) -> None:
-    code, out, err = run(capsys, "demo", "--seconds", seconds)
-    assert (code, out) == (1, "")
-    assert err == f"error: seconds: {float(seconds)!r} is not accepted; write a number above 0\n"
-    assert list(here.iterdir()) == []
-
-
-def test_the_program_is_named_as_the_shell_finds_it(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
-    assert program_name() == "affectkit"
-    monkeypatch.setattr("shutil.which", lambda name: None)
-    (here / "a b").mkdir()
-    script = here / "a b" / "affectkit"
-    script.touch()
-    monkeypatch.setattr(sys, "argv", [str(script)])
-    assert program_name() == f"'{script}'"
-    monkeypatch.setattr(sys, "argv", [str(here / "__main__.py")])
-    assert program_name() == f"{shlex.quote(sys.executable)} -m affectkit"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from affectkit.errors import InputError
 from affectkit.records import Face
-from affectkit.streams import FrameStream
+from affectkit.streams import FeatureStream, FrameStream, InputStream
 from affectkit.video.clips import cut_face, video_streams
 from affectkit.video.reader import VideoFrame
 
@@ -68,6 +69,53 @@ def test_gray() -> None:
 def test_streams_that_a_video_gives() -> None:
     streams = {"a": FrameStream(height=8, width=8), "b": FrameStream(channels=("gray",), height=4, width=4)}
     assert video_streams(streams) == streams
+
+
+def test_templates_and_steps_of_events_are_cut() -> None:
+    streams = {
+        name: FrameStream(height=8, width=8, alignment=name, steps=("onset", "apex"))
+        for name in ("none", "arcface", "dlib", "steady")
+    }
+    assert video_streams(streams, events=True) == streams
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        (FeatureStream(dim=4), "inputs.x: takes stored features, and a video gives frames; call the model on them"),
+        (
+            FrameStream(height=8, width=8, steps=("onset", "apex")),
+            "inputs.x: takes the steps ('onset', 'apex'), and the pipeline samples no events; "
+            "sample Events with a spotter, or cut them out and call the model on them",
+        ),
+        (
+            FrameStream(height=8, width=8, alignment="arcfaces"),
+            "inputs.x: takes faces aligned to 'arcfaces', which is no template; "
+            "did you mean 'arcface'? alignments: 'none', 'arcface', 'dlib', 'steady'",
+        ),
+        (
+            FrameStream(height=8, width=8, channels=("u", "v"), unit="pixel"),
+            "inputs.x: takes u+v in unit 'pixel', and a video gives intensities of r+g+b or gray; "
+            "make motion maps by a front-end of the pipeline",
+        ),
+        (
+            FrameStream(height=8, width=8, fps=25),
+            "inputs.x: takes 25.0 frames per second, and a video is read at its own times; leave fps out",
+        ),
+    ],
+)
+def test_streams_that_a_video_does_not_give(stream: InputStream, message: str) -> None:
+    with pytest.raises(InputError) as error:
+        video_streams({"x": stream})
+    assert str(error.value) == message
+
+
+def test_a_box_outside_the_picture() -> None:
+    with pytest.raises(InputError) as error:
+        cut_face(frame(), Face(box=(50.0, 0.0, 5.0, 5.0)), FrameStream(height=8, width=8))
+    assert str(error.value) == (
+        "frame 4: the face's box (50.0, 0.0, 5.0, 5.0) has no pixel of the 40x20 picture; mend the face detector"
+    )
 
 
 def test_the_picture_is_not_changed() -> None:

@@ -25,7 +25,33 @@ TORCH_FROM_HERE = (
 LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)
 # What a bare import, and making the default registry, may load besides the standard library.
 ALLOWED = {"affectkit", "pluggy"}
-HEAVY = ("torch", "numpy", "cv2", "av", "timm", "torchvision", "scipy", "sklearn", "lightning", "optuna", "safetensors")
+HEAVY: tuple[str, ...] = (
+    "torch",
+    "numpy",
+    "cv2",
+    "av",
+    "timm",
+    "torchvision",
+    "scipy",
+    "sklearn",
+    "lightning",
+    "optuna",
+    "safetensors",
+)
+HEAVY += ("matplotlib", "pyarrow", "onnxruntime", "rich", "pandas", "distributed")
+# What runs pipelines on videos stands above the core: by module or folder, what it may import at its top level beside
+# the core and what stands before it here.
+ABOVE = {
+    "results": ("video",),
+    "video": ("results",),
+    "workers": (),
+    "resolving": ("faces", "results"),
+    "analysis": ("resolving", "results", "video"),
+    "batch": ("analysis", "results", "workers"),
+}
+# Reading and results need no torch, and nothing heavy before they are asked for something; but for these.
+SCORES = {"detection", "engine", "event_scoring", "scoring"}
+DRAWS = {"annotate", "overlay", "plotting", "timeline"}
 
 
 def is_type_checking(node: ast.stmt) -> bool:
@@ -88,6 +114,29 @@ def test_a_fault_in_the_order_would_be_found(module: str, source: str, faults: l
     assert layer_faults(module, source) == faults
 
 
+@pytest.mark.parametrize("name", ABOVE)
+def test_what_runs_pipelines_stands_above_the_core(name: str) -> None:
+    allowed = {*LAYERS, *ABOVE[name], name}
+    paths = sorted((PACKAGE / name).glob("*.py")) or [PACKAGE / f"{name}.py"]
+    for path in paths:
+        assert own_modules(ast.parse(path.read_text())) <= allowed, path.name
+
+
+def test_reading_and_results_need_nothing_heavy() -> None:
+    modules = ["affectkit.workers"]
+    for folder, rest in (("video", SCORES), ("results", DRAWS)):
+        names = {path.stem for path in (PACKAGE / folder).glob("*.py")}
+        assert rest < names
+        modules += [f"affectkit.{folder}.{name}" for name in sorted(names - rest - {"__init__"})]
+    done = blocked(modules)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_drawing_needs_no_torch() -> None:
+    done = blocked([f"affectkit.results.{name}" for name in sorted(DRAWS)], heavy=("torch", "matplotlib", "pyarrow"))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def component_modules() -> list[str]:
     """Modules of the package that define a `SPEC`: one per standard component."""
     found = []
@@ -141,12 +190,12 @@ def installed_plugins() -> list[str]:
     return sorted({report.provider for report in affectkit.default_registry().reports} - {"affectkit"})
 
 
-def blocked(modules: list[str]) -> subprocess.CompletedProcess[str]:
+def blocked(modules: list[str], heavy: tuple[str, ...] = HEAVY) -> subprocess.CompletedProcess[str]:
     """Import modules in an interpreter in which nothing heavy can be imported."""
     code = "\n".join(
         [
             "import importlib, sys",
-            *(f"sys.modules[{name!r}] = None" for name in HEAVY),
+            *(f"sys.modules[{name!r}] = None" for name in heavy),
             *(f"importlib.import_module({name!r})" for name in modules),
         ]
     )
@@ -155,7 +204,7 @@ def blocked(modules: list[str]) -> subprocess.CompletedProcess[str]:
 
 def test_every_standard_component_is_declared_without_torch() -> None:
     modules = component_modules()
-    assert len(modules) >= 20
+    assert len(modules) >= 25
     done = blocked([*(f"affectkit.{name}" for name in TORCH_FREE), "affectkit.standard", *modules])
     assert (done.returncode, done.stderr) == (0, "")
 

@@ -120,3 +120,40 @@ def test_durations_below_a_nanosecond_still_end() -> None:
 def test_a_tiny_hop_costs_no_more_than_the_frames() -> None:
     windows = cut([i / 4 for i in range(100)], Windows(seconds=1.0, hop_seconds=1e-9))
     assert len([window for window in windows if window.items]) <= 100
+
+
+def follow(sampler: Sampler[int] | None, times: list[float], seen: list[bool], start: int) -> Followed:
+    """Windows of a track that comes and goes, and the sampler's state before each frame, as `WindowScoring` does it."""
+    windows, states = list[tuple[int, ...]](), list[list[int] | None]()
+    for i in range(start, len(times)):
+        states.append(None if sampler is None else sampler.snapshot())
+        given = []
+        if seen[i]:
+            sampler = sampler or start_sampling(CONFIG)
+            given += sampler.push(times[i], i)
+        if sampler is not None:
+            given += sampler.advance(times[i])
+            sampler = None if sampler.is_empty else sampler
+        windows += [window.items for window in given]
+    return windows + ([window.items for window in sampler.finish()] if sampler is not None else []), states
+
+
+Followed = tuple[list[tuple[int, ...]], list[list[int] | None]]
+CONFIG = Windows(seconds=0.5, hop_seconds=0.3)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_windows_go_on_after_a_snapshot_as_if_nothing_had_been(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    times = np.cumsum(rng.choice([0.02, 0.06, 0.1, 0.3], 40)).tolist()
+    seen = [bool(value) for value in np.repeat(rng.random(20) < 0.6, rng.integers(1, 5, 20))][:40]
+    times = times[: len(seen)]
+    whole, states = follow(None, times, seen, 0)
+    for start in range(1, len(times), 3):
+        sampler: Sampler[int] | None = None
+        if (state := states[start]) is not None:
+            sampler = start_sampling(CONFIG)
+            sampler.restore(state)
+        # a window that reaches back before the snapshot has lost what lies there
+        expected = [kept for items in whole if (kept := tuple(i for i in items if i >= start))]
+        assert [items for items in follow(sampler, times, seen, start)[0] if items] == expected

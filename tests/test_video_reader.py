@@ -15,10 +15,26 @@ import pytest
 from numpy.typing import NDArray
 
 from affectkit.errors import InputError
-from affectkit.video.reader import VideoFrame, probe, read_frames
-from tests.clips import container_times, encode, gray_frames, write_levels, write_sound
+from affectkit.video.reader import SkippedFrame, VideoFrame, probe, read_frames
+from tests.clips import (
+    coded_packets,
+    container_times,
+    encode,
+    encode_with,
+    gray_frames,
+    moving_frames,
+    write_levels,
+    write_sound,
+)
 
 TIMES = [0.0, 0.04, 0.11, 0.12, 0.35, 0.4]
+
+
+def pictures(path: Path) -> list[VideoFrame]:
+    """The frames of a video that is whole."""
+    frames = [frame for frame in read_frames(path) if isinstance(frame, VideoFrame)]
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    return frames
 
 
 @pytest.fixture
@@ -27,7 +43,7 @@ def uneven(tmp_path: Path) -> Path:
 
 
 def test_frames_have_the_containers_times(uneven: Path) -> None:
-    frames = list(read_frames(uneven))
+    frames = pictures(uneven)
     assert [frame.index for frame in frames] == [0, 1, 2, 3, 4, 5]
     assert [frame.pts for frame in frames] == TIMES
     assert [round(frame.image.mean()) for frame in frames] == pytest.approx([10, 50, 90, 130, 170, 210], abs=3)
@@ -74,7 +90,7 @@ def test_rotation_is_applied(tmp_path: Path, rotation: int, mirrored: bool) -> N
     # The angle is counter-clockwise, and the mirroring comes after it.
     expected = np.rot90(corner_picture(), rotation // 90)
     expected = expected[:, ::-1] if mirrored else expected
-    (frame,) = read_frames(path)
+    (frame,) = pictures(path)
     assert frame.image.shape == expected.shape
     assert np.abs(frame.image.astype(int) - expected).mean() < 12
 
@@ -85,7 +101,7 @@ def test_rotation_agrees_with_opencv(tmp_path: Path, rotation: int) -> None:
     capture = cv2.VideoCapture(str(path))
     _, other = capture.read()
     capture.release()
-    (frame,) = read_frames(path)
+    (frame,) = pictures(path)
     assert np.abs(frame.image.astype(int) - other[..., ::-1]).mean() < 8
 
 
@@ -96,7 +112,7 @@ def test_the_orientation_of_a_photo_is_applied(tmp_path: Path, orientation: int)
     tiff = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x112, 3, 1, orientation, 0, 0)
     jpeg = cv2.imencode(".jpg", corner_picture()[..., ::-1])[1].tobytes()
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(tiff) + 8) + b"Exif\0\0" + tiff + jpeg[2:])
-    (frame,) = read_frames(path)
+    (frame,) = pictures(path)
     other = cv2.imread(str(path))
     assert other is not None
     assert (frame.index, frame.pts, frame.image.shape) == (0, 0.0, other.shape)
@@ -173,45 +189,75 @@ def test_time_that_runs_backwards(tmp_path: Path) -> None:
     )
 
 
-def test_time_that_runs_backwards_in_avi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from affectkit.video import reader
+def test_what_comes_before_the_jump_is_given(tmp_path: Path) -> None:
+    once = encode_with(tmp_path / "once.ts", moving_frames(12))
+    twice = tmp_path / "twice.ts"
+    twice.write_bytes(once.read_bytes() * 2)
+    given: list[VideoFrame | SkippedFrame] = []
+    with pytest.raises(InputError, match="frame 12 is at"):
+        given.extend(read_frames(twice))
+    assert [(frame.index, frame.pts) for frame in given] == [(frame.index, frame.pts) for frame in read_frames(once)]
+    # the two before the seam: there the container takes the second half's first packet for one that misses data
+    assert all(isinstance(frame, VideoFrame) for frame in given[:10])
 
-    path = encode(tmp_path / "clip.avi", gray_frames([10, 20, 30]))
-    decoded = reader._decoded
-    monkeypatch.setattr(reader, "_decoded", lambda *args: reversed(list(decoded(*args))))
+
+def test_time_that_runs_backwards_in_avi(tmp_path: Path) -> None:
+    path = encode_with(tmp_path / "clip.avi", moving_frames(8), options={"bf": "2", "b-adapt": "0"})
     assert message(path) == (
-        f"{path}: frame 1 is at 0.080 s, the one before it at 0.120 s; time runs backwards there: "
+        f"{path}: frame 3 is at 0.080 s, the one before it at 0.160 s; time runs backwards there: "
         "re-encode it, for example to mp4"
     )
 
 
-def test_a_file_without_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, uneven: Path) -> None:
-    monkeypatch.setattr("affectkit.video.reader._decoded", lambda path, container, stream: iter(()))
-    assert message(uneven) == f"{uneven}: holds no picture; give a video with frames"
+def test_equal_times_are_both_given(tmp_path: Path) -> None:
+    source = encode_with(tmp_path / "once.mkv", moving_frames(4), codec="mjpeg", pix_fmt="yuvj420p")
+    path = tmp_path / "equal.mkv"
+    with av.open(str(source)) as given, av.open(str(path), "w") as output:
+        copy = output.add_stream_from_template(given.streams.video[0])
+        for packet, ticks in zip(coded_packets(source), (0, 40, 40, 80), strict=True):
+            packet.pts = packet.dts = ticks
+            packet.stream = copy
+            output.mux(packet)
+    assert [(frame.index, frame.pts) for frame in read_frames(path)] == [(0, 0.0), (1, 0.04), (2, 0.04), (3, 0.08)]
 
 
-def test_a_decoder_that_fails(monkeypatch: pytest.MonkeyPatch, uneven: Path) -> None:
-    class Broken:
-        def __init__(self, container: object) -> None:
-            self.frames = container.decode(video=0)  # type: ignore[attr-defined]
+def test_a_file_without_frames(tmp_path: Path) -> None:
+    path = tmp_path / "none.avi"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 48, 32, "yuv420p"
+        output.start_encoding()
+    assert message(path) == f"{path}: holds no picture; give a video with frames"
 
-        def decode(self, stream: object) -> Broken:
-            return self
 
-        def __next__(self) -> object:
-            frame = next(self.frames)
-            if frame.pts:
-                raise av.error.InvalidDataError(1094995529, "Invalid data found when processing input")
-            return frame
+def test_a_video_of_one_frame(tmp_path: Path) -> None:
+    path = encode_with(tmp_path / "one.mp4", moving_frames(1))
+    (frame,) = pictures(path)
+    assert (frame.index, frame.pts) == (0, 0.0)
 
-    from affectkit.video import reader
 
-    decoded = reader._decoded
-    monkeypatch.setattr(reader, "_decoded", lambda path, container, stream: decoded(path, Broken(container), stream))
-    assert message(uneven) == (
-        f"{uneven}: can't be decoded after 1 frames (Invalid data found when processing input); "
-        "the file is damaged there, cut or repair it"
+def test_a_video_without_a_decoder(tmp_path: Path) -> None:
+    path = encode_with(tmp_path / "clip.avi", moving_frames(2), codec="mpeg4")
+    path.write_bytes(path.read_bytes().replace(b"FMP4", b"ZZZZ").replace(b"mp4v", b"ZZZZ"))
+    expected = f"{path}: no decoder is here for its kind of video; re-encode it, for example to mp4"
+    assert message(path) == expected
+    with pytest.raises(InputError) as caught:
+        probe(path)
+    assert str(caught.value) == expected
+
+
+def test_a_folder_of_pictures(tmp_path: Path) -> None:
+    (tmp_path / "0001.PNG").touch()
+    assert message(tmp_path) == (
+        f"{tmp_path}: is a folder of pictures, which have no times; make a video of them, for example with ffmpeg, "
+        "or pass the pictures and their times to array_frames"
     )
+
+
+def test_a_colon_in_the_name(tmp_path: Path) -> None:
+    path = encode_with(tmp_path / "clip.mp4", moving_frames(2))
+    renamed = path.rename(tmp_path / "10:30.mp4")
+    assert len(list(read_frames(renamed))) == 2
 
 
 def test_the_file_is_closed_with_the_generator(uneven: Path) -> None:
@@ -228,6 +274,23 @@ def test_the_file_is_closed_with_the_generator(uneven: Path) -> None:
     frames.close()  # type: ignore[attr-defined]
     gc.collect()
     assert str(uneven) not in open_files()
+
+
+def test_frames_do_not_wait_for_the_garbage_collector(tmp_path: Path) -> None:
+    path = encode_with(tmp_path / "clip.mp4", moving_frames(40))
+
+    def alive() -> int:
+        return sum(type(thing) is av.VideoFrame for thing in gc.get_objects())
+
+    gc.collect()
+    gc.disable()
+    before = alive()
+    try:
+        assert sum(1 for _ in read_frames(path)) == 40
+        # the first one, whose side data was looked at
+        assert alive() <= before + 1
+    finally:
+        gc.enable()
 
 
 def test_frames_are_read_one_at_a_time(uneven: Path) -> None:

@@ -1,14 +1,20 @@
-"""From a face in a picture to what a pipeline's input takes: crop, size, channels, intensity in [0, 1]."""
+"""From a face in a picture to what a pipeline's input takes: cut, size, channels, intensity in [0, 1].
+
+What an input's `alignment` asks for: `none` stretches the face's box; a template's name brings the five points to
+their places, anew in every frame, as appearance needs it; `steady` keeps one transform for the whole track, as motion
+needs it, since boxes and points that are found anew shake more than a micro-expression moves.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from affectkit.errors import InputError
+from affectkit.errors import InputError, did_you_mean
 from affectkit.records import Face
 from affectkit.streams import RGB, FrameStream, InputStream
-from affectkit.video.reader import VideoFrame
+from affectkit.video.alignment import TEMPLATES
+from affectkit.video.frames import VideoFrame
 
 if TYPE_CHECKING:
     import numpy as np
@@ -17,27 +23,30 @@ if TYPE_CHECKING:
 GRAY = ("gray",)
 
 
-def video_streams(inputs: Mapping[str, InputStream]) -> dict[str, FrameStream]:
+def video_streams(inputs: Mapping[str, InputStream], *, events: bool = False) -> dict[str, FrameStream]:
     """The inputs of a pipeline, checked to be what can be cut from a video.
 
+    Arguments:
+        inputs: streams by name.
+        events: whether events are sampled, whose keyframes are named steps.
+
     Raises:
-        InputError: an input holds stored features, named steps, aligned faces, motion channels or a fixed rate.
+        InputError: an input holds stored features, named steps without events, faces aligned to an unknown template,
+            motion channels or a fixed rate.
     """
     streams = {}
     for name, stream in inputs.items():
         where = f"inputs.{name}"
         if not isinstance(stream, FrameStream):
             raise InputError(f"{where}: takes stored features, and a video gives frames; call the model on them")
-        if stream.steps:
+        if stream.steps and not events:
             raise InputError(
-                f"{where}: takes the steps {stream.steps!r}, and no events are found in a video yet; "
-                "cut them out and call the model on them"
+                f"{where}: takes the steps {stream.steps!r}, and the pipeline samples no events; "
+                "sample Events with a spotter, or cut them out and call the model on them"
             )
-        if stream.alignment != "none":
-            raise InputError(
-                f"{where}: takes faces aligned to {stream.alignment!r}, and a video's are not aligned yet; "
-                "align them and call the model on the frames"
-            )
+        if stream.alignment not in ("none", *TEMPLATES):
+            hint = did_you_mean(stream.alignment, ("none", *TEMPLATES), noun="alignments")
+            raise InputError(f"{where}: takes faces aligned to {stream.alignment!r}, which is no template; {hint}")
         if stream.channels not in (RGB, GRAY) or stream.unit != "intensity":
             raise InputError(
                 f"{where}: takes {'+'.join(stream.channels)} in unit {stream.unit!r}, and a video gives intensities "

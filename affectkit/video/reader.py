@@ -1,4 +1,4 @@
-"""Reading video: upright RGB frames with the container's own times, one at a time.
+"""Reading video: upright RGB frames with the container's own times, one at a time, every frame accounted for.
 
 A frame's time is its presentation timestamp times the stream's time base. Frame number over frame rate is not a time:
 on video of variable rate it is wrong by up to a whole micro-expression.
@@ -6,37 +6,22 @@ on video of variable rate it is wrong by up to a whole micro-expression.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from affectkit.errors import InputError
+from affectkit.video.decoding import Decoder, Shown, reason_of
+from affectkit.video.frames import SkippedFrame as SkippedFrame, VideoFrame as VideoFrame
+from affectkit.video.opening import open_video, prepare
+from affectkit.video.pictures import Upright
+from affectkit.video.rate import Ticks
+from affectkit.video.seeking import AstrayError, Entry, find_entry, packets_from, seconds
+from affectkit.video.truncation import TruncatedWarning as TruncatedWarning, missing_bytes
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-# The display matrix is 16.16 fixed point.
-_ONE = 1 << 16
-# More than FFmpeg has.
-_SIDE_DATA_TYPES = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoFrame:
-    """One picture of a video.
-
-    Attributes:
-        index: position in the file, from 0.
-        pts: seconds of container time.
-        image: `(H, W, 3)` uint8, RGB, upright: the container's rotation, or a photo's EXIF orientation, is applied.
-    """
-
-    index: int
-    pts: float
-    image: NDArray[np.uint8]
+MAX_FAILURES = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +49,7 @@ def probe(path: str | Path) -> VideoInfo:
     Raises:
         InputError: the file is missing, is no video or holds no picture stream.
     """
-    with _opened(Path(path)) as (container, stream):
+    with open_video(Path(path)) as (container, stream):
         duration = None
         if stream.duration is not None:
             duration = float(stream.duration * stream.time_base)
@@ -79,132 +64,152 @@ def probe(path: str | Path) -> VideoInfo:
         )
 
 
-def read_frames(path: str | Path, *, start: float | None = None, stop: float | None = None) -> Iterator[VideoFrame]:
-    """Frames of the video at `path` in order, in constant memory. The file is closed with the generator.
+def read_frames(
+    path: str | Path, *, start: float | None = None, stop: float | None = None, fps: float | None = None
+) -> Iterator[VideoFrame | SkippedFrame]:
+    """Frames of the video at `path` in the order of presentation, in constant memory.
+
+    Every frame of the file is given once: as a VideoFrame, or as a SkippedFrame where it does not decode or is
+    predicted from one that does not. Frames with equal times are both given. The file is closed with the generator.
 
     Arguments:
         path: any container that FFmpeg reads; a picture is a video of one frame.
-        start: first time that is wanted, seconds of container time. What lies before it is decoded and passed over,
-            so that `index` stays the position in the file.
+        start: first time that is wanted, seconds of container time. What lies before the last keyframe before it is not
+            decoded; times, pictures and `index` are those of reading the whole file.
         stop: first time that is not wanted.
+        fps: at most so many frames per second: the first at or after each tick `k / fps`, counted from the file's first
+            frame, with its own time and index. A rate above the video's gives every frame.
+
+    Warns:
+        TruncatedWarning: at the end, where the container says that the file was longer.
 
     Raises:
-        InputError: the file is missing, is no video, holds no picture stream or no picture, is damaged, or its frames
-            have no timestamps or ones that run backwards.
+        InputError: the file is missing, is no video, holds no picture stream or no picture, or can't be decoded at all
+            or for more than 50 frames in a row; its frames have no timestamps or ones that run backwards; or `stop` or
+            `fps` is not accepted. Frames before the place where that shows have been given.
     """
     if start is not None and stop is not None and stop <= start:
         raise InputError(f"{path}: stop {stop!r} is not after start {start!r}; give seconds of container time")
-    return _frames(Path(path), start, stop)
+    if fps is not None:
+        Ticks(fps)
+    return _frames(Path(path), start, stop, fps)
 
 
-def _frames(path: Path, start: float | None, stop: float | None) -> Iterator[VideoFrame]:
+def _frames(
+    path: Path, start: float | None, stop: float | None, fps: float | None
+) -> Iterator[VideoFrame | SkippedFrame]:
+    entry = find_entry(path, start) if start is not None else None
+    ticks, upright = None, Upright(path)
+    if fps is not None:
+        ticks = Ticks(fps, first=entry.first, before=entry.before) if entry is not None else Ticks(fps)
     last = float("-inf")
-    index = -1
-    with _opened(path) as (container, stream):
-        stream.thread_type = "AUTO"
-        for index, frame in enumerate(_decoded(path, container, stream)):
-            if frame.pts is None:
-                raise InputError(
-                    f"{path}: frame {index} has no timestamp; put the stream into a container that has, such as mp4"
-                )
-            pts = float(frame.pts * frame.time_base)
-            if pts < last:
-                # AVI says when frames are decoded, which is not when they are shown where some refer to later ones.
-                is_avi = container.format.name == "avi"
-                remedy = "re-encode it, for example to mp4" if is_avi else "cut the file at that frame"
-                raise InputError(
-                    f"{path}: frame {index} is at {pts:.3f} s, the one before it at {last:.3f} s; "
-                    f"time runs backwards there: {remedy}"
-                )
-            last = pts
-            if stop is not None and pts >= stop:
-                return
-            if start is None or pts >= start:
-                yield VideoFrame(index=index, pts=pts, image=_upright(path, frame))
-    if index < 0:
-        raise InputError(f"{path}: holds no picture; give a video with frames")
+    for index, pts, shown, is_avi in _in_order(path, entry):
+        if pts is None:
+            raise InputError(
+                f"{path}: frame {index} has no timestamp; put the stream into a container that has, such as mp4"
+            )
+        if pts < last:
+            # AVI says when frames are decoded, which is not when they are shown where some refer to later ones.
+            remedy = "re-encode it, for example to mp4" if is_avi else "cut the file at that frame"
+            raise InputError(
+                f"{path}: frame {index} is at {pts:.3f} s, the one before it at {last:.3f} s; "
+                f"time runs backwards there: {remedy}"
+            )
+        last = pts
+        if stop is not None and pts >= stop:
+            return
+        if (ticks is not None and not ticks.takes(pts)) or (start is not None and pts < start):
+            continue
+        if shown.reason:
+            yield SkippedFrame(index=index, pts=pts, reason=shown.reason)
+        else:
+            yield VideoFrame(index=index, pts=pts, image=upright(shown.picture))
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    """The container and its first video stream."""
-    import av  # here, since FFmpeg takes a tenth of a second to load
-
-    if not path.exists():
-        raise InputError(f"{path}: no such file; check the path")
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; give a video file")
-    if not path.stat().st_size:
-        raise InputError(f"{path}: is empty; give a video file")
-    try:
-        container = av.open(str(path))
-    except (av.FFmpegError, OSError) as error:
-        raise InputError(f"{path}: is no video ({_reason(error)}); give a file that FFmpeg reads") from error
-    with container:
-        if not container.streams.video:
-            kinds = sorted({stream.type for stream in container.streams})
-            raise InputError(f"{path}: has no video stream, only {', '.join(kinds) or 'none'}; give a video file")
-        yield container, container.streams.video[0]
+_Placed = tuple[int, float | None, Shown, bool]
 
 
-def _decoded(path: Path, container: Any, stream: Any) -> Iterator[Any]:
-    import av
+def _in_order(path: Path, entry: Entry | None) -> Iterator[_Placed]:
+    """Index, time and frame, from the entry on, by the quickest way that leads to what one thread gives from the start.
 
-    index = 0
-    frames = container.decode(stream)
+    Several threads, or a seek, lead there only where nothing is damaged; otherwise the slower way is taken from the
+    frame on that was given last.
+    """
+    given = entry.index - 1 if entry is not None else -1
+    may_thread, last = True, None
     while True:
         try:
-            frame = next(frames)
-        except StopIteration:
+            for placed in _decoded(path, entry, may_thread):
+                if placed[0] > given:
+                    given, last = placed[0], placed[1]
+                    yield placed
             return
-        except av.FFmpegError as error:
-            fact = f"can't be decoded after {index} frames ({_reason(error)})"
-            raise InputError(f"{path}: {fact}; the file is damaged there, cut or repair it") from error
-        yield frame
-        index += 1
+        except AstrayError:
+            if may_thread:
+                may_thread = False
+                entry = find_entry(path, last) if last is not None else entry
+            else:
+                entry = None
 
 
-def _upright(path: Path, frame: Any) -> NDArray[np.uint8]:
-    """The picture with the display matrix applied: quarter turns and mirrorings."""
-    import numpy as np
+def _decoded(path: Path, entry: Entry | None, may_thread: bool) -> Iterator[_Placed]:
+    with open_video(path) as (container, stream):
+        is_avi, context = container.format.name == "avi", stream.codec_context
+        threaded = prepare(container, stream, may_thread=may_thread)
+        decoder = Decoder(stream, is_ordered=not (is_avi and context.has_b_frames))
+        index = entry.index if entry is not None else 0
+        # losses before the first picture, since there may be none at all
+        leading: list[_Placed] | None = [] if entry is None else None
+        for shown in _shown(path, container, stream, decoder, entry, threaded):
+            pts = seconds(shown.ticks, stream.time_base) if shown.ticks is not None else None
+            if entry is not None and pts is not None and pts < entry.start:
+                continue
+            # a seek is exact unless the first frame that it leads to is lost
+            if shown.reason and (threaded or (entry is not None and index == entry.index)):
+                raise AstrayError
+            placed = index, pts, shown, is_avi
+            index += 1
+            if leading is not None and shown.reason:
+                leading.append(placed)
+                continue
+            yield from leading or ()
+            yield placed
+            leading = None
+        if leading is not None:
+            raise InputError(_nothing(path, len(leading), decoder.error))
+    if missing := missing_bytes(path):
+        text = f"{path}: is cut off after {index} frames: {missing} bytes are missing; copy it again"
+        warnings.warn(text, TruncatedWarning, stacklevel=2)
 
-    image: NDArray[np.uint8] = frame.to_ndarray(format="rgb24")
-    side_data = _side_data(frame).get("DISPLAYMATRIX")
-    if side_data is None:
-        return image
-    # Column (p, q) goes to (a p + c q, b p + d q), with x to the right and y down.
-    a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(side_data), dtype=np.int32)[:5])
-    if (abs(a), abs(b), abs(c), abs(d)) == (0, _ONE, _ONE, 0):
-        image, a, d = image.transpose(1, 0, 2), c, b
-    elif (abs(a), abs(b), abs(c), abs(d)) != (_ONE, 0, 0, _ONE):
-        raise InputError(f"{path}: its pictures are to be turned by no quarter turns; re-encode it upright")
-    if a < 0:
-        image = image[:, ::-1]
-    if d < 0:
-        image = image[::-1]
-    return np.ascontiguousarray(image)
 
-
-def _side_data(frame: Any) -> Any:
-    """What comes with the frame, as far as PyAV knows it: it fails on all of it where one type is newer than it is."""
-    from av.filter import Graph
-    from av.sidedata.sidedata import Type
+def _shown(
+    path: Path, container: Any, stream: Any, decoder: Decoder, entry: Entry | None, threaded: bool
+) -> Iterator[Shown]:
+    """The frames in the order of presentation, until the end or what makes it hopeless to go on."""
+    import av
 
     try:
-        return frame.side_data
-    except ValueError:
-        graph = Graph()
-        chain = [
-            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-        ]
-        for number in sorted(set(range(_SIDE_DATA_TYPES)).difference(item.value for item in Type)):
-            chain.append(graph.add("sidedata", f"mode=delete:type={number}"))
-        chain.append(graph.add("buffersink"))
-        graph.link_nodes(*chain).configure()
-        graph.push(frame)
-        return graph.pull().side_data
+        for packet in container.demux(stream) if entry is None else packets_from(container, stream, entry):
+            yield from decoder.send(packet)
+            if threaded and decoder.failures:
+                raise AstrayError
+            if decoder.failures > MAX_FAILURES:
+                where = "" if packet.pts is None else f" before {seconds(packet.pts, stream.time_base):.3f} s"
+                raise InputError(
+                    f"{path}: {decoder.failures} frames in a row{where} can't be decoded ({decoder.error}); "
+                    "the file is damaged there, cut or repair it"
+                )
+    except av.FFmpegError as error:
+        raise InputError(f"{path}: can't be read to its end ({reason_of(error)}); copy it again") from error
+    yield from decoder.finish()
 
 
-def _reason(error: BaseException) -> str:
-    # FFmpeg's own words, without the number and the path that PyAV puts around them
-    return str(getattr(error, "strerror", None) or error)
+def _nothing(path: Path, lost: int, error: str) -> str:
+    if not lost:
+        return f"{path}: holds no picture; give a video with frames"
+    with path.open("rb") as file:
+        head = file.read(21)
+    if head[8:16] == b"WEBPVP8X" and head[20] & 2:
+        return f"{path}: is an animated WebP, which can't be decoded; convert it, for example to gif or mp4"
+    fact = "its only frame can't be decoded" if lost == 1 else f"none of its {lost} frames can be decoded"
+    return f"{path}: {fact} ({error or 'no picture came of it'}); it is damaged, copy it again"

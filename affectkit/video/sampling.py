@@ -51,6 +51,13 @@ class Sampler(ABC, Generic[T]):
     def is_empty(self) -> bool:
         """Whether no item waits for a window."""
 
+    def snapshot(self) -> list[int]:
+        """Where its windows lie and what waits for one, by its time alone; plain data."""
+        return []
+
+    def restore(self, state: list[int]) -> None:
+        """Go on from a snapshot. What waited then takes its place in the windows and is not in them."""
+
 
 class FrameSampler(Sampler[T]):
     """Every item on its own."""
@@ -79,7 +86,8 @@ class WindowSampler(Sampler[T]):
     def __init__(self, sampling: Windows) -> None:
         self._length = max(_nanoseconds(sampling.seconds), 1)
         self._hop = max(_nanoseconds(sampling.hop_seconds), 1)
-        self._items: deque[tuple[int, T]] = deque()
+        # None in place of an item that came before a snapshot was restored.
+        self._items: deque[tuple[int, T | None]] = deque()
         self._start = 0
         # End of the last window that was given: what lies before it has been in a window.
         self._covered = -math.inf
@@ -100,7 +108,7 @@ class WindowSampler(Sampler[T]):
             end = self._start + self._length
             if not self._items or end > now:
                 break
-            items = tuple(item for at, item in self._items if at < end)
+            items = tuple(item for at, item in self._items if at < end and item is not None)
             self._start, self._covered = self._start + self._hop, end
             windows.append(Window(items, self._drop(self._start)))
         return windows
@@ -116,6 +124,14 @@ class WindowSampler(Sampler[T]):
     def is_empty(self) -> bool:
         return not self._items
 
+    def snapshot(self) -> list[int]:
+        covered = self._start if math.isinf(self._covered) else int(self._covered)
+        return [self._start, covered, *(at for at, _ in self._items)]
+
+    def restore(self, state: list[int]) -> None:
+        self._start, self._covered, *times = state
+        self._items = deque((at, None) for at in times)
+
     def _skip(self, now: int) -> list[Window[T]]:
         """Go on to the first window that holds something new, or, where nothing is, that ends after `now`."""
         new = next((at for at, _ in self._items if at >= self._covered), now)
@@ -130,7 +146,7 @@ class WindowSampler(Sampler[T]):
         dropped = []
         while self._items and self._items[0][0] < before:
             dropped.append(self._items.popleft()[1])
-        return tuple(dropped)
+        return tuple(item for item in dropped if item is not None)
 
 
 def start_sampling(sampling: Frames | Windows) -> Sampler[T]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from contextlib import contextmanager
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -13,47 +14,41 @@ from torch import Tensor
 from affectkit.configs import Frames, Windows
 from affectkit.errors import InputError
 from affectkit.model import Model
-from affectkit.results.rows import Row
+from affectkit.results.rows import EventRow, Row
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream, PredictionStream
-from affectkit.video.clips import cut_face
-from affectkit.video.faces import FacesInFrame, TrackedFace
-from affectkit.video.reader import VideoFrame
+from affectkit.video.detection import AnyFrame
 from affectkit.video.sampling import Sampler, Window, start_sampling
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from affectkit.video.shots import Shot
 
 Precision = Literal["float32", "bfloat16"]
 # Rows that wait for their predictions behind one that does; bounds the memory where faces are rare.
 _MAX_WAITING = 1024
+# Parameters.
+_SMALL = 5_000_000
 
 
-@dataclass
-class Shot:
-    """One row on its way: a face of a frame, cut out for every input, and the sum of its predictions so far.
+class Scoring(ABC):
+    """Takes the shots of one frame after the other, and gives rows in their order and events when they are final."""
 
-    Attributes:
-        row: the row without predictions.
-        inputs: `(C, H, W)` by input name; dropped when nothing more will be scored.
-        total: sum over the windows that covered it, one value per column.
-        windows: how many did.
-        is_final: whether no more will.
-    """
+    @abstractmethod
+    def needed_from(self, pts: float) -> float:
+        """Time of the first frame on which anything depends that is given behind a row at `pts`."""
 
-    row: Row
-    inputs: Mapping[str, NDArray[np.float32]]
-    total: Tensor | None = None
-    windows: int = 0
-    is_final: bool = False
+    @abstractmethod
+    def push(self, frame: AnyFrame, shots: tuple[Shot, ...]) -> Iterator[Row | EventRow]:
+        """Take the shots of the next frame; give what is done."""
 
-    def add(self, values: Tensor) -> None:
-        self.total = values if self.total is None else self.total + values
-        self.windows += 1
+    @abstractmethod
+    def finish(self) -> Iterator[Row | EventRow]:
+        """Nothing more comes: give the rest."""
 
-    def finish(self) -> None:
-        self.is_final, self.inputs = True, {}
+    def snapshot(self) -> dict[str, Any]:
+        """What has to be known, beside the frames from `needed_from` on, to go on from here; plain data."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:  # noqa: B027 - nothing to restore from an empty snapshot
+        """Go on from a snapshot."""
 
 
 class Scorer:
@@ -67,13 +62,12 @@ class Scorer:
         self.model, self.streams, self.device, self.precision = model, streams, device, precision
         self.outputs: Mapping[str, PredictionStream] = model.traced.outputs
         self.columns = output_columns(self.outputs)
+        self._is_small = sum(parameter.numel() for parameter in model.parameters()) < _SMALL
 
-    def score(self, windows: Iterable[Window[Shot]]) -> None:
-        """Add to every shot of the windows its decoded predictions; a clip's hold for each of its frames."""
-        clips = [window.items for window in windows if window.items]
-        if not clips:
-            return
-        with torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=self.precision == "bfloat16"):
+    def score(self, clips: list[tuple[Shot, ...]]) -> list[Tensor]:
+        """Decoded predictions of every clip, `(T, K)` float64 on the CPU; a clip's hold for each of its frames."""
+        is_half = self.precision == "bfloat16"
+        with self._threads(), torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=is_half):
             predictions = self.model.predict({name: self._batch(name, clips) for name in self.streams})
         steps = max(map(len, clips))
         parts = []
@@ -85,9 +79,20 @@ class Scorer:
                 fact = f"{name}: gives {values.shape[1]} scores for {steps} frames"
                 raise InputError(f"{fact}; a video needs one per frame, or resolution='clip'")
             parts.append(values)
-        for clip, values in zip(clips, torch.cat(parts, dim=-1), strict=True):
-            for shot, value in zip(clip, values, strict=False):
-                shot.add(value)
+        return list(torch.cat(parts, dim=-1))
+
+    @contextmanager
+    def _threads(self) -> Iterator[None]:
+        """One thread for a small network: beside the decoder's and detector's, more cost more than they bring."""
+        before = torch.get_num_threads()
+        if not self._is_small or before == 1:
+            yield
+            return
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def _batch(self, name: str, clips: list[tuple[Shot, ...]]) -> Sequence:
         """Clips of one input as one padded batch on the device."""
@@ -98,80 +103,82 @@ class Scorer:
         times = torch.zeros(batch, steps, dtype=torch.float64)
         for b, clip in enumerate(clips):
             for t, shot in enumerate(clip):
-                values[b, t] = torch.from_numpy(shot.inputs[name])
+                assert shot.cut is not None  # only frames with a face are sampled
+                values[b, t] = torch.from_numpy(shot.cut.inputs[name])
                 times[b, t] = shot.row.pts
             mask[b, : len(clip)] = True
             times[b, len(clip) :] = clip[-1].row.pts
         return Sequence(values, mask, times).to(self.device)
 
 
-def score_faces(
-    found: Iterable[FacesInFrame], scorer: Scorer, sampling: Frames | Windows, batch_size: int
-) -> Iterator[Row]:
-    """A row per face, or per frame without one, in the order of the frames; in constant memory.
+class WindowScoring(Scoring):
+    """Frames one by one, or windows of each track, scored in batches.
 
     Arguments:
-        found: frames with their faces.
         scorer: the model.
         sampling: how each track is cut.
         batch_size: about how many frames are scored at once; a window is never split.
     """
-    samplers: dict[int, Sampler[Shot]] = {}
-    rows: deque[Shot] = deque()
-    queue: list[Window[Shot]] = []
-    for frame, faces in ((item.frame, item.faces) for item in found):
-        for face in faces:
-            shot = _shot(frame, face, scorer.streams)
-            rows.append(shot)
-            samplers.setdefault(face.track, start_sampling(sampling))
-            queue += samplers[face.track].push(frame.pts, shot)
-        if not faces:
-            row = Row(frame=frame.index, pts=frame.pts, track=None, status="no_face")
-            rows.append(Shot(row, {}, is_final=True))
-        for track, sampler in list(samplers.items()):
-            queue += sampler.advance(frame.pts)
+
+    def __init__(self, scorer: Scorer, sampling: Frames | Windows, batch_size: int) -> None:
+        self._scorer, self._sampling, self._batch_size = scorer, sampling, batch_size
+        self._samplers: dict[int, Sampler[Shot]] = {}
+        self._rows: deque[Shot] = deque()
+        self._queue: list[Window[Shot]] = []
+        self._queued = 0
+
+    def needed_from(self, pts: float) -> float:
+        return pts - self._sampling.seconds if isinstance(self._sampling, Windows) else pts
+
+    def push(self, frame: AnyFrame, shots: tuple[Shot, ...]) -> Iterator[Row | EventRow]:
+        for shot in shots:
+            self._rows.append(shot)
+            if shot.row.track is not None:
+                self._enqueue(self._sampler(shot.row.track).push(frame.pts, shot))
+        for track, sampler in list(self._samplers.items()):
+            self._enqueue(sampler.advance(frame.pts))
             if sampler.is_empty:
-                del samplers[track]
-        if sum(len(window.items) for window in queue) >= batch_size or len(rows) > _MAX_WAITING:
-            yield from _finished(rows, queue, scorer)
-    for sampler in samplers.values():
-        queue += sampler.finish()
-    yield from _finished(rows, queue, scorer)
+                del self._samplers[track]
+        if self._queued >= self._batch_size or len(self._rows) > _MAX_WAITING:
+            yield from self._finished()
+
+    def finish(self) -> Iterator[Row | EventRow]:
+        for sampler in self._samplers.values():
+            self._enqueue(sampler.finish())
+        yield from self._finished()
+
+    def snapshot(self) -> dict[str, Any]:
+        return {str(track): sampler.snapshot() for track, sampler in self._samplers.items()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        for track, phase in state.items():
+            self._sampler(int(track)).restore(phase)
+
+    def _sampler(self, track: int) -> Sampler[Shot]:
+        if track not in self._samplers:
+            self._samplers[track] = start_sampling(self._sampling)
+        return self._samplers[track]
+
+    def _enqueue(self, windows: Iterable[Window[Shot]]) -> None:
+        for window in windows:
+            self._queue.append(window)
+            self._queued += len(window.items)
+
+    def _finished(self) -> Iterator[Row]:
+        """Score what waits in the queue, and give the rows that nothing more is added to."""
+        clips = [window.items for window in self._queue if window.items]
+        if clips:
+            for clip, values in zip(clips, self._scorer.score(clips), strict=True):
+                for shot, value in zip(clip, values, strict=False):  # values of padding are left over
+                    shot.add(value)
+        for window in self._queue:
+            for shot in window.final:
+                shot.finish()
+        self._queue, self._queued = [], 0
+        while self._rows and self._rows[0].is_final:
+            yield self._rows.popleft().result(self._scorer.columns)
 
 
 def output_columns(outputs: Mapping[str, PredictionStream]) -> tuple[str, ...]:
     """`output.target` of every output, in order."""
     return tuple(f"{name}.{target}" for name, output in outputs.items() for target in output.targets)
-
-
-def _finished(rows: deque[Shot], queue: list[Window[Shot]], scorer: Scorer) -> Iterator[Row]:
-    """Score what waits in the queue, and give the rows that nothing more is added to."""
-    scorer.score(queue)
-    for window in queue:
-        for shot in window.final:
-            shot.finish()
-    queue.clear()
-    while rows and rows[0].is_final:
-        shot = rows.popleft()
-        if shot.total is None:
-            yield shot.row
-        else:
-            # Seven digits are all that float32 has.
-            values = [float(f"{value:.7g}") for value in (shot.total / shot.windows).tolist()]
-            yield replace(shot.row, predictions=dict(zip(scorer.columns, values, strict=True)))
-
-
-def _shot(frame: VideoFrame, tracked: TrackedFace, streams: Mapping[str, FrameStream]) -> Shot:
-    left, top, width, height = tracked.face.box
-    row = Row(
-        frame=frame.index,
-        pts=frame.pts,
-        track=tracked.track,
-        status="ok",
-        left=float(left),
-        top=float(top),
-        width=float(width),
-        height=float(height),
-        confidence=float(tracked.face.score),
-    )
-    return Shot(row, {name: cut_face(frame, tracked.face, stream) for name, stream in streams.items()})
