@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         load_weights as load_weights,
         save as save,
     )
+    from affectkit.batch import analyze_many as analyze_many
     from affectkit.configs import (
         DatasetConfig as DatasetConfig,
         Events as Events,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
         AmbiguousNameError as AmbiguousNameError,
         ArtifactError as ArtifactError,
         ConfigError as ConfigError,
+        FallbackWarning as FallbackWarning,
         InputError as InputError,
         MissingDependencyError as MissingDependencyError,
         PluginError as PluginError,
@@ -49,10 +51,15 @@ if TYPE_CHECKING:
         RenamedWarning as RenamedWarning,
         SpecError as SpecError,
         StreamError as StreamError,
+        SyntheticWeightsWarning as SyntheticWeightsWarning,
         UntrainedWarning as UntrainedWarning,
         WeightsError as WeightsError,
     )
+    from affectkit.faces.auto import AutoFacesConfig as AutoFacesConfig
+    from affectkit.faces.given_boxes import GivenBoxesConfig as GivenBoxesConfig
+    from affectkit.faces.haar import HaarConfig as HaarConfig
     from affectkit.faces.whole_frame import WholeFrameConfig as WholeFrameConfig
+    from affectkit.faces.yunet import YuNetConfig as YuNetConfig
     from affectkit.features.conv_stem import ConvStemConfig as ConvStemConfig
     from affectkit.features.timm_backbone import TimmConfig as TimmConfig
     from affectkit.fields import dial as dial
@@ -100,7 +107,8 @@ if TYPE_CHECKING:
         VideoSource as VideoSource,
     )
     from affectkit.registry import Registry as Registry, default_registry as default_registry
-    from affectkit.results.rows import Results as Results, Row as Row, read_results as read_results
+    from affectkit.results.reading import Results as Results, read_results as read_results
+    from affectkit.results.rows import Row as Row
     from affectkit.sequences import (
         Losses as Losses,
         Sequence as Sequence,
@@ -138,6 +146,7 @@ if TYPE_CHECKING:
 
 _PUBLIC = {
     "analyze": "affectkit.analysis",
+    "analyze_many": "affectkit.batch",
     "from_pretrained": "affectkit.artifact",
     "load": "affectkit.artifact",
     "load_weights": "affectkit.artifact",
@@ -162,6 +171,7 @@ _PUBLIC = {
     "AmbiguousNameError": "affectkit.errors",
     "ArtifactError": "affectkit.errors",
     "ConfigError": "affectkit.errors",
+    "FallbackWarning": "affectkit.errors",
     "InputError": "affectkit.errors",
     "MissingDependencyError": "affectkit.errors",
     "PluginError": "affectkit.errors",
@@ -170,9 +180,14 @@ _PUBLIC = {
     "RenamedWarning": "affectkit.errors",
     "SpecError": "affectkit.errors",
     "StreamError": "affectkit.errors",
+    "SyntheticWeightsWarning": "affectkit.errors",
     "UntrainedWarning": "affectkit.errors",
     "WeightsError": "affectkit.errors",
+    "AutoFacesConfig": "affectkit.faces.auto",
+    "GivenBoxesConfig": "affectkit.faces.given_boxes",
+    "HaarConfig": "affectkit.faces.haar",
     "WholeFrameConfig": "affectkit.faces.whole_frame",
+    "YuNetConfig": "affectkit.faces.yunet",
     "ConvStemConfig": "affectkit.features.conv_stem",
     "TimmConfig": "affectkit.features.timm_backbone",
     "dial": "affectkit.fields",
@@ -220,9 +235,9 @@ _PUBLIC = {
     "VideoSource": "affectkit.records",
     "Registry": "affectkit.registry",
     "default_registry": "affectkit.registry",
-    "Results": "affectkit.results.rows",
+    "Results": "affectkit.results.reading",
     "Row": "affectkit.results.rows",
-    "read_results": "affectkit.results.rows",
+    "read_results": "affectkit.results.reading",
     "Losses": "affectkit.sequences",
     "masked_mean": "affectkit.sequences",
     "Sequence": "affectkit.sequences",

@@ -1,44 +1,62 @@
-"""`analyze`: a video in, a table of rows out.
+"""`analyze`: a video in, a table of rows and events out.
 
-    frames ─▶ faces ─▶ clips ─▶ samples ─▶ pipeline ─▶ rows
+    frames ─▶ faces ─▶ tracks ─▶ cuts ─▶ pipeline ─▶ rows and events
 
 Everything streams: a row is written as soon as no later window adds to it.
 """
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from affectkit.artifact import from_pretrained
-from affectkit.configs import Events, FaceDetectorConfig, Frames, ModelConfig, Windows
+from affectkit.configs import Events, FaceDetectorConfig, ModelConfig, Windows
 from affectkit.devices import check_device
-from affectkit.errors import ConfigError, InputError, UntrainedWarning
-from affectkit.faces.whole_frame import WholeFrameConfig
-from affectkit.files import errors_in_file, read_config
-from affectkit.lookup import find_preset, is_config_file
+from affectkit.errors import InputError, SyntheticWeightsWarning
+from affectkit.files import config_to_data
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
-from affectkit.results.rows import BASE_COLUMNS, Results, Row, RowWriter, check_out
+from affectkit.resolving import check_options, default_pipeline, device_of, resolve_detector, resolve_model
+from affectkit.results.info import RANDOM_WEIGHTS, RunInfo, WeightsUse, pipeline_hash
+from affectkit.results.places import check_out, is_unfinished
+from affectkit.results.reading import Results, read_results
+from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, EventRow, Row
+from affectkit.results.writer import ResultWriter
 from affectkit.video.clips import video_streams
-from affectkit.video.faces import build_detector, find_faces
-from affectkit.video.reader import VideoFrame, probe, read_frames
-from affectkit.video.scoring import Precision, Scorer, score_faces
+from affectkit.video.cutter import Cutter
+from affectkit.video.detection import AnyFrame, build_detector
+from affectkit.video.engine import Engine
+from affectkit.video.event_scoring import EventScoring, build_spotter
+from affectkit.video.footage import Footage, open_footage
+from affectkit.video.prefetch import prefetch
+from affectkit.video.scoring import Precision, Scorer, Scoring, WindowScoring
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Progress = Callable[[int, int | None], None]
+# Seconds between the moments from which a run that is killed can go on.
+_CHECKPOINT_SECONDS = 5.0
 
 
 def analyze(
-    video: str | Path,
-    pipeline: Model | ModelConfig | str | Path,
+    video: str | Path | int | None = None,
+    pipeline: Model | ModelConfig | str | Path | None = None,
     *,
+    frames: NDArray[np.uint8] | Iterable[NDArray[np.uint8]] | None = None,
+    times: Iterable[float] | None = None,
     faces: FaceDetectorConfig | str | None = None,
+    fps: float | None = None,
+    start: float | None = None,
+    stop: float | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
+    resume: bool = False,
     device: str | None = None,
     precision: Precision = "float32",
     batch_size: int = 16,
@@ -46,131 +64,217 @@ def analyze(
     registry: Registry | None = None,
     progress: Progress | None = None,
 ) -> Results:
-    """Score every face of every frame of a video.
+    """Score every face of every frame of a video, and find events in it where the pipeline does.
 
-    Every frame gives a row per face, or one row with status `no_face`. Times are the container's. Where windows
-    overlap, a frame's decoded predictions are averaged; what is scored per clip holds for each of its frames.
+    Every processed frame gives a row per face, or one row with status `no_face` or `skipped`. Times are the
+    container's. Where windows overlap, a frame's decoded predictions are averaged; what is scored per clip holds for
+    each of its frames.
 
     Arguments:
-        video: path of the video file; a picture counts as a video of one frame.
+        video: path of a video or picture, a picture being a video of one frame; or a camera's number.
         pipeline: a built model; a config; a path of a `.toml` or `.json` file or of a saved model; a preset's name; or
             a hub id. A config or preset without weights is built with random ones, and an UntrainedWarning says so.
-        faces: the face detector, or its name; None for the pipeline's own, or else `whole-frame`.
-        out: a `.csv` file for the rows, written while the video is read; memory is then constant. Until it is whole it
-            is called `<out>.part`, which stays, and is valid, if something stops the run after the first row.
-        overwrite: whether `out` may replace a file that is there.
+            None for `expression` where its plugin is installed, or else `motion-events`.
+        frames: pictures in place of a video: `(T, H, W, 3)` RGB or `(T, H, W)` gray, uint8; or any iterable of them.
+        times: seconds of every frame of `frames`.
+        faces: the face detector, or its name; None for the pipeline's own, or else `auto`.
+        fps: process at most so many frames per second; times stay the frames' own. With `frames` and no `times`, their
+            rate.
+        start: seconds of container time from which on to analyze.
+        stop: seconds at which to stop; of a camera, since its first frame.
+        out: a `.csv` or `.parquet` file for the rows; events go beside it, to `<name>.events.<ending>`. They are
+            written while the video is read, in constant memory, to `<out>.parts/`, which stays if something stops the
+            run; `read_results(out)` reads it.
+        overwrite: whether `out`, or what an earlier run began there, may be replaced.
+        resume: go on where an earlier run with the same arguments stopped; one that was finished is read.
         device: `cpu`, `cuda`, `cuda:1`; None for where a built model is, and otherwise the CPU. A built model
             is moved there.
         precision: `bfloat16` runs the model under autocast.
         batch_size: about how many frames are scored at once; a window is never split.
         seed: of an untrained pipeline's weights.
         registry: where names are looked up.
-        progress: called with the frames done and their number, None where the container does not say.
+        progress: called with the frames done and about how many there are, None where that is not known.
 
     Raises:
         InputError: the video, `out`, its folder or disk, or what the pipeline takes does not allow it.
-        ConfigError: `device`, `precision`, `batch_size` or `seed` is wrong; or the pipeline is.
+        ConfigError: `device`, `precision`, `batch_size`, `seed` or `fps` is wrong; or the pipeline is.
         RegistryError, ArtifactError, WeightsError: the pipeline or detector can't be had.
     """
     names = registry if registry is not None else default_registry()
-    _check_options(precision, batch_size, seed)
+    check_options(precision, batch_size, seed, fps)
     if out is not None:
-        check_out(out, overwrite=overwrite)
-    info = probe(video)
+        check_out(out, overwrite=overwrite, resume=resume)
+    elif resume:
+        raise InputError("resume: without out; name the table of the run that was stopped")
+    footage = open_footage(video, frames, times, start=start, stop=stop, fps=fps)
     device = check_device(device) if device is not None else None
+    pipeline = pipeline if pipeline is not None else default_pipeline(names)
     model = resolve_model(pipeline, device=device, seed=seed, registry=names)
-    detector_config = _detector_config(faces, model.config, names)
+    _warn_if_synthetic(model)
+    sampling = model.config.sampling or Windows()
+    streams = video_streams(model.config.input_streams(), events=isinstance(sampling, Events))
+    detector_config = resolve_detector(faces, model.config, names)
     detector = build_detector(detector_config, names)
-    streams = video_streams(model.config.input_streams())
-    sampling = _sampling(model.config)
-    scorer = Scorer(model, streams, device or _device_of(model), precision)
-    frames = _reported(read_frames(video), info.frames, progress)
-    rows = score_faces(find_faces(frames, detector, model.config.tracking), scorer, sampling, batch_size)
-    columns = (*BASE_COLUMNS, *scorer.columns)
-    if out is None:
-        results = Results(columns, rows=tuple(rows))
+    scorer = Scorer(model, streams, device or device_of(model), precision)
+    scoring: Scoring
+    if isinstance(sampling, Events):
+        source = next(iter(streams))
+        spotter = build_spotter(sampling, streams[source], names)
+        scoring = EventScoring(spotter, sampling, source, scorer if scorer.columns else None, footage.fps)
+        row_columns, event_columns = BASE_COLUMNS, (*EVENT_COLUMNS, *scorer.columns)
     else:
-        results = _write(rows, RowWriter(out, columns, overwrite=overwrite))
-    results.detector = names.of_config(type(detector_config)).id
-    return results
+        scoring = WindowScoring(scorer, sampling, batch_size)
+        row_columns, event_columns = (*BASE_COLUMNS, *scorer.columns), ()
+    chosen = getattr(detector, "chosen", None) or names.id_of(type(detector_config))
+    options = {"fps": fps, "start": start, "stop": stop, "precision": precision}
+    info = _run_info(footage, pipeline, model, chosen, seed, options)
+
+    def engine(state: Mapping[str, Any] | None) -> Engine:
+        return Engine(detector, model.config.tracking, Cutter(streams), scoring, state=state)
+
+    if out is None:
+        return _in_memory(engine(None), footage, row_columns, event_columns, info, progress)
+    if not resume or not (Path(out).exists() or is_unfinished(out)):
+        writer = ResultWriter(out, row_columns, info, event_columns=event_columns, overwrite=overwrite)
+        return _to_file(engine(None), footage, None, writer, progress)
+    if not is_unfinished(out):
+        return read_results(out)
+    writer, state = ResultWriter.resume(out, row_columns, info, event_columns=event_columns)
+    return _to_file(engine(state or None), footage, state or None, writer, progress)
 
 
-def resolve_model(
-    pipeline: Model | ModelConfig | str | Path, *, device: str | None, seed: int, registry: Registry
-) -> Model:
-    """The built model that `pipeline` means; a warning says if its weights are random. Arguments as of `analyze`."""
-    if isinstance(pipeline, Model):
-        return pipeline if device is None else pipeline.to(device)
-    if isinstance(pipeline, ModelConfig):
-        return _untrained(pipeline, device, seed, registry)
-    if is_config_file(pipeline):
-        config = read_config(pipeline, registry=registry)
-        with errors_in_file(pipeline):
-            return _untrained(config, device, seed, registry)
-    preset = find_preset(pipeline, registry)
-    if preset is not None and preset.spec.weights is None:
-        return _untrained(preset.spec.make(), device, seed, registry)
-    return from_pretrained(pipeline, device=device or "cpu", registry=registry)
+def _in_memory(
+    engine: Engine, footage: Footage, columns: tuple[str, ...], event_columns: tuple[str, ...], info: RunInfo,
+    progress: Progress | None,
+) -> Results:  # fmt: skip
+    rows: list[Row] = []
+    events: list[EventRow] = []
+
+    def add(item: Row | EventRow) -> None:
+        if isinstance(item, Row):
+            rows.append(item)
+        else:
+            events.append(item)
+
+    _run(engine, footage, None, progress, add)
+    return Results(columns, tuple(rows), events=tuple(events), event_columns=event_columns, info=info)
 
 
-def _untrained(config: ModelConfig, device: str | None, seed: int, registry: Registry) -> Model:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = config.build(registry=registry)
-    text = f"the pipeline is untrained: its scores come from random weights (seed {seed})"
-    warnings.warn(text, UntrainedWarning, stacklevel=4)
-    return model.to(device or "cpu").eval()
+def _to_file(
+    engine: Engine, footage: Footage, state: Mapping[str, Any] | None, writer: ResultWriter, progress: Progress | None
+) -> Results:
+    """Write while it runs; whatever stops the run, what is done stays and can be gone on with."""
+    saved = time.monotonic()
 
+    def write(item: Row | EventRow) -> None:
+        if isinstance(item, Row):
+            writer.write(item)
+        else:
+            writer.write_event(item)
 
-def _check_options(precision: str, batch_size: int, seed: int) -> None:
-    if precision not in ("float32", "bfloat16"):
-        raise ConfigError(f"{precision!r} is not accepted", "write 'float32' or 'bfloat16'", path="precision")
-    if batch_size < 1:
-        raise ConfigError(f"{batch_size!r} frames", "write 1 or more", path="batch_size")
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"{seed!r} is not accepted", "write a whole number from 0 to 2**63 - 1", path="seed")
+    def add(item: Row | EventRow) -> None:
+        nonlocal saved
+        write(item)
+        if time.monotonic() - saved > _CHECKPOINT_SECONDS and (position := engine.position()) is not None:
+            writer.checkpoint(position)
+            saved = time.monotonic()
 
-
-def _detector_config(faces: FaceDetectorConfig | str | None, config: ModelConfig, names: Registry) -> Any:
-    if isinstance(faces, str):
-        return names.component("faces", faces).spec.example_config()
-    return faces or config.faces or WholeFrameConfig()
-
-
-def _sampling(config: ModelConfig) -> Frames | Windows:
-    """The config's sampling; windows where it says nothing, since most pipelines relate frames.
-
-    Raises:
-        InputError: it samples events, which nothing finds in a video yet.
-    """
-    if isinstance(config.sampling, Events):
-        raise InputError(
-            "sampling: takes events, and none are found in a video yet; cut them out and call the model on them"
-        )
-    return config.sampling or Windows()
-
-
-def _device_of(model: Model) -> str:
-    tensor = next(iter(model.state_dict().values()), None)
-    return "cpu" if tensor is None else str(tensor.device)
-
-
-def _reported(frames: Iterator[VideoFrame], total: int | None, progress: Progress | None) -> Iterator[VideoFrame]:
-    for count, frame in enumerate(frames, start=1):
-        yield frame
-        if progress is not None:
-            progress(count, total)
-
-
-def _write(rows: Iterator[Row], writer: RowWriter) -> Results:
     try:
-        for row in rows:
-            writer.write(row)
-        return writer.finish()
+        _run(engine, footage, state, progress, add)
     except BaseException as error:
-        if not writer.count:
-            writer.discard()
-            raise
-        writer.close()
-        error.add_note(f"{writer.count} rows were written before that; they are in {writer.part}")
+        # If it is the disk that stopped the run, the error says what is kept.
+        with suppress(InputError):
+            if (position := engine.position()) is not None:
+                writer.checkpoint(position)
+            if error is engine.failure:
+                # For who can't have a better video. A run that goes on does these again.
+                for item in engine.finish():
+                    write(item)
+            if not writer.rows:
+                writer.discard()
+                raise
+            writer.close()
+            fact = f"{writer.rows} rows were written before that; they are in {writer.parts}"
+            error.add_note(f"{fact}, and the same command with --resume (in Python resume=True) goes on there")
         raise
+    return writer.finish()
+
+
+def _run(
+    engine: Engine,
+    footage: Footage,
+    state: Mapping[str, Any] | None,
+    progress: Progress | None,
+    add: Callable[[Row | EventRow], None],
+) -> None:
+    """Rows and events, one after the other; frames are read ahead in a thread."""
+
+    def done(count: int) -> None:
+        if progress is not None:
+            progress(count, footage.frames)
+
+    frames = prefetch(footage.read(None if state is None else float(state["resume_at"])))
+    try:
+        # Closing stops the thread, whatever stops the run.
+        given = _until_stopped(frames) if footage.is_live else frames
+        with closing(frames), closing(engine.run(given, done)) as items:  # type: ignore[type-var]
+            for item in items:
+                add(item)
+    except KeyboardInterrupt:
+        # A camera was stopped while a frame was worked on.
+        if not footage.is_live:
+            raise
+        for item in engine.finish():
+            add(item)
+        if engine.position() is None:
+            raise
+
+
+def _until_stopped(frames: Iterable[AnyFrame]) -> Iterator[AnyFrame]:
+    """A camera's frames until Ctrl-C, which is the way to stop it once it has given one."""
+    has_begun = False
+    try:
+        for frame in frames:
+            has_begun = True
+            yield frame
+    except KeyboardInterrupt:
+        if not has_begun:
+            raise
+
+
+def _run_info(
+    footage: Footage,
+    pipeline: object,
+    model: Model,
+    detector: str,
+    seed: int,
+    options: Mapping[str, float | str | None],
+) -> RunInfo:
+    return RunInfo(
+        source=footage.name,
+        source_size=footage.size,
+        pipeline=str(pipeline) if isinstance(pipeline, str | Path) else type(model.config).__name__,
+        pipeline_hash=pipeline_hash(config_to_data(model.config, registry=model.registry)),
+        detector=detector,
+        seed=seed,
+        weights=tuple(map(_weights_use, model.provenance)),
+        options=options,
+    )
+
+
+def _weights_use(item: Mapping[str, str]) -> WeightsUse:
+    if item["name"] == RANDOM_WEIGHTS.name:
+        return RANDOM_WEIGHTS
+    return WeightsUse(
+        name=item["name"],
+        sha256=item.get("sha256", ""),
+        license=item.get("license", ""),
+        training_data_terms=item.get("training_data_terms", ""),
+    )
+
+
+def _warn_if_synthetic(model: Model) -> None:
+    names = [item["name"] for item in model.provenance if item.get("training_data_terms") == "synthetic"]
+    if names:
+        text = f"weights {', '.join(names)}: trained on synthetic faces; scores of real ones are for trying things out"
+        warnings.warn(text, SyntheticWeightsWarning, stacklevel=3)

@@ -1,12 +1,13 @@
-"""Pipelines of the core by name: starting points, untrained."""
+"""Pipelines of the core by name."""
 
 from __future__ import annotations
 
-from affectkit.configs import Windows
+from affectkit.configs import Events, Windows
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.spotters.motion_events import MotionEventsConfig
 from affectkit.streams import FrameStream
 from affectkit.temporal.gru import GRUConfig
 
@@ -19,4 +20,12 @@ def starter() -> PipelineConfig:
         branches={"face": Branch(features=ConvStemConfig(dim=64))},
         temporal=GRUConfig(dim=64),
         heads={"expression": ExpressionConfig(), "affect": ValenceArousalConfig()},
+    )
+
+
+def spot_motion() -> PipelineConfig:
+    """Expressions and blinks as events, from the motion of a face that is cut once, with 48 pixels between the eyes."""
+    return PipelineConfig(
+        input=FrameStream(height=160, width=160, channels=("gray",), alignment="steady"),
+        sampling=Events(spotter=MotionEventsConfig(), keyframes=()),
     )

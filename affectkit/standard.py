@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from affectkit.faces import whole_frame
+from affectkit.faces import auto, given_boxes, haar, whole_frame, yunet
 from affectkit.features import conv_stem, timm_backbone
 from affectkit.fusion import affine, concat
 from affectkit.heads import action_units, compound_expression, expression, micro_expression, valence_arousal
@@ -13,8 +13,9 @@ from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
 from affectkit.motion import frame_difference, optical_flow
-from affectkit.presets import starter
+from affectkit.presets import spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
+from affectkit.spotters import motion_events
 from affectkit.temporal import gru, transformer
 
 _MODULES = (
@@ -25,7 +26,8 @@ _MODULES = (
     action_units, compound_expression, expression, micro_expression, valence_arousal,
     mean, product, stacking, vote, weighted,
     compound_from_basic,
-    whole_frame,
+    auto, given_boxes, haar, whole_frame, yunet,
+    motion_events,
 )  # fmt: skip
 
 
@@ -43,4 +45,9 @@ def affectkit_pipelines() -> Iterable[PipelineSpec]:
         name="starter",
         config=starter,
         summary="A small causal pipeline to start from, untrained: expression, valence and arousal of every frame.",
+    )
+    yield PipelineSpec(
+        name="motion-events",
+        config=spot_motion,
+        summary="Micro- and macro-expressions and blinks, spotted by motion: nothing to train, no weights.",
     )

@@ -19,7 +19,14 @@ from affectkit.cli import analyze, check, components, demo, describe, plugins
 from affectkit.cli.interrupts import one_interrupt
 from affectkit.cli.output import Output
 from affectkit.cli.parser import Parser
-from affectkit.errors import AffectkitError, PluginWarning, RenamedWarning, UntrainedWarning
+from affectkit.errors import (
+    AffectkitError,
+    FallbackWarning,
+    PluginWarning,
+    RenamedWarning,
+    SyntheticWeightsWarning,
+    UntrainedWarning,
+)
 
 COMMANDS = (demo, analyze, plugins, components, describe, check)
 
@@ -94,7 +101,7 @@ class _Version(argparse.Action):
 def _warnings_as_lines() -> Iterator[None]:
     """Our own warnings as one line each on stderr, without the place in the code."""
     with warnings.catch_warnings():
-        for category in (PluginWarning, RenamedWarning, UntrainedWarning):
+        for category in (FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning, UntrainedWarning):
             warnings.simplefilter("always", category)
         show = warnings.showwarning
 
@@ -106,7 +113,7 @@ def _warnings_as_lines() -> Iterator[None]:
             file: TextIO | None = None,
             line: str | None = None,
         ) -> None:
-            if issubclass(category, PluginWarning | RenamedWarning | UntrainedWarning):
+            if category.__module__.partition(".")[0] == "affectkit":
                 sys.stderr.write(f"warning: {message}\n")
             else:
                 show(message, category, filename, lineno, file, line)

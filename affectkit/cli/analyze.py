@@ -1,78 +1,159 @@
-"""`affectkit analyze`: a video in, a table out."""
+"""`affectkit analyze`: a video in, a table out; a folder in, a folder of tables out."""
 
 from __future__ import annotations
 
 import argparse
 import math
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from affectkit.cli.output import Output
+from affectkit.cli.progress import frame_bar, video_bar
 
 if TYPE_CHECKING:
-    from affectkit.analysis import Progress
-    from affectkit.results.rows import Results
+    from affectkit.results.reading import Results
+    from affectkit.results.rows import EventRow
 
-SUMMARY = "score every face of every frame of a video"
-_SHOWN = 6
+SUMMARY = "score every face of every frame of a video, and find events in it"
+_SHOWN, _SHOWN_EVENTS = 6, 8
 _NO_DETECTOR = "affectkit/whole-frame"
+_PRECISIONS = ("float32", "bfloat16")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `affectkit.analyze`."""
-    parser.add_argument("video", metavar="VIDEO", type=Path, help="a video file, or a picture")
+    """The options of `affectkit.analyze` and `affectkit.analyze_many`."""
     parser.add_argument(
-        "--pipeline", required=True, metavar="P", help="a preset, a .toml or .json file, a saved model or a hub id"
+        "videos", metavar="VIDEO", nargs="+", help="a video, a picture, a folder of them, or a camera's number"
     )
-    parser.add_argument("--faces", metavar="F", help="face detector (the pipeline's own, or whole-frame)")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="where the rows go (VIDEO's name + .rows.csv, here)")
-    parser.add_argument("--overwrite", action="store_true", help="replace the rows that are there")
+    parser.add_argument(
+        "--pipeline", metavar="P", help="a preset, a .toml or .json file, a saved model or a hub id (expression, "
+        "where its plugin is installed, or else motion-events)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--faces", metavar="F", help="face detector, or a .csv of boxes (the pipeline's own, or else auto)"
+    )
+    parser.add_argument("--fps", metavar="N", type=float, help="process at most N frames per second")
+    parser.add_argument("--start", metavar="S", type=float, help="begin at S seconds of container time")
+    parser.add_argument("--stop", metavar="S", type=float, help="stop at S seconds")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path,
+        help="rows: .csv or .parquet (VIDEO's name + .rows.csv, here); for several videos a folder (affectkit-tables)",
+    )  # fmt: skip
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+    parser.add_argument("--resume", action="store_true", help="go on where a run with the same options was stopped")
+    parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the timeline: .png, .svg or .pdf")
+    parser.add_argument("--annotate", metavar="FILE", type=Path, help="write the video with boxes and labels: .mp4")
+    parser.add_argument("--elan", metavar="FILE", type=Path, help="write the events for ELAN, tab-delimited: .txt")
+    parser.add_argument("--webvtt", metavar="FILE", type=Path, help="write the events as subtitles: .vtt")
     parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda or cuda:1")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32", help="float32 by default")
+    parser.add_argument("--precision", choices=_PRECISIONS, default="float32", help="float32 by default")
     parser.add_argument("--batch-size", metavar="N", type=int, default=16, help="frames scored at once, about (16)")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the weights of an untrained pipeline (0)")
+    parser.add_argument("--workers", metavar="N", type=int, help="videos at once, of several (one per processor)")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
+    """One video, or several."""
+    from affectkit.errors import ConfigError
+
+    if args.workers is not None and args.workers < 1:
+        raise ConfigError(f"{args.workers!r} processes", "write 1 or more", path="workers")
+    several = len(args.videos) > 1 or Path(args.videos[0]).is_dir()
+    return _run_many(args, output) if several else _run_one(args, output)
+
+
+def _options(args: argparse.Namespace) -> dict[str, Any]:
+    names = ("faces", "fps", "start", "stop", "overwrite", "resume", "device", "precision", "batch_size", "seed")
+    return {name: getattr(args, name) for name in names}
+
+
+def _run_one(args: argparse.Namespace, output: Output) -> int:
     """Analyze, then say where the rows are and what is in them."""
     from affectkit.analysis import analyze
+    from affectkit.errors import ConfigError
+    from affectkit.results.exports import write_elan, write_webvtt
+    from affectkit.results.places import check_ending, check_file, events_of
 
-    out = args.out if args.out is not None else Path(f"{args.video.name}.rows.csv")
+    name = args.videos[0]
+    # A file that is called 0 is named as ./0
+    video = int(name) if name.isdecimal() else Path(name)
+    title = f"camera-{video}" if isinstance(video, int) else video.name
+    if isinstance(video, int) and args.annotate is not None:
+        raise ConfigError("given with a camera, whose frames are gone", "record it first", path="--annotate")
+    out = args.out if args.out is not None else Path(f"{title}.rows.csv")
+    # Before the analysis, which may take hours.
+    for path, endings in (
+        (args.elan, (".txt",)),
+        (args.webvtt, (".vtt",)),
+        (args.plot, (".png", ".svg", ".pdf")),
+        (args.annotate, (".mp4",)),
+    ):
+        if path is not None:
+            check_ending(path, endings, f"write {' or '.join(endings)}")
+            check_file(path, overwrite=args.overwrite)
     started = time.perf_counter()
-    with _progress_bar(args.video.name) as progress:
-        results = analyze(
-            args.video,
-            args.pipeline,
-            faces=args.faces,
-            out=out,
-            overwrite=args.overwrite,
-            device=args.device,
-            precision=args.precision,
-            batch_size=args.batch_size,
-            seed=args.seed,
-            progress=progress,
-        )
+    with frame_bar(title) as progress:
+        results = analyze(video, args.pipeline, out=out, progress=progress, **_options(args))
+    if args.elan is not None:
+        write_elan(results.events, args.elan, overwrite=args.overwrite)
+    if args.webvtt is not None:
+        write_webvtt(results.events, args.webvtt, overwrite=args.overwrite)
+    if args.plot is not None:
+        results.plot(args.plot, overwrite=args.overwrite)
+    if args.annotate is not None:
+        from affectkit.results.annotate import annotate_video
+
+        annotate_video(str(video), results, args.annotate, overwrite=args.overwrite)
     summary = summarize(results)
     # JSON has no NaN
     means = {name: mean if math.isfinite(mean) else None for name, mean in summary["means"].items()}
-    facts = {"path": str(results.path), "detector": results.detector, **summary, "means": means}
-    output.json({**facts, "seconds": round(time.perf_counter() - started, 3)})
-    output.text(f"{summary['rows']} rows in {results.path}")
-    for line in summary_lines(summary):
+    pipeline = "" if results.info is None else results.info.pipeline
+    events = [event.as_dict() for event in results.events]
+    facts = {"path": str(results.path), "pipeline": pipeline, "detector": results.detector, **summary}
+    output.json({**facts, "means": means, "events": events, "seconds": round(time.perf_counter() - started, 3)})
+    output.text(f"{summary['rows']} rows in {results.path}, by {pipeline} with {results.detector}")
+    for line in (*summary_lines(summary), *(event_lines(results.events) if events_of(out).is_file() else ())):
         output.text(line)
     if results.detector == _NO_DETECTOR:
         output.text("no face detector: every picture counts as one face (whole-frame)")
     return 0
 
 
+def _run_many(args: argparse.Namespace, output: Output) -> int:
+    """A table per video; 1 if any failed."""
+    from affectkit.batch import VideoSummary, analyze_many
+    from affectkit.errors import ConfigError
+
+    for name in ("plot", "annotate", "elan", "webvtt"):
+        if getattr(args, name) is not None:
+            raise ConfigError("given with several videos", "analyze one at a time for it", path=f"--{name}")
+    out = args.out if args.out is not None else Path("affectkit-tables")
+    videos = args.videos[0] if len(args.videos) == 1 else args.videos
+    with video_bar(str(out)) as bar:
+
+        def progress(video: VideoSummary, done: int, total: int) -> None:
+            if bar is not None:
+                bar(done, total)
+
+        summary = analyze_many(
+            videos, args.pipeline, out=out, workers=args.workers, progress=progress, **_options(args)
+        )
+    output.json({"path": str(summary.path), "videos": [vars(video) for video in summary]})
+    shown = ("video", "status", "rows", "frames_with_face", "skipped", "events", "seconds")
+    output.table(shown, [[getattr(video, name) for name in shown] for video in summary])
+    for video in summary.failed:
+        output.text(f"failed: {video.error}")
+    output.text(f"{len(summary) - len(summary.failed)} of {len(summary)} videos done; summary in {summary.path}")
+    return 1 if summary.failed else 0
+
+
 def summarize(results: Results) -> dict[str, Any]:
     """Counts, span and means of a table, in one pass over it."""
-    statuses = {"ok": 0, "no_face": 0}
-    sums: dict[str, float] = {}
+    from affectkit.results.rows import Status
+
+    statuses = dict.fromkeys(get_args(Status), 0)
+    sums: dict[str, tuple[float, int]] = {}
     frames, first, last = 0, None, None
     previous = -1
     for row in results:
@@ -82,50 +163,41 @@ def summarize(results: Results) -> dict[str, Any]:
         first = row.pts if first is None else first
         last = row.pts
         for name, value in row.predictions.items():
-            sums[name] = sums.get(name, 0.0) + value
-    means = {name: total / statuses["ok"] for name, total in sums.items()}
+            total, count = sums.get(name, (0.0, 0))
+            sums[name] = total + value, count + 1
     return {
         "rows": sum(statuses.values()),
         "frames": frames,
         "start": first,
         "stop": last,
-        "statuses": statuses,
-        "means": means,
+        "statuses": {name: count for name, count in statuses.items() if count or name in ("ok", "no_face")},
+        "means": {name: total / count for name, (total, count) in sums.items()},
     }
 
 
-def summary_lines(summary: dict[str, Any]) -> tuple[str, str]:
-    """The same in two lines."""
+def summary_lines(summary: dict[str, Any]) -> tuple[str, ...]:
+    """The same in a line or two."""
     counts = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
+    if not summary["rows"]:
+        return ("no frames",)
     span = f"{summary['frames']} frames from {summary['start']:.3f} to {summary['stop']:.3f} s: {counts}"
     means = [f"{name} {value:.3f}" for name, value in summary["means"].items()]
     more = f" and {len(means) - _SHOWN} more" if len(means) > _SHOWN else ""
-    return span, f"means: {', '.join(means[:_SHOWN])}{more}" if means else "means: none, no frame has a face"
+    return (span, f"means: {', '.join(means[:_SHOWN])}{more}") if means else (span,)
 
 
-@contextmanager
-def _progress_bar(title: str) -> Iterator[Progress | None]:
-    """A bar with frames per second on stderr, where that is a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bar, TextColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True, markup=False), transient=True) as bar:
-        task = bar.add_task(title, total=None, rate="")
-        started = time.perf_counter()
-
-        def update(done: int, total: int | None) -> None:
-            rate = done / max(time.perf_counter() - started, 1e-9)
-            # Containers may say too few frames; the bar then has no end rather than a wrong one.
-            bar.update(task, completed=done, total=total if total and total >= done else None, rate=f"{rate:.0f} fps")
-
-        yield update
+def event_lines(events: tuple[EventRow, ...]) -> list[str]:
+    """How many events, and the first of them, one line each."""
+    lines = []
+    for event in events[:_SHOWN_EVENTS]:
+        apex = "" if event.apex is None else f", apex {event.apex:.3f}"
+        label = "" if event.label is None else f" {event.label}"
+        confidence = "" if event.confidence is None else f", confidence {event.confidence:.2f}"
+        reason = "" if event.reason is None else f" ({event.reason})"
+        lines.append(
+            f"  {event.kind}{label} of face {event.track}: {event.onset:.3f} to {event.offset:.3f} s{apex}"
+            f"{confidence}{reason}"
+        )
+    more = len(events) - _SHOWN_EVENTS
+    head = "no events" if not events else "1 event:" if len(events) == 1 else f"{len(events)} events:"
+    return [head, *lines, *([f"  and {more} more"] if more > 0 else [])]

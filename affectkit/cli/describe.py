@@ -115,7 +115,7 @@ def _describe_preset(item: Any, registry: Any, output: Output) -> None:
 
     config = item.spec.make()
     trace = config.trace(registry=registry)
-    weights = (item.spec.weights,) if item.spec.weights is not None else ()
+    weights = item.spec.published
     output.json(
         {
             "kind": "pipeline",
