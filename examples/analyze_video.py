@@ -1,38 +1,44 @@
-"""A video in, a table out, at the video's own times. Run: python examples/analyze_video.py [VIDEO]"""
+"""A video in, a table of rows and events out. Run: python examples/analyze_video.py [VIDEO]"""
 
 from __future__ import annotations
 
 import sys
-import warnings
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from affectkit import analyze
-from affectkit.data.patterns import Pattern, progress, render, write_clip
-from affectkit.errors import UntrainedWarning
+from affectkit.data.synthetic import BENCH_V1, Movement, render_clip
+
+SMILE = Movement(
+    kind="micro-expression",
+    label="happiness",
+    onset=0.9,
+    apex=1.06,
+    offset=1.26,
+    pixels={"AU6": 1.0, "AU12": 1.8},
+)
 
 
-def render_clip() -> Path:
-    """A moving texture, not a face, at the uneven times of a variable frame rate."""
-    times = np.cumsum([0.0, *np.random.default_rng(0).uniform(0.02, 0.06, 39)])
-    frames = render(Pattern(motion="expand", texture=1, size=64), progress(times, float(times[-1])))
-    return write_clip("clip.mp4", frames, list(times))
+def render_video() -> Path:
+    """A face that nobody has, and that smiles for a third of a second."""
+    settings = replace(BENCH_V1, seconds=2.0, occluded_clips=0.0)
+    print(f"rendered: {SMILE.kind} from {SMILE.onset:.3f} to {SMILE.offset:.3f} s, apex {SMILE.apex:.3f}")
+    return render_clip(2, settings, fps=30, movements=(SMILE,)).write("clip.mp4")
 
 
 def main(video: Path) -> None:
-    with warnings.catch_warnings():
-        # `starter` has no trained weights. With a model of your own: analyze(video, "path/of/the/saved/model")
-        warnings.simplefilter("ignore", UntrainedWarning)
-        results = analyze(video, "starter", out="rows.csv", overwrite=True)
+    # `motion-events` needs no weights. For labels of expressions: "expression", or the folder of a model of your own.
+    # Haar comes with OpenCV; faces="yunet" finds more, once its weights are there.
+    results = analyze(video, "motion-events", faces="haar", out="rows.csv", overwrite=True)
 
-    print(f"{len(results)} rows in {results.path}; columns: {', '.join(results.columns)}")
+    print(f"{len(results)} rows in {results.path}, columns {', '.join(results.columns[:4])}, ...")
     # Rows are read from the file as they are asked for.
-    for row in results[:5]:
-        print(f"frame {row.frame} at {row.pts:.3f} s: {row.status}, valence {row.predictions['affect.valence']:+.3f}")
-    first, last = results[0], results[-1]
-    print(f"seconds from first to last frame: {last.pts - first.pts:.3f}")
+    for row in results[:3]:
+        print(f"frame {row.frame} at {row.pts:.3f} s: {row.status}, face {row.track}")
+    for event in results.events:
+        apex = "unknown" if event.apex is None else f"{event.apex:.3f}"
+        print(f"found: {event.kind} from {event.onset:.3f} to {event.offset:.3f} s, apex {apex}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else render_clip())
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else render_video())
