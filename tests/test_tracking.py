@@ -12,16 +12,23 @@ import numpy as np
 import pytest
 
 from affectkit.configs import Tracking
+from affectkit.data.synthetic import make_walks, render_scene
 from affectkit.errors import InputError
 from affectkit.faces.yunet import YuNetConfig
 from affectkit.records import Face
 from affectkit.registry import default_registry
-from affectkit.video.appearance import appearance, difference
+from affectkit.video.appearance import appearance, difference, is_covered
 from affectkit.video.detection import build_detector
 from affectkit.video.quality import face_status
 from affectkit.video.reader import VideoFrame, read_frames
 from affectkit.video.tracking import TrackedFace, Tracker
 from tests.scenes import Path as Way, Person, Seen, follow, line, scene, sprite, switches, times
+
+
+@pytest.fixture
+def detector(shared: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(shared / "weights"))
+    return build_detector(YuNetConfig(), default_registry())
 
 
 def frame(index: int, pts: float) -> VideoFrame:
@@ -101,6 +108,57 @@ def test_two_people_cross_in_pictures_that_show_nothing() -> None:
     for seed in range(5):
         seen = list(scene(crossing(seed), times(3, 30), seed=seed, textured=False))
         assert switches(seen, follow(seen)) == []
+
+
+@pytest.mark.parametrize("seed", [274, 340, 358])
+def test_two_rendered_people_cross(seed: int, detector: Any) -> None:
+    # Of the one behind, hair and half a face come out first: a box and a look that are not those of before.
+    walks, _ = make_walks("crossing", seed)
+    passing = [replace(walk, steps=tuple(step._replace(time=step.time - 1.6) for step in walk.steps)) for walk in walks]
+    rendered, tracker = render_scene(seed, passing, seconds=0.8), Tracker(Tracking())
+    found = []
+    for index, image in enumerate(rendered.frames()):
+        item = VideoFrame(index=index, pts=float(rendered.times[index]), image=image)
+        found.append(tracker.update(item, detector.detect(image)))
+    assert any(len(faces) == 1 for faces in found)
+    assert {face.track for faces in found for face in faces} == {0, 1}
+    first, last = (sorted(faces, key=lambda face: face.face.box[0]) for faces in (found[0], found[-1]))
+    assert [face.track for face in last] == [face.track for face in reversed(first)]
+
+
+@pytest.mark.parametrize("fps", [12, 15, 25])
+def test_the_box_of_a_face_that_is_half_hidden_is_that_of_its_other_half(fps: int) -> None:
+    # It stays behind the face that disappears, and runs ahead of the one that comes out.
+    rows: list[tuple[float, list[Face]]] = []
+    for index in range(fps):
+        near, far = 50 + 60 * index / fps, 110 - 60 * index / fps
+        left, right = (max(far - 10, near + 10), far + 10) if far > near else (far - 10, min(far + 10, near - 10))
+        shows = [Face(box=(left, 30, right - left, 20), score=0.8)] if right - left > 8 else []
+        rows.append((index / fps, [at(near), *shows]))
+    found = run(rows)
+    assert [0] in found
+    assert sorted(found[-1]) == [0, 1]
+    assert {number for row in found for number in row} == {0, 1}
+
+
+@pytest.mark.parametrize("seeds", [(4, 11), (10, 2), (3, 0)])
+def test_somebody_else_at_the_edge_is_not_the_one_who_left(seeds: tuple[int, int]) -> None:
+    def leaving(t: float) -> tuple[float, float, float]:
+        return 560 + 250 * t, 180, 80
+
+    def coming(t: float) -> tuple[float, float, float]:
+        return 560 + 250 * (1.2 - t), 180, 80
+
+    seen = list(scene([Person(seeds[0], leaving), Person(seeds[1], coming)], times(1.2, 30)))
+    assert any(not item.faces for item in seen)
+    assert switches(seen, follow(seen)) == []
+
+
+def test_a_face_that_turns_round_at_once_keeps_its_number() -> None:
+    # Five of its sizes per second to the right, and then as fast to the left: no path leads there.
+    person = Person(3, lambda t: (120 + 400 * min(t, 1.4 - t), 180.0, 80.0))
+    seen = list(scene([person], times(1.4, 25), seed=1))
+    assert {face.track for faces in follow(seen) for face in faces} == {0}
 
 
 def test_two_people_meet_and_turn_back() -> None:
@@ -276,6 +334,13 @@ def test_appearance_tells_people_apart_and_not_boxes() -> None:
     assert near < 0.06 < 0.12 < far
 
 
+def test_a_face_is_covered_where_another_one_touches_it() -> None:
+    box = (30.0, 30.0, 20.0, 20.0)
+    assert is_covered(box, [(90.0, 30.0, 20.0, 20.0), (53.0, 30.0, 20.0, 20.0)])  # hair reaches farther than the box
+    assert not is_covered(box, [(55.0, 30.0, 20.0, 20.0), (30.0, 55.0, 20.0, 20.0)])
+    assert not is_covered(box, [])
+
+
 def test_appearance_leaves_out_what_is_hidden_or_outside() -> None:
     picture = np.pad(sprite(1), ((30, 30), (30, 30), (0, 0)))
     box = (30.0, 30.0, 90.0, 120.0)
@@ -306,11 +371,8 @@ def test_faces_that_are_unsure_or_small_have_low_confidence() -> None:
     ("name", "frames", "faces", "tracks"),
     [("noface_face.mov", 169, 72, 1), ("multi_face.jpg", 1, 5, 5)],
 )
-def test_real_clips(
-    shared: Path, monkeypatch: pytest.MonkeyPatch, name: str, frames: int, faces: int, tracks: int
-) -> None:
-    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(shared / "weights"))
-    detector, tracker = build_detector(YuNetConfig(), default_registry()), Tracker(Tracking())
+def test_real_clips(shared: Path, detector: Any, name: str, frames: int, faces: int, tracks: int) -> None:
+    tracker = Tracker(Tracking())
     found = [
         tracker.update(item, detector.detect(item.image))
         for item in read_frames(shared / "media" / name)

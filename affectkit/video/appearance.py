@@ -63,6 +63,13 @@ def appearance(image: NDArray[np.uint8], box: Box, others: Iterable[Box] = ()) -
     return cells.reshape(-1, 3)
 
 
+def is_covered(box: Box, others: Iterable[Box]) -> bool:
+    """Whether another face may hide a part of it: the two touch, hair included."""
+    left, top, right, bottom = _enlarged(box)
+    edges = map(_enlarged, others)
+    return any(left < x1 and x0 < right and top < y1 and y0 < bottom for x0, y0, x1, y1 in edges)
+
+
 def difference(one: NDArray[np.float64], other: NDArray[np.float64]) -> float | None:
     """Root mean square of the differences, in [0, 1], over the cells that both know; None if those are too few."""
     squares = ((one - other) ** 2).mean(axis=-1)

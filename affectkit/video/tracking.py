@@ -10,19 +10,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from affectkit.configs import Tracking
 from affectkit.errors import InputError
 from affectkit.records import Face
-from affectkit.video.appearance import Box, appearance
+from affectkit.video.appearance import Box, appearance, is_covered
 from affectkit.video.assignment import assign
 from affectkit.video.frames import VideoFrame
-from affectkit.video.tracks import MAX_COST, Track, area, shared_area
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from affectkit.video.tracks import MAX_COST, Sight, Track, area, shared_area
 
 # Two boxes are one face's where they share so much of their union, or of the smaller one.
 _SAME_UNION = 0.4
@@ -41,19 +37,6 @@ class TrackedFace:
 
     track: int
     face: Face
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A face of this frame.
-
-    Attributes:
-        face: as detected.
-        look: its appearance.
-    """
-
-    face: Face
-    look: NDArray[np.float64]
 
 
 class Tracker:
@@ -101,14 +84,14 @@ class Tracker:
         self._tracks = alive if len(newest) == len(alive) else newest
 
     def _given(self, frame: VideoFrame, face: Face) -> Track:
-        look = appearance(frame.image, face.box)
+        sight = Sight(face, appearance(frame.image, face.box))
         for track in self._tracks:
             if track.is_given and track.number == face.track:
-                track.follow(face, frame.pts, look)
+                track.follow(sight, frame.pts)
                 return track
             if track.number == face.track:
                 track.number = None
-        self._tracks.append(Track.start(face, frame.pts, look))
+        self._tracks.append(Track.start(sight, frame.pts))
         self._next = max(self._next, (face.track or 0) + 1)
         return self._tracks[-1]
 
@@ -117,10 +100,10 @@ class Tracker:
         seen = self._looked_at(frame, faces)
         is_sure = [face.face.score >= self.config.min_confidence for face in seen]
         free = [track for track in self._tracks if not track.is_given]
-        pairs: list[tuple[Track, _Seen]] = []
+        pairs: list[tuple[Track, Sight]] = []
         for group in (True, False):
             waiting = [face for face, sure in zip(seen, is_sure, strict=True) if sure is group]
-            costs = [[track.cost(face.face, frame.pts, face.look) for face in waiting] for track in free]
+            costs = [[track.cost(face, frame.pts) for face in waiting] for track in free]
             found = assign(costs, MAX_COST)
             pairs += [(free[row], waiting[column]) for row, column in found]
             taken = {row for row, _ in found}
@@ -130,15 +113,15 @@ class Tracker:
         pairs = [(track, face) for track, face in pairs if track.pts >= last or not _is_double(face, front)]
         counted = [face for _, face in pairs]
         for track, face in pairs:
-            track.follow(face.face, frame.pts, face.look)
+            track.follow(face, frame.pts)
         for face in sorted(seen, key=lambda face: -face.face.score):
             if not any(face is other for other in counted) and not _is_double(face, counted):
-                self._tracks.append(Track.start(face.face, frame.pts, face.look))
+                self._tracks.append(Track.start(face, frame.pts))
                 pairs.append((self._tracks[-1], face))
                 counted.append(face)
         return [(track, face.face) for track, face in pairs]
 
-    def _looked_at(self, frame: VideoFrame, faces: Sequence[Face]) -> list[_Seen]:
+    def _looked_at(self, frame: VideoFrame, faces: Sequence[Face]) -> list[Sight]:
         """The faces without the boxes that are there twice, surest first."""
         alone: list[Face] = []
         for face in sorted(faces, key=lambda face: -face.score):
@@ -146,8 +129,12 @@ class Tracker:
                 alone.append(face)
         seen = []
         for face in alone:
-            others = [other.box for other in alone if other is not face]
-            seen.append(_Seen(face, appearance(frame.image, face.box, others)))
+            others = [other for other in alone if other is not face]
+            look = appearance(frame.image, face.box, [other.box for other in others])
+            # Of two that touch, the one behind is the one of which the detector is less sure; a second box is neither.
+            front = [other.box for other in others if other.score >= face.score]
+            front = [box for box in front if not _is_same_face(face.box, box)]
+            seen.append(Sight(face, look, is_covered=is_covered(face.box, front)))
         return seen
 
     def _keep(self, shown: list[Track]) -> None:
@@ -168,7 +155,7 @@ def _is_given(face: Face) -> bool:
     return face.track is not None
 
 
-def _is_double(face: _Seen, counted: list[_Seen]) -> bool:
+def _is_double(face: Sight, counted: list[Sight]) -> bool:
     """Whether its box is another one of a face that is counted."""
     return any(_is_same_face(face.face.box, other.face.box) for other in counted if other is not face)
 

@@ -27,13 +27,29 @@ _UNKNOWN_LOOK_COST = 10.0
 _GATE = 16.0
 # Above this, they are two faces.
 MAX_COST = 26.0
-# A face that was away for so many seconds may come back anywhere if it looks the same; and what that costs.
+# A face that was away for so many seconds may come back anywhere if it looks the same, and one that turns at once over
+# its own place at any time; and what that costs.
 _AWAY_SECONDS = 0.1
 _AWAY_LOOK = 0.08
 _AWAY_SIZE = math.log(1.6)
 _AWAY_COST = 18.0
 # Seconds over which the look is averaged.
 _LOOK_MEMORY = 0.5
+
+
+@dataclass(frozen=True)
+class Sight:
+    """A face of one frame, as it is seen.
+
+    Attributes:
+        face: as detected.
+        look: its appearance.
+        is_covered: whether another face may hide a part of it. Box and look are then those of what shows.
+    """
+
+    face: Face
+    look: NDArray[np.float64]
+    is_covered: bool = False
 
 
 @dataclass
@@ -59,53 +75,49 @@ class Track:
     is_given: bool = False
 
     @classmethod
-    def start(cls, face: Face, pts: float, look: NDArray[np.float64]) -> Track:
+    def start(cls, sight: Sight, pts: float) -> Track:
         """A track of a face that was not seen before."""
-        box = _plain(face.box)
+        face, box = sight.face, _plain(sight.face.box)
         trajectory = Trajectory.start(*center(box), size(box))
         is_given = face.track is not None
-        return cls(number=face.track, pts=pts, box=box, trajectory=trajectory, look=look, is_given=is_given)
+        return cls(number=face.track, pts=pts, box=box, trajectory=trajectory, look=sight.look, is_given=is_given)
 
-    def cost(self, face: Face, pts: float, look: NDArray[np.float64]) -> float:
-        """How badly a face fits, seen at `pts`; infinite where it can't be the same.
-
-        Arguments:
-            face: as detected.
-            pts: seconds.
-            look: its appearance.
-        """
+    def cost(self, sight: Sight, pts: float) -> float:
+        """How badly a face fits, seen at `pts` seconds; infinite where it can't be the same."""
+        box = sight.face.box
         gap = max(pts - self.pts, 0.0)
         own = size(self.box)
-        growth = math.log(size(face.box) / own)
+        growth = math.log(size(box) / own)
         size_cost = growth**2 / (_SIZE_NOISE**2 + _SIZE_CHANGE**2 * gap)
-        unlike = difference(self.look, look)
-        look_cost = _UNKNOWN_LOOK_COST if unlike is None else min((unlike / _LOOK_NOISE) ** 2, _MAX_LOOK_COST)
-        squared, surprise = self.trajectory.after(gap, own).surprise(*center(face.box), own)
+        unlike = difference(self.look, sight.look)
+        # What hides a face is in its box too: such a look may speak for somebody, and never against.
+        worst = _UNKNOWN_LOOK_COST if sight.is_covered else _MAX_LOOK_COST
+        look_cost = _UNKNOWN_LOOK_COST if unlike is None else min((unlike / _LOOK_NOISE) ** 2, worst)
+        expected = self.trajectory.after(gap, own)
+        squared, surprise = expected.surprise(*center(box), own, is_covered=sight.is_covered)
         cost = math.inf
         if squared <= _GATE and size_cost <= _GATE:
             cost = surprise + size_cost + look_cost
-        if unlike is not None and gap >= _AWAY_SECONDS and unlike <= _AWAY_LOOK and abs(growth) <= _AWAY_SIZE:
+        is_reachable = gap >= _AWAY_SECONDS or shared_area(self.box, box) > 0
+        if is_reachable and unlike is not None and unlike <= _AWAY_LOOK and abs(growth) <= _AWAY_SIZE:
             cost = min(cost, _AWAY_COST + size_cost + look_cost)
         return cost
 
-    def follow(self, face: Face, pts: float, look: NDArray[np.float64]) -> None:
-        """The face was seen.
-
-        Arguments:
-            face: as detected.
-            pts: seconds.
-            look: its appearance.
-        """
+    def follow(self, sight: Sight, pts: float) -> None:
+        """The face was seen at `pts` seconds."""
         import numpy as np
 
         gap = max(pts - self.pts, 0.0)
-        own, box = size(self.box), _plain(face.box)
+        own, box, look = size(self.box), _plain(sight.face.box), sight.look
         x, y = center(box)
         expected = self.trajectory.after(gap, own)
-        squared, _ = expected.surprise(x, y, own)
+        squared, _ = expected.surprise(x, y, own, is_covered=sight.is_covered)
         # Come back from elsewhere: how it got there says nothing about where it goes.
         is_elsewhere = squared > _GATE
-        self.trajectory = Trajectory.start(x, y, size(box)) if is_elsewhere else expected.corrected(x, y, own)
+        if is_elsewhere:
+            self.trajectory = Trajectory.start(x, y, size(box))
+        else:
+            self.trajectory = expected.corrected(x, y, own, is_covered=sight.is_covered)
         share = 1 - math.exp(-min(gap, 1.0) / _LOOK_MEMORY)
         mixed = np.where(np.isnan(self.look), look, self.look + share * (look - self.look))
         self.look = np.where(np.isnan(mixed), self.look, mixed)

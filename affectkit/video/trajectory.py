@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 # All lengths are in sizes of the face; 1 sigma. How far a box lies beside its face:
 _BOX_NOISE = 0.05
+# The same where a part of the face is hidden: the box is that of what shows.
+_COVERED_NOISE = 0.25
 # Speed of a face that is new, per second, and by how much it changes within a second.
 _START_SPEED = 4.0
 _SPEED_CHANGE = 3.0
@@ -66,9 +68,9 @@ class Trajectory:
             speed_variance=k**2 * self.speed_variance + q * dt,
         )
 
-    def corrected(self, x: float, y: float, size: float) -> Trajectory:
-        """What is known when the face is seen there."""
-        spread = self.spread(size)
+    def corrected(self, x: float, y: float, size: float, *, is_covered: bool) -> Trajectory:
+        """What is known when the face is seen there; `is_covered` if another one may hide a part of it."""
+        spread = self._spread(size, is_covered)
         gain, speed_gain = self.variance / spread, self.covariance / spread
         dx, dy = x - self.x, y - self.y
         return Trajectory(
@@ -81,16 +83,16 @@ class Trajectory:
             speed_variance=self.speed_variance - speed_gain * self.covariance,
         )
 
-    def spread(self, size: float) -> float:
-        """Variance of where a box's center is seen, pixels squared."""
-        return self.variance + (_BOX_NOISE * size) ** 2
-
-    def surprise(self, x: float, y: float, size: float) -> tuple[float, float]:
+    def surprise(self, x: float, y: float, size: float, *, is_covered: bool) -> tuple[float, float]:
         """Squared sigmas of a box's center there; and twice the negative logarithm of the likelihood.
 
         The likelihood is relative to that of a face whose place is known as well as a box is. Without its second term,
         a face that was lost, and might be anywhere, would take the boxes of those that are where they should be.
         """
-        spread = self.spread(size)
+        spread = self._spread(size, is_covered)
         squared = ((x - self.x) ** 2 + (y - self.y) ** 2) / spread
-        return squared, squared + min(2 * math.log(spread / (_BOX_NOISE * size) ** 2), _MAX_VAGUENESS)
+        return squared, squared + min(2 * math.log(spread / (spread - self.variance)), _MAX_VAGUENESS)
+
+    def _spread(self, size: float, is_covered: bool) -> float:
+        """Variance of where a box's center is seen, pixels squared."""
+        return self.variance + ((_COVERED_NOISE if is_covered else _BOX_NOISE) * size) ** 2
