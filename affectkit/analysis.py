@@ -32,6 +32,7 @@ from affectkit.video.detection import AnyFrame, build_detector
 from affectkit.video.engine import Engine
 from affectkit.video.event_scoring import EventScoring, build_spotter
 from affectkit.video.footage import Footage, open_footage
+from affectkit.video.memory import keep_freed_memory
 from affectkit.video.prefetch import prefetch
 from affectkit.video.scoring import Precision, Scorer, Scoring, WindowScoring
 
@@ -213,6 +214,7 @@ def _run(
         if progress is not None:
             progress(count, footage.frames)
 
+    keep_freed_memory()
     frames = prefetch(footage.read(None if state is None else float(state["resume_at"])))
     try:
         # Closing stops the thread, whatever stops the run.

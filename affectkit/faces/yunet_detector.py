@@ -1,7 +1,7 @@
 """Detector of `yunet`. The network predicts for every cell of three grids, of 8, 16 and 32 pixels.
 
-A cell's numbers: cls (how sure that it is a face), obj (how sure of the box); bbox, center and logarithm of the size;
-kps, five points; all in cells. score = sqrt(cls obj).
+A cell's numbers: cls (how sure that it is a face), obj (how sure of the box), before their sigmoids; bbox, center and
+logarithm of the size; kps, five points; these in cells. score = sqrt(cls obj).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import onnxruntime
 from affectkit.faces.onnx_sizes import with_free_size
 from affectkit.faces.pictures import check_picture, largest_first, shrink
 from affectkit.faces.yunet import WEIGHTS, YuNetConfig
+from affectkit.faces.yunet_heads import CHANNELS, with_joined_heads
 from affectkit.interfaces import FaceDetector
 from affectkit.records import Face
 from affectkit.weights import fetch_weights
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRIDES = (8, 16, 32)
-_OUTPUTS = [f"{what}_{stride}" for what in ("cls", "obj", "bbox", "kps") for stride in STRIDES]
 
 
 @final
@@ -46,7 +46,8 @@ class YuNet(FaceDetector[YuNetConfig]):
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         options.log_severity_level = 3  # errors
         # The file says 640x640, and no layer of it needs that.
-        self._session = onnxruntime.InferenceSession(with_free_size(model), options, providers=["CPUExecutionProvider"])
+        model = with_free_size(with_joined_heads(model))
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._kept = threading.local()
 
     @property
@@ -61,9 +62,8 @@ class YuNet(FaceDetector[YuNetConfig]):
         """
         check_picture(image)
         smaller, x_scale, y_scale = shrink(np.ascontiguousarray(image), self.config.max_side)
-        blob = self._blob(smaller)
-        outputs = self._session.run(_OUTPUTS, {"input": blob})
-        points, scores = decode(outputs, blob.shape[3], self.config.score_threshold)
+        outputs = self._session.run(None, {"input": self._blob(smaller)})
+        points, scores = decode(outputs, self.config.score_threshold)
         best = np.argsort(-scores, kind="stable")[: self.config.top_k]
         kept = best[suppress(points[best, :2], self.config.nms_threshold)]
         placed = (points[kept].astype(np.float64) * (x_scale, y_scale)).tolist()
@@ -86,27 +86,33 @@ class YuNet(FaceDetector[YuNetConfig]):
         return blob
 
 
-def decode(
-    outputs: list[NDArray[np.float32]], width: int, threshold: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def decode(outputs: list[NDArray[np.float32]], threshold: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What the network says about the cells whose score is at least `threshold`, in pixels of the blob.
 
     Returns:
         `(N, 7, 2)`: top left and bottom right corner of the box, five landmarks, as x and y; and the scores `(N,)`.
     """
-    count = len(STRIDES)
     points, scores = [], []
-    for stride, *parts in zip(STRIDES, *(outputs[i : i + count] for i in range(0, 4 * count, count)), strict=True):
-        cls, obj, bbox, kps = (part[0] for part in parts)
-        certainty = (cls * obj)[:, 0]
+    for stride, output in zip(STRIDES, outputs, strict=True):
+        channels, columns = output.reshape(CHANNELS, -1), output.shape[-1]
+        cls, obj = sigmoid(channels[:2])
+        certainty = cls * obj
         # Nearly every cell ends here.
         cells = np.flatnonzero(certainty >= threshold**2)
-        grid = np.stack(np.divmod(cells, width // stride)[::-1], axis=-1).astype(np.float32)
-        center, half = grid + bbox[cells, :2], np.exp(bbox[cells, 2:]) / 2
-        landmarks = grid[:, None] + kps[cells].reshape(-1, 5, 2)
+        found = channels[2:, cells].T.reshape(-1, 7, 2)
+        grid = np.stack(np.divmod(cells, columns)[::-1], axis=-1).astype(np.float32)
+        center, half = grid + found[:, 0], np.exp(found[:, 1]) / 2
+        landmarks = grid[:, None] + found[:, 2:]
         points.append(stride * np.concatenate([(center - half)[:, None], (center + half)[:, None], landmarks], axis=1))
         scores.append(np.sqrt(certainty[cells]))
     return np.concatenate(points), np.concatenate(scores)
+
+
+def sigmoid(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """From any number to (0, 1)."""
+    with np.errstate(over="ignore"):  # infinity becomes 0, as it should
+        result: NDArray[np.float32] = np.reciprocal(1 + np.exp(-values))
+    return result
 
 
 def suppress(corners: NDArray[np.float32], threshold: float) -> list[int]:

@@ -19,6 +19,8 @@ AnyFrame = VideoFrame | SkippedFrame
 Found = tuple[AnyFrame, list[Face]]
 # More threads than this wait for the frames.
 _MAX_THREADS = 4
+# Frames that are looked at ahead: enough that this goes on while a network scores a batch. What waits is memory.
+AHEAD = 12
 
 
 def build_detector(config: FaceDetectorConfig, registry: Registry) -> FaceDetector[Any]:
@@ -42,7 +44,7 @@ def build_detector(config: FaceDetectorConfig, registry: Registry) -> FaceDetect
 def detect_faces(
     frames: Iterable[AnyFrame], detector: FaceDetector[Any], *, threads: int | None = None
 ) -> Iterator[Found]:
-    """Every frame with its faces, in order; a skipped frame has none.
+    """Every frame with its faces, in order and as soon as they are known; a skipped frame has none.
 
     Arguments:
         frames: what the reader gives.
@@ -59,8 +61,7 @@ def detect_faces(
     try:
         for frame in frames:
             waiting.append((frame, pool.submit(_detect, detector, frame)))
-            # Two per thread: one that is worked on, one that is next. What waits is memory.
-            if len(waiting) >= 2 * count:
+            while waiting and (len(waiting) >= AHEAD or waiting[0][1].done()):
                 first, future = waiting.popleft()
                 yield first, future.result()
         while waiting:

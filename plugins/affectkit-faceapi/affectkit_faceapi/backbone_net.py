@@ -64,14 +64,18 @@ class DenseBlock(nn.Module):
 
 
 class HalvingConv(nn.Conv2d):
-    """3x3 with stride 2, and zeros at the right and at the bottom only: what TensorFlow's `same` is for even sizes."""
+    """3x3 with stride 2, and zeros at the right and at the bottom only: what TensorFlow's `same` is for even sizes.
+
+    torch pads all sides. With a line of zeros before its weights, above and on the left, the kernel overlooks what that
+    adds there; to make a padded copy of the picture takes as long as the convolution.
+    """
 
     def __init__(self, channels: int, width: int, *, groups: int = 1, bias: bool = True) -> None:
-        super().__init__(channels, width, kernel_size=3, stride=2, groups=groups, bias=bias)
+        super().__init__(channels, width, kernel_size=3, stride=2, padding=1, groups=groups, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        # torch's own padding of 1 would add a line at the top and leave the last one out
-        return super().forward(functional.pad(x, (0, 1, 0, 1)))
+        kernel = functional.pad(self.weight, (1, 0, 1, 0))
+        return functional.conv2d(x, kernel, self.bias, stride=2, padding=1, groups=self.groups)
 
 
 class SeparableConv(nn.Module):
