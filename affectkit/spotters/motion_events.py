@@ -10,8 +10,10 @@ from affectkit.errors import ConfigError, StreamError
 from affectkit.specs import SpotterSpec, lazy
 from affectkit.streams import RGB, FrameStream, require_channels, require_size, require_unit
 
-# Seconds. Motion is measured against keyframes this far apart, and events are decided once in HOP.
-KEYFRAME_SECONDS = 2.0
+# Seconds. Motion is measured against keyframes this far apart, or a little more while the face moves; events are
+# decided once in HOP.
+KEYFRAME_SECONDS = 4.0
+PATIENCE_SECONDS = 2.0
 HOP_SECONDS = 1.0
 # Shorter than a quarter of this many pixels, a face has no texture left that could show a faint motion.
 MIN_SIDE = 96
@@ -19,15 +21,15 @@ MIN_SIDE = 96
 
 @dataclass(frozen=True, kw_only=True)
 class MotionEventsConfig(SpotterConfig):
-    """Pulses of facial motion: out of rest and back, in one or several regions of the face, beyond the running noise.
+    """Pulses of facial motion: out of rest and back, in directions in which faces move, beyond the clip's own noise.
 
-    No weights: the displacement of each region is a least-squares fit to its pixels (Lucas-Kanade), less the head's own
-    motion, and a pulse counts by its size against the noise of the same clip. Frames have to be `steady`: one cut per
-    track, since boxes that are set anew for every frame shake more than a micro-expression moves.
+    No weights: the motion of each part of the skin is a least-squares fit to its pixels (Lucas-Kanade), less the head's
+    own motion, and a pulse counts by its size against the noise of the same clip. Frames have to be `steady`: one cut
+    per track, since boxes that are set anew for every frame shake more than a micro-expression moves.
 
     Attributes:
-        threshold: how far a pulse has to stand above the noise, as the root mean square over all regions, in standard
-            deviations; lower finds more, and more that is none.
+        threshold: how far a pulse has to stand above the noise, all directions together, in standard deviations; lower
+            finds more, and more that is none.
         min_seconds: shortest event, onset to offset.
         max_seconds: longest event.
         micro_seconds: events shorter than this are micro-expressions, the others macro-expressions.
@@ -35,7 +37,7 @@ class MotionEventsConfig(SpotterConfig):
             expression.
     """
 
-    threshold: float = 2.2
+    threshold: float = 5.7
     min_seconds: float = 0.15
     max_seconds: float = 4.0
     micro_seconds: float = 0.5
@@ -61,7 +63,7 @@ class MotionEventsConfig(SpotterConfig):
 
     @property
     def memory_seconds(self) -> float:
-        return self.window_seconds + self.settle_seconds + 2 * KEYFRAME_SECONDS
+        return self.window_seconds + self.settle_seconds + 2 * (KEYFRAME_SECONDS + PATIENCE_SECONDS)
 
     def check_input(self, stream: FrameStream) -> None:
         require_channels(stream, RGB, ("gray",))

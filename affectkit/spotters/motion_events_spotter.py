@@ -11,11 +11,12 @@ import numpy as np
 from affectkit.interfaces import Spotter
 from affectkit.records import Event, EventKind
 from affectkit.sequences import Sequence
-from affectkit.spotters.face_regions import GROUPS, REGIONS, Array, face_grid
+from affectkit.spotters.cell_motion import CellMotion, Motion, Reference
+from affectkit.spotters.evidence import gather
+from affectkit.spotters.face_patterns import Array, face_grid
 from affectkit.spotters.motion_events import HOP_SECONDS, MotionEventsConfig
-from affectkit.spotters.nuisances import NEAR_EYES, bridge_blinks, find_blinks, remove_still
-from affectkit.spotters.pulses import Pulse, find_pulses, noise_level, resample
-from affectkit.spotters.region_motion import Keyframe, Motion, RegionMotion
+from affectkit.spotters.pulse_filters import Pulse
+from affectkit.spotters.pulses import find_pulses
 from affectkit.streams import FrameStream
 from affectkit.video.alignment import TEMPLATES
 
@@ -32,12 +33,12 @@ class Progress:
     """State of one clip.
 
     Attributes:
-        keyframes: the references in use.
+        reference: what frames are measured against; None before the first.
         times, motions: of the frames of the window that decisions look at.
         decided: seconds up to which events are out: apexes for expressions, offsets for what may overlap.
     """
 
-    keyframes: tuple[Keyframe, ...] = ()
+    reference: Reference | None = None
     times: deque[float] = field(default_factory=deque)
     motions: deque[Motion] = field(default_factory=deque)
     decided: dict[str, float] = field(default_factory=dict)
@@ -53,13 +54,8 @@ class MotionEvents(Spotter[MotionEventsConfig]):
     def __init__(self, config: MotionEventsConfig, stream: FrameStream) -> None:
         super().__init__(config)
         config.check_input(stream)
-        left, right = steady_eyes(stream.height, stream.width)
-        self._grid = face_grid(stream.height, stream.width, left, right)
-        self._motion = RegionMotion(self._grid)
-        self._groups = np.repeat(
-            np.array([[name in group for group in GROUPS] for name in REGIONS], dtype=np.float64), 2, axis=0
-        )
-        self._near_eyes = np.repeat(self._grid.centers[:, 1] < NEAR_EYES, 2)
+        self._face = face_grid(stream.height, stream.width, *steady_eyes(stream.height, stream.width))
+        self._motion = CellMotion(self._face)
 
     def start(self, fps: float | None) -> Progress:
         return Progress()
@@ -75,7 +71,7 @@ class MotionEvents(Spotter[MotionEventsConfig]):
 
     def finish(self, state: Progress) -> list[Event]:
         events = self._decide(state, float("inf"))
-        state.keyframes = ()
+        state.reference = None
         state.times.clear()
         state.motions.clear()
         return events
@@ -92,37 +88,28 @@ class MotionEvents(Spotter[MotionEventsConfig]):
             while state.times and state.times[0] < oldest:
                 state.times.popleft()
                 state.motions.popleft()
-        state.keyframes, motion = self._motion.measure(state.keyframes, image, time)
+        if state.reference is None:
+            state.reference = self._motion.begin(image, time)
+        state.motions.append(self._motion.measure(state.reference, image, time))
         state.times.append(time)
-        state.motions.append(motion)
         return events
 
     def _decide(self, state: Progress, until: float) -> list[Event]:
         """Events whose apex lies before `until` and that are not out yet."""
-        if len(state.times) < _FEWEST:
-            return []
-        times = np.array(state.times)
-        motions = state.motions
-        joined = [[*item.regions.reshape(-1), *item.head, *item.eyes] for item in motions]
-        grid, values = resample(times, np.array(joined))
-        regions, head, eyes = np.split(values, [-6, -2], axis=1)
-        blinks = find_blinks(grid, eyes)
-        signals, doubt = remove_still(regions.reshape(len(grid), -1, 2), head, self._grid.centers)
-        near = signals[:, self._near_eyes]
-        bridge_blinks(grid, near, blinks)
-        signals[:, self._near_eyes] = near
         config = self.config
+        if state.reference is None or len(state.times) < _FEWEST:
+            return []
+        if state.times[-1] - state.times[0] < config.min_seconds:
+            return []
+        evidence = gather(np.array(state.times), state.motions, state.reference.key.normal, self._face)
         pulses = find_pulses(
-            grid,
-            signals,
-            np.sqrt(noise_level(signals) ** 2 + doubt**2),
-            self._groups,
+            evidence,
             threshold=config.threshold,
             shortest=config.min_seconds,
             longest=config.max_seconds,
         )
         events = [self._event("expression", pulse) for pulse in _new(state, "expression", pulses, until)]
-        blinks = _new(state, "blink", blinks, until)
+        blinks = _new(state, "blink", evidence.blinks, until)
         if config.blinks == "report":
             events += [self._event("blink", blink) for blink in blinks]
         return sorted(events, key=lambda event: event.onset)
@@ -159,9 +146,9 @@ def _gray(image: Array) -> Array:
     return np.ascontiguousarray(gray, np.float32)
 
 
-def steady_eyes(height: int, width: int) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where the eyes of the first frame of a steady crop are: x and y, pixels."""
+def steady_eyes(height: int, width: int) -> tuple[complex, complex]:
+    """Where the eyes of the first frame of a steady crop are: x + iy, pixels."""
     side = min(height, width)
     corner = complex((width - side) / 2, (height - side) / 2)
     left, right = (corner + side * point for point in TEMPLATES["steady"].points[:2])
-    return (left.real, left.imag), (right.real, right.imag)
+    return left, right

@@ -1,180 +1,115 @@
-"""Pulses in many signals at once: out of rest, and back to it, with one time course in all signals that take part.
+"""Pulses along many patterns at once: out of rest, and back to it, with one time course in all that take part.
 
-A pulse filter is a raised cosine of one length less the mean of its flanks, so that offsets and slopes give nothing.
-Its responses, over the noise of each signal, are joined to one strength: their root mean square. The strongest pulse is
-taken, subtracted from the signals, and the search begins again; what a filter shows beside a pulse goes with it.
+A pulse filter is a raised cosine of one length less its mean over pulse and flanks, so that offsets give nothing. Its
+responses q along the patterns, over their noise, are explained by a movement c >= 0 along them: the energy
+E = max 2 c'q - c'G c, with the patterns' Gram matrix G, is the likelihood ratio of that movement and none (non-negative
+least squares), and its root the pulse's strength. The strongest pulse is taken, its course fitted and subtracted; then
+the next one, as far as it is still there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from affectkit.spotters.face_regions import Doubles
+from affectkit.spotters.evidence import Evidence
+from affectkit.spotters.face_patterns import Doubles
+from affectkit.spotters.pulse_filters import Pulse, respond
+from affectkit.spotters.pulse_shapes import Times, fit_pulse, pulse_course
 
-# Seconds between samples of the grid on which pulses are sought.
-STEP = 0.01
-# Lengths of the filters in seconds, each 1.4 times the last: between two of them little is lost.
-LENGTHS = (0.20, 0.28, 0.40, 0.56, 0.80, 1.1, 1.6, 2.3, 3.2, 4.5)
-# The noise is read from the filters that are too short for most expressions.
-_NOISE_LENGTHS = 2
-# Pixels: codecs leave no less, however still a picture is.
-_NOISE_FLOOR = 0.012
-# Standard deviations from which a signal adds no more: one broken region is no expression.
-_CAP = 12.0
-TAIL = 7.0
-_MAX_PULSES = 24
-# Share of the height at which flanks are read; the foot is where the line through them meets zero.
-_LOW, _HALF, _TOP = 0.15, 0.5, 0.85
-
-
-@dataclass(frozen=True)
-class Pulse:
-    """One pulse: seconds, and its strength in standard deviations of the noise."""
-
-    onset: float
-    apex: float
-    offset: float
-    strength: float
+# Lengths of the filters in seconds, each about 1.3 times the last: between two of them little is lost.
+LENGTHS = (0.28, 0.36, 0.46, 0.60, 0.80, 1.05, 1.40, 1.80, 2.40, 3.20, 4.20)
+# Least noise of a response, in units of what independent noise of the cells would give.
+_NOISE_FLOOR = 0.7
+_SWEEPS = 30
+# Steps around a moment that was tried, and steps by which repeated pixels may make a movement seem late.
+_TRIED, _LATE = 3, 5
+# Share of the shorter of two pulses by which they may overlap, and of a pulse that may lie outside what is seen.
+_OVERLAP, _SLACK = 1 / 3, 0.1
+# Responses that differ by less are the same; and more pulses in a window are no expressions.
+_SAME, _MAX_PULSES = 1e-6, 40
 
 
-def resample(times: Doubles, values: Doubles) -> tuple[Doubles, Doubles]:
-    """Values `(T, K)` at any ascending times, as means over the steps of a fixed grid `(N,)`: `(N, K)`.
-
-    Steps are multiples of `STEP`, wherever the signal begins. Where frames are further apart, the means are over the
-    usual gap between them.
-    """
-    grid = np.arange(np.ceil(times[0] / STEP), np.floor(times[-1] / STEP) + 1) * STEP
-    gaps = np.diff(times)
-    area = np.concatenate(
-        [np.zeros((1, values.shape[1])), np.cumsum((values[1:] + values[:-1]) / 2 * gaps[:, None], 0)]
-    )
-    half = max(STEP, float(np.median(gaps))) / 2
-    low, high = np.clip(grid - half, times[0], times[-1]), np.clip(grid + half, times[0], times[-1])
-    means = [(np.interp(high, times, column) - np.interp(low, times, column)) / (high - low) for column in area.T]
-    return grid, np.stack(means, axis=1)
+def explain(responses: Doubles, gram: Doubles) -> tuple[Doubles, Doubles]:
+    """Movement c >= 0 `(..., P)` that explains responses `(..., P)` best, and its energy `(...)`."""
+    moved, pulled = np.zeros_like(responses), np.zeros_like(responses)
+    for _ in range(_SWEEPS):
+        for pattern, row in enumerate(gram):
+            before = moved[..., pattern]
+            after = np.maximum(0.0, before + (responses[..., pattern] - pulled[..., pattern]) / row[pattern])
+            pulled += (after - before)[..., None] * row
+            moved[..., pattern] = after
+    return moved, (moved * (2 * responses - pulled)).sum(axis=-1)
 
 
-def noise_level(signals: Doubles) -> Doubles:
-    """Standard deviation of the short filters' responses in rest, per signal `(K,)`, by the median."""
-    responses = np.abs(_responses(signals, LENGTHS[:_NOISE_LENGTHS]))
-    level: Doubles = np.maximum(1.4826 * np.median(responses, axis=(0, 1)), _NOISE_FLOOR)
-    return level
-
-
-def find_pulses(
-    grid: Doubles,
-    signals: Doubles,
-    noise: Doubles,
-    groups: Doubles,
-    *,
-    threshold: float,
-    shortest: float,
-    longest: float,
-) -> list[Pulse]:
+def find_pulses(evidence: Evidence, *, threshold: float, shortest: float, longest: float) -> list[Pulse]:
     """Pulses in order of their onsets; they overlap by less than a third of the shorter one.
 
     Arguments:
-        grid: seconds `(N,)`, `STEP` apart.
-        signals: `(N, K)`.
-        noise: standard deviation of each signal's response, `(K,)`.
+        evidence: of a window.
         threshold: least strength.
         shortest: seconds from onset to offset.
         longest: seconds.
     """
+    grid, gram = evidence.grid, evidence.gram
+    seen, timed, found = evidence.seen.copy(), evidence.timed.copy(), list[Pulse]()
     lengths = [length for length in LENGTHS if length < 1.2 * longest]
-    signals, found = signals.copy(), list[Pulse]()
-    sizes = groups.sum(axis=0)
-    groups = groups / (sizes + 2 * np.sqrt(TAIL * sizes) + 2 * TAIL)
-    tried = np.zeros(len(grid), bool)
+    responses = _responses(seen, lengths)
+    noise = np.maximum(_NOISE_FLOOR, 1.4826 * np.median(np.abs(responses), axis=(1, 2)))[:, None, None]
+    bound = np.linalg.inv(gram)
+    energies, is_old = np.zeros(responses.shape[:2]), np.zeros(responses.shape[:2], bool)
+    is_tried = np.zeros(len(grid), bool)
     for _ in range(_MAX_PULSES):
-        scores = np.clip(_responses(signals, lengths) / noise, -_CAP, _CAP)
-        strengths = np.where(tried, 0.0, np.sqrt(((scores**2) @ groups).max(axis=-1)))
-        which, at = np.unravel_index(np.argmax(strengths), strengths.shape)
-        strength = float(strengths[which, at])
-        if strength < threshold:
+        scores = responses / noise
+        # without c >= 0 the energy would be no less, and is quickly known
+        is_high = np.einsum("lnp,pq,lnq->ln", scores, bound, scores, optimize=True) >= threshold**2
+        energies[~is_old] = 0.0
+        energies[is_high & ~is_old] = explain(scores[is_high & ~is_old], gram)[1]
+        which, at = np.unravel_index(np.argmax(np.where(is_tried, 0.0, energies)), energies.shape)
+        if is_tried[at] or energies[which, at] < threshold**2:
             break
-        tried[max(0, at - 3) : at + 4] = True
-        # the signals' sum along the pulse's own pattern has the least noise
-        course = signals @ (scores[which, at] / noise)
-        shape = _shape(grid, course, int(at), lengths[which])
-        if shape is None:
-            continue
-        first, last, height, (onset, apex, offset) = shape
-        _subtract(signals, first, last, height)
-        overlaps = any(
-            min(offset, other.offset) - max(onset, other.onset) > min(offset - onset, other.offset - other.onset) / 3
-            for other in found
-        )
-        if not overlaps and shortest <= offset - onset <= longest:
-            found.append(Pulse(onset, apex, offset, strength))
+        is_tried[max(0, at - _TRIED) : at + _TRIED + 1] = True
+        length = lengths[which]
+        strength = float(np.sqrt(energies[which, at]))
+        late = respond(timed, length)[max(0, at - _LATE) : at + _TRIED] / noise[which]
+        moved, strengths = explain(np.concatenate([scores[which, at][None], late]), gram)
+        best = 1 + int(np.argmax(strengths[1:])) if strengths[1:].max() > 0 else 0
+        onset, apex, offset = pulse = fit_pulse(grid, timed @ moved[best], float(grid[at]), length)
+        _subtract(grid, seen, pulse)
+        _subtract(grid, timed, pulse)
+        responses, before = _responses(seen, lengths), responses
+        is_old = np.abs(responses - before).max(axis=-1) < _SAME
+        if (
+            shortest <= offset - onset <= longest
+            and _is_within(pulse, grid)
+            and not any(_overlap(pulse, other) for other in found)
+        ):
+            found.append(Pulse(max(onset, float(grid[0])), apex, min(offset, float(grid[-1])), strength))
     return sorted(found, key=lambda pulse: pulse.onset)
 
 
-def _filter(length: float) -> Doubles:
-    inner, flank = round(length / STEP), round(min(max(0.5 * length, 0.12), 0.6) / STEP)
-    pulse = np.sin(np.pi * (np.arange(inner) + 0.5) / inner) ** 2
-    rest = np.full(flank, -0.5 / flank)
-    weights: Doubles = np.concatenate([rest, pulse / pulse.sum(), rest])
-    return weights
+def _overlap(pulse: Times, other: Pulse) -> bool:
+    onset, _, offset = pulse
+    shared = min(offset, other.offset) - max(onset, other.onset)
+    return shared > _OVERLAP * min(offset - onset, other.offset - other.onset)
 
 
-def _responses(signals: Doubles, lengths: list[float] | tuple[float, ...]) -> Doubles:
-    """Each filter at each moment, `(L, N, K)`; beyond its ends the signal stays as it is there."""
-    filters = [_filter(length) for length in lengths]
-    half = max(len(weights) for weights in filters) // 2
-    padded = np.pad(signals, ((half, half), (0, 0)), mode="edge")
-    size = 1 << (len(padded) + 2 * half).bit_length()
-    spectrum = np.fft.rfft(padded, size, axis=0)
-    found = []
-    for weights in filters:
-        response = np.fft.irfft(spectrum * np.fft.rfft(weights, size).conj()[:, None], size, axis=0)
-        start = half - len(weights) // 2
-        found.append(response[start : start + len(signals)])
-    return np.stack(found)
+def _is_within(pulse: Times, grid: Doubles) -> bool:
+    """Whether it is seen from rest to rest, but for a little."""
+    onset, apex, offset = pulse
+    slack = _SLACK * (offset - onset)
+    return bool(onset >= grid[0] - slack and offset <= grid[-1] + slack and grid[0] < apex < grid[-1])
 
 
-def _shape(
-    grid: Doubles, course: Doubles, at: int, length: float
-) -> tuple[int, int, Doubles, tuple[float, float, float]] | None:
-    """First and last sample of the pulse around `at`, its height there, and its moments; None where there is none."""
-    smooth = np.hanning(9)
-    course = np.convolve(np.pad(course, 4, mode="edge"), smooth / smooth.sum(), "valid")
-    reach = round(1.1 * length / STEP) + 5
-    start, stop = max(0, at - reach), min(len(course), at + reach + 1)
-    center, size = at - start, stop - start
-    before = np.median(course[start : start + max(1, int(0.4 * center))])
-    after = np.median(course[stop - max(1, int(0.4 * (size - center))) : stop])
-    rest = np.interp(np.arange(size), [0.2 * center, size - 0.2 * (size - center)], [before, after])
-    height = course[start:stop] - rest
-    near = round(0.4 * length / STEP)
-    peak = max(0, center - near) + int(np.argmax(height[max(0, center - near) : center + near + 1]))
-    top = height[peak]
-    if top <= 0:
-        return None
-    rise = [_crossing(height[peak::-1], share * top) for share in (_LOW, _HALF, _TOP)]
-    fall = [_crossing(height[peak:], share * top) for share in (_LOW, _HALF, _TOP)]
-    left, right = (edge[0] + 0.8 * (edge[0] - edge[1]) for edge in (rise, fall))
-    onset, offset = max(0.0, peak - left), min(size - 1.0, peak + right)
-    apex = peak + (fall[2] - rise[2]) / 2
-    seconds = grid[start] + STEP * np.array([onset, apex, offset])
-    first, last = start + int(onset), start + int(np.ceil(offset))
-    return first, last, np.maximum(height[first - start : last - start + 1], 0.0), tuple(seconds.tolist())
+def _responses(signals: Doubles, lengths: list[float]) -> Doubles:
+    """`(L, N, P)`."""
+    return np.stack([respond(signals, length) for length in lengths])
 
 
-def _crossing(height: Doubles, level: float) -> float:
-    """Samples until the height first falls to `level`, between samples; to the end where it does not."""
-    below = np.flatnonzero(height <= level)
-    if not len(below):
-        return float(len(height) - 1)
-    i = int(below[0])
-    return i - float((level - height[i]) / (height[i - 1] - height[i]))
-
-
-def _subtract(signals: Doubles, first: int, last: int, height: Doubles) -> None:
+def _subtract(grid: Doubles, signals: Doubles, pulse: Times) -> None:
     """Take the pulse out of every signal, by as much as the signal has of it. In place."""
-    part = signals[first : last + 1]
-    along = np.linspace(0, 1, len(part))[:, None]
-    moved = part - (part[0] * (1 - along) + part[-1] * along)
-    part -= np.outer(height, height @ moved / max(float(height @ height), 1e-12))
+    onset, apex, offset = pulse
+    part = (grid > onset - 0.2) & (grid < offset + 0.2)
+    course = pulse_course(grid[part], onset, apex, offset)
+    basis = np.stack([course, np.ones_like(course), grid[part] - grid[part].mean()], axis=1)
+    heights = np.linalg.lstsq(basis, signals[part], rcond=None)[0][0]
+    signals[part] -= np.outer(course, heights)
