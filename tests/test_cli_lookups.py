@@ -137,6 +137,9 @@ def test_describe_a_preset(capsys: pytest.CaptureFixture[str]) -> None:
     assert code == 0
     assert out.splitlines()[0] == f"affectkit/starter {affectkit.__version__}, pipeline"
     assert out.splitlines()[-1] == "no published weights: it has to be trained first"
+    code, out, _ = run(capsys, "describe", "affectkit/motion-events", "--kind", "pipeline")
+    assert code == 0
+    assert out.splitlines()[-1] == "nothing to train, no weights"
     data = run_json(capsys, "describe", "starter")
     assert data["inputs"] == {"clip": "frames [T] r+g+b 64x64 intensity"}
     assert [stage["path"] for stage in data["stages"]][-1] == "heads.affect"

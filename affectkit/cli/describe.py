@@ -112,6 +112,7 @@ def _home(config: type[Any]) -> str:
 
 def _describe_preset(item: Any, registry: Any, output: Output) -> None:
     from affectkit.cli.trace import print_trace, trace_data
+    from affectkit.pipeline import PipelineConfig
 
     config = item.spec.make()
     trace = config.trace(registry=registry)
@@ -131,7 +132,9 @@ def _describe_preset(item: Any, registry: Any, output: Output) -> None:
     output.text(item.spec.summary)
     print_trace(output, config, trace)
     if not weights:
-        output.text("no published weights: it has to be trained first")
+        # a pipeline without heads is its spotter
+        has_heads = not isinstance(config, PipelineConfig) or bool(config.heads)
+        output.text("no published weights: it has to be trained first" if has_heads else "nothing to train, no weights")
     _print_weights(weights, output)
     if item.spec.citation:
         output.text(f"citation: {item.spec.citation}")

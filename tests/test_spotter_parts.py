@@ -1,0 +1,216 @@
+"""The parts of `motion-events`: what they measure where the truth is known."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from affectkit.spotters.blinks import bridge_blinks, find_blinks
+from affectkit.spotters.cell_motion import CellMotion, Motion
+from affectkit.spotters.evidence import Evidence, gather
+from affectkit.spotters.face_patterns import PATTERNS, Array, Doubles, FaceGrid, face_grid
+from affectkit.spotters.pulse_filters import STEP, Pulse, resample, respond
+from affectkit.spotters.pulse_shapes import fit_pulse, pulse_course
+from affectkit.spotters.pulses import explain, find_pulses
+
+SIDE, EYES = 160, (56 + 64j, 104 + 64j)
+
+
+@pytest.fixture(scope="module")
+def face() -> FaceGrid:
+    return face_grid(SIDE, SIDE, *EYES)
+
+
+@pytest.fixture(scope="module")
+def texture() -> Array:
+    """A picture with details everywhere, gray levels of 255."""
+    return moved(np.zeros((SIDE, SIDE)), np.zeros((SIDE, SIDE)))
+
+
+def moved(u: Doubles, v: Doubles) -> Array:
+    """The same picture after each of its points went by (u, v), for small and smooth fields: waves of 6 to 20 px."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    picture = np.full((SIDE, SIDE), 128.0)
+    for _ in range(60):
+        length, angle, phase = rng.uniform(6, 20), rng.uniform(0, np.pi), rng.uniform(0, 2 * np.pi)
+        along = np.cos(angle) * (x - u) + np.sin(angle) * (y - v)
+        picture += 6 * np.sin(2 * np.pi * along / length + phase)
+    return picture.astype(np.float32)
+
+
+def by_pattern(face: FaceGrid, name: str) -> tuple[Doubles, Doubles]:
+    """The pattern's field in every pixel."""
+    bump = PATTERNS[name]
+    y, x = np.mgrid[:SIDE, :SIDE]
+    x, y = (x - face.middle[0]) / face.iod, (y - face.middle[1]) / face.iod
+    left, right = (
+        np.exp(-0.5 * (((x - side * bump.x) / bump.wide) ** 2 + ((y - bump.y) / bump.high) ** 2)) for side in (-1, 1)
+    )
+    return bump.u * (right - left), bump.v * (right + left)
+
+
+def spatial(face: FaceGrid, motion: Motion, normal: Doubles) -> Doubles:
+    """Displacement of each cell, `(N, 2)`, where it has texture in both directions."""
+    return -np.linalg.solve(normal + 0.1 * np.eye(2), motion.cells.astype(float)[..., None])[..., 0]
+
+
+def test_the_head_is_followed_and_taken_out(face: FaceGrid, texture: Array) -> None:
+    measure = CellMotion(face)
+    reference = measure.begin(texture, 0.0)
+    matrix = cv2.getRotationMatrix2D(face.middle, 1.0, 1.0)
+    matrix[:, 2] += (1.6, -0.7)
+    turned = cv2.warpAffine(texture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    measure.measure(reference, texture, 0.0)
+    motion = measure.measure(reference, turned, 0.1)
+    assert motion.head[:2] == pytest.approx((1.6, -0.7), abs=0.03)
+    # clockwise on the screen is negative in OpenCV; at one eye distance
+    assert motion.head[3] == pytest.approx(-np.deg2rad(1.0) * face.iod, abs=0.03)
+    assert np.abs(np.median(spatial(face, motion, reference.key.normal), axis=0)).max() < 0.02
+
+
+@pytest.mark.parametrize("pixels", [0.2, 0.5])
+def test_skin_that_moves_by_less_than_a_pixel(face: FaceGrid, texture: Array, pixels: float) -> None:
+    measure = CellMotion(face)
+    reference = measure.begin(texture, 0.0)
+    measure.measure(reference, texture, 0.0)
+    u, v = by_pattern(face, "mouth corner up and out")
+    motion = measure.measure(reference, moved(pixels * u, pixels * v), 0.1)
+    pattern = face.patterns[list(PATTERNS).index("mouth corner up and out")]
+    normal = reference.key.normal
+    size = np.einsum("ni,nij,nj->", pattern, normal, pattern)
+    assert -(pattern * motion.cells).sum() / size == pytest.approx(pixels, rel=0.2)
+
+
+def test_pixels_that_are_repeated_are_not_fresh(face: FaceGrid, texture: Array) -> None:
+    measure = CellMotion(face)
+    reference = measure.begin(texture, 0.0)
+    assert measure.measure(reference, texture, 0.0).fresh.min() == 1.0
+    assert measure.measure(reference, texture, 0.1).fresh.max() == 0.0
+    half = texture.copy()
+    half[:, SIDE // 2 :] += 1.0
+    fresh = measure.measure(reference, half, 0.2).fresh
+    is_right = face.places[:, 0] > 0.2
+    assert fresh[is_right].min() > 0.9
+    assert fresh[face.places[:, 0] < -0.2].max() < 0.1
+
+
+def test_a_new_keyframe_goes_on_where_the_last_one_was(face: FaceGrid, texture: Array) -> None:
+    measure = CellMotion(face)
+    u, v = by_pattern(face, "inner brow up")
+    smiling = moved(0.25 * u, 0.25 * v)
+    reference = measure.begin(texture, 3.0)
+    before = measure.measure(reference, smiling, 3.0)
+    number = reference.key.number
+    for step in range(1, 50):
+        after = measure.measure(reference, smiling, 3.0 + step * 0.04)
+    assert reference.key.number > number
+    assert reference.before is None
+    assert np.abs(after.cells - before.cells).max() < 0.05 * np.abs(before.cells).max()
+
+
+def test_repeated_pixels_do_not_make_a_movement_late(face: FaceGrid, texture: Array) -> None:
+    measure = CellMotion(face)
+    times = np.arange(0.0, 2.0, 0.01)
+    u, v = by_pattern(face, "inner brow up")
+    reference, motions = measure.begin(texture, 0.0), []
+    noise = np.random.default_rng(1)
+    for index, time in enumerate(times):
+        if index % 10 == 0:
+            # what a codec keeps for ten frames
+            level = 1.5 * pulse_course(np.array([time]), 0.8, 0.97, 1.15)[0]
+            picture = moved(level * u, level * v)
+            picture = picture + noise.normal(scale=1.0, size=picture.shape).astype(np.float32)
+        motions.append(measure.measure(reference, picture, float(time)))
+    evidence = gather(times, motions, reference.key.normal, face)
+    (found,) = find_pulses(evidence, threshold=8.0, shortest=0.15, longest=4.0)
+    assert found.apex == pytest.approx(0.97, abs=0.025)
+    as_seen = Evidence(evidence.grid, evidence.seen, evidence.seen, evidence.gram, [])
+    (late,) = find_pulses(as_seen, threshold=8.0, shortest=0.15, longest=4.0)
+    assert late.apex > found.apex + 0.02
+
+
+def test_a_filter_reads_the_height_of_its_pulse_and_no_offset() -> None:
+    grid = np.arange(0, 4, STEP)
+    pulse = 2.0 * np.sin(np.pi * np.clip((grid - 1.5) / 0.8, 0, 1)) ** 2
+    signals = np.stack([pulse + 5.0, np.full_like(grid, 7.0)], axis=1)
+    heights = respond(signals, 0.8)
+    assert heights[:, 0].max() == pytest.approx(2.0, rel=0.05)
+    assert grid[np.argmax(heights[:, 0])] == pytest.approx(1.9, abs=2 * STEP)
+    assert np.abs(heights[:, 1]).max() < 1e-9
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0, 200.0])
+def test_resampling_keeps_the_clock(fps: float) -> None:
+    times = 10.0 + np.arange(round(3 * fps)) / fps
+    grid, values = resample(times, np.stack([times, np.sin(times)], axis=1))
+    assert np.allclose(np.diff(grid), STEP)
+    inner = slice(3, -3)
+    assert np.allclose(values[inner, 0], grid[inner], atol=1e-9)
+    assert np.allclose(values[inner, 1], np.sin(grid[inner]), atol=2e-3)
+
+
+def test_what_explains_best_has_no_negative_part() -> None:
+    gram = np.array([[1.0, 0.5], [0.5, 1.0]])
+    responses = np.array([[3.0, -1.0], [2.0, 2.0], [-1.0, -2.0]])
+    moves, energies = explain(responses, gram)
+    assert moves == pytest.approx(np.array([[3.0, 0.0], [4 / 3, 4 / 3], [0.0, 0.0]]), abs=1e-6)
+    # the best of all, tried one by one
+    share = np.linspace(0, 4, 401)
+    a, b = np.meshgrid(share, share)
+    for response, energy in zip(responses, energies, strict=True):
+        every = 2 * (a * response[0] + b * response[1]) - (a * a + a * b + b * b)
+        assert energy == pytest.approx(every.max(), abs=1e-3)
+
+
+@pytest.mark.parametrize("times", [(1.0, 1.16, 1.36), (0.7, 1.3, 1.9), (0.9, 1.3, 2.1)])
+def test_onset_apex_and_offset_of_a_pulse(times: tuple[float, float, float]) -> None:
+    grid = np.arange(0, 4, STEP)
+    rng = np.random.default_rng(2)
+    signal = pulse_course(grid, *times) + 0.3 * grid + rng.normal(scale=0.03, size=len(grid))
+    center, length = (times[0] + times[2]) / 2, times[2] - times[0]
+    found = fit_pulse(grid, signal, center + 0.1 * length, 1.2 * length)
+    assert found == pytest.approx(times, abs=0.05)
+
+
+def spread(signals: Doubles) -> Evidence:
+    grid: Doubles = np.arange(len(signals), dtype=np.float64) * STEP
+    return Evidence(grid, signals, signals, np.eye(signals.shape[1]), [])
+
+
+def test_two_pulses_one_faint_one_strong_and_none_in_noise() -> None:
+    grid = np.arange(0, 8, STEP)
+    signals = np.random.default_rng(3).normal(size=(len(grid), 16))
+    calm = find_pulses(spread(signals), threshold=5.7, shortest=0.15, longest=4.0)
+    assert calm == []
+    signals[:, 3] += 40 * pulse_course(grid, 2.0, 2.16, 2.36)
+    signals[:, 7] += 6 * pulse_course(grid, 4.0, 4.5, 5.0)
+    found = find_pulses(spread(signals), threshold=5.7, shortest=0.15, longest=4.0)
+    assert [round(pulse.apex, 1) for pulse in found] == [2.2, 4.5]
+    assert found[0].strength > found[1].strength > 5.7
+
+
+def test_what_begins_before_the_first_frame_is_no_pulse() -> None:
+    grid = np.arange(0, 6, STEP)
+    signals = np.random.default_rng(4).normal(size=(len(grid), 16))
+    signals[:, 3] += 40 * pulse_course(grid, -0.6, 0.1, 0.8)
+    assert find_pulses(spread(signals), threshold=5.7, shortest=0.15, longest=4.0) == []
+
+
+def test_blinks_of_both_eyes_or_of_the_one_that_is_seen() -> None:
+    grid = np.arange(0, 6, STEP)
+    shut = np.sin(np.pi * np.clip((grid - 1.0) / 0.3, 0, 1)) ** 2
+    later = np.sin(np.pi * np.clip((grid - 3.0) / 0.3, 0, 1)) ** 2
+    tight = np.sin(np.pi * np.clip((grid - 4.5) / 0.3, 0, 1)) ** 2
+    eyes = np.stack([0.6 * shut + 0.5 * later + 0.1 * tight, 0.6 * shut + 0.02 + 0.15 * tight], axis=1)
+    found = find_blinks(grid, eyes)
+    assert [blink.apex for blink in found] == pytest.approx([1.15, 3.15], abs=STEP)
+    assert all(0.2 < blink.offset - blink.onset < 0.4 for blink in found)
+
+
+def test_signals_are_bridged_during_a_blink() -> None:
+    grid = np.arange(0, 2, STEP)
+    signals = np.stack([grid + 5.0 * ((grid > 0.9) & (grid < 1.1)), grid], axis=1)
+    bridge_blinks(grid, signals, [Pulse(0.9, 1.0, 1.1, 2.0)])
+    assert np.allclose(signals, grid[:, None])
