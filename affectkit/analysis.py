@@ -166,6 +166,13 @@ def _to_file(
 ) -> Results:
     """Write while it runs; whatever stops the run, what is done stays and can be gone on with."""
     saved = time.monotonic()
+    before = writer.rows + writer.events
+
+    def position() -> dict[str, Any] | None:
+        # Ctrl-C may come after an item was given and before it was written. A run that goes on behind it would lose it;
+        # one that goes on at the last checkpoint does it again.
+        is_written = engine.given == writer.rows + writer.events - before
+        return engine.position() if is_written else None
 
     def write(item: Row | EventRow) -> None:
         if isinstance(item, Row):
@@ -176,8 +183,8 @@ def _to_file(
     def add(item: Row | EventRow) -> None:
         nonlocal saved
         write(item)
-        if time.monotonic() - saved > _CHECKPOINT_SECONDS and (position := engine.position()) is not None:
-            writer.checkpoint(position)
+        if time.monotonic() - saved > _CHECKPOINT_SECONDS and (done := position()) is not None:
+            writer.checkpoint(done)
             saved = time.monotonic()
 
     try:
@@ -185,8 +192,8 @@ def _to_file(
     except BaseException as error:
         # If it is the disk that stopped the run, the error says what is kept.
         with suppress(InputError):
-            if (position := engine.position()) is not None:
-                writer.checkpoint(position)
+            if (done := position()) is not None:
+                writer.checkpoint(done)
             if error is engine.failure:
                 # For who can't have a better video. A run that goes on does these again.
                 for item in engine.finish():

@@ -92,6 +92,7 @@ class _Job:
         pipeline: as of `analyze`.
         options: the others of `analyze`.
         is_new: whether no run had begun the table; if one has by then, it was this one, and its worker died.
+        has_old: whether there was a finished table; if not, one that is there by then is this run's too.
     """
 
     video: Path
@@ -99,6 +100,7 @@ class _Job:
     pipeline: Model | ModelConfig | str | Path | None
     options: Mapping[str, Any]
     is_new: bool = True
+    has_old: bool = False
 
 
 def find_videos(folder: str | Path) -> list[Path]:
@@ -145,7 +147,7 @@ def analyze_many(
         table_format: of the tables.
         executor: runs the videos: any `concurrent.futures.Executor`, such as a thread pool, or `client.get_executor()`
             of a Dask cluster, whose workers must see the same files. Not shut down. None for processes of this machine.
-        workers: processes, where `executor` is None; None for the number of processors.
+        workers: processes, 1 or more, where `executor` is None; None for the number of processors.
         overwrite: whether tables that are there may be replaced.
         resume: whether tables that are there stay as they are, and begun ones are gone on with.
         progress: called with each video's summary as it is done, the number done and the number of videos.
@@ -153,18 +155,18 @@ def analyze_many(
 
     Raises:
         InputError: there are no videos, two would have the same table, or `out` can't be written to.
-        ConfigError: an option that `analyze` does not have; or processes can't be begun, as from a script that lacks
-            its `if __name__ == "__main__":`.
+        ConfigError: an option that `analyze` does not have; `workers` below 1; or processes can't be begun, as from a
+            script that lacks its `if __name__ == "__main__":`.
     """
     paths, root = _paths(videos)
-    _check_options(options)
+    _check_options(options, workers)
     folder = _make_folder(Path(out))
     summary = folder / SUMMARY_FILE
     check_file(summary, overwrite=overwrite or resume)
     tables = _tables(paths, root, folder, table_format)
     given = {**options, "overwrite": overwrite, "resume": resume}
     jobs = [
-        _Job(path, table, pipeline, given, is_new=not is_unfinished(table))
+        _Job(path, table, pipeline, given, is_new=not is_unfinished(table), has_old=table.exists())
         for path, table in zip(paths, tables, strict=True)
     ]
     done: dict[int, VideoSummary] = {}
@@ -252,7 +254,8 @@ def run_job(job: _Job, **more: Any) -> VideoSummary:
     started = time.perf_counter()
     try:
         options = dict(job.options)
-        options["resume"] |= job.is_new and is_unfinished(job.table)
+        is_begun = is_unfinished(job.table) or (job.table.exists() and not job.has_old)
+        options["resume"] |= job.is_new and is_begun
         results = analyze(job.video, job.pipeline, out=job.table, **options, **more)
         statuses = [row.status for row in results]
         return VideoSummary(
@@ -289,14 +292,19 @@ def _paths(videos: str | Path | Iterable[str | Path]) -> tuple[list[Path], Path]
     paths = [Path(video) for video in videos]
     if not paths:
         raise InputError("videos: the list is empty; name at least one")
-    parents = [str(path.absolute().parent) for path in paths]
-    return [path.absolute() for path in paths], Path(os.path.commonpath(parents))
+    return [path.absolute() for path in paths], Path(os.path.commonpath([_plain(path).parent for path in paths]))
+
+
+def _plain(path: Path) -> Path:
+    """Without `..`: for names only, since behind a link to a folder it may be another file."""
+    return Path(os.path.abspath(path))
 
 
 def _tables(paths: list[Path], root: Path, folder: Path, table_format: str) -> list[Path]:
     if table_format not in ("csv", "parquet"):
         raise InputError(f"table_format: {table_format!r} is not accepted; write 'csv' or 'parquet'")
-    tables = [folder / path.relative_to(root).parent / f"{path.name}.{table_format}" for path in paths]
+    names = [_plain(path).relative_to(_plain(root)) for path in paths]
+    tables = [folder / name.parent / f"{name.name}.{table_format}" for name in names]
     twice = [path for path, table in zip(paths, tables, strict=True) if tables.count(table) > 1]
     if twice:
         raise InputError(f"{twice[0]}: listed twice; name every video once")
@@ -320,7 +328,9 @@ def _make_folder(folder: Path) -> Path:
 _OPTIONS = ("faces", "fps", "start", "stop", "device", "precision", "batch_size", "seed", "registry")
 
 
-def _check_options(options: Mapping[str, Any]) -> None:
+def _check_options(options: Mapping[str, Any], workers: int | None) -> None:
+    if workers is not None and workers < 1:
+        raise ConfigError(f"{workers!r} processes", "write 1 or more", path="workers")
     for name in options:
         if name not in _OPTIONS:
             raise ConfigError("no such option", did_you_mean(name, _OPTIONS, noun="options"), path=name)

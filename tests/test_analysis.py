@@ -24,10 +24,12 @@ from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.presets import starter as starter_preset
 from affectkit.resolving import resolve_model
 from affectkit.results.reading import Results, read_results
+from affectkit.results.writer import ResultWriter
 from affectkit.specs import FaceDetectorSpec
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.transformer import TransformerConfig
 from affectkit.video.scoring import WindowScoring
+from tests import spotting
 from tests.brightness import (
     AsIsConfig,
     BrightFacesConfig,
@@ -246,6 +248,38 @@ def test_a_run_in_two_parts_gives_what_one_run_gives(tmp_path: Path, stop: int) 
     with pytest.raises(Broken):
         run(clip, config, out=out, batch_size=1, progress=break_at(25 + stop))
     assert list(run(clip, config, out=out, batch_size=1, resume=True)) == list(run(clip, config, batch_size=1))
+
+
+@pytest.mark.parametrize("is_written", [False, True])
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+@pytest.mark.parametrize("method", ["write", "write_event"])
+def test_ctrl_c_while_something_is_written_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, seconds: float, is_written: bool
+) -> None:
+    names = spotting.registry()
+    levels = [250 if i % 15 in (4, 5, 6) else 100 for i in range(60)]
+    clip = write_levels(tmp_path / "clip.mp4", levels, [i / 25 for i in range(60)])
+    options: dict[str, Any] = {"faces": "whole-frame", "registry": names, "out": tmp_path / "rows.csv"}
+    config = spotting.spot_bright(spotter=spotting.BrightEventsConfig(threshold=0.8))
+    real, calls = getattr(ResultWriter, method), 0
+
+    def interrupted(writer: ResultWriter, item: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3 and not is_written:
+            raise KeyboardInterrupt
+        real(writer, item)
+        if calls == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("affectkit.analysis._CHECKPOINT_SECONDS", seconds)
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultWriter, method, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            analyze(clip, config, **options)
+    results = analyze(clip, config, resume=True, **options)
+    assert [row.frame for row in results] == list(range(60))
+    assert [event.onset_frame for event in results.events] == [4, 19, 34, 49]
 
 
 def test_a_finished_run_is_not_run_again(tmp_path: Path, clip: Path) -> None:

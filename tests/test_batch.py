@@ -153,6 +153,42 @@ def test_a_video_whose_worker_was_lost_is_begun_again(folder: Path, tmp_path: Pa
     )
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_result_that_was_lost_on_its_way(folder: Path, tmp_path: Path, model: Model, overwrite: bool) -> None:
+    """The table was whole before the worker died: the second attempt finds it, and it is this run's own."""
+
+    class Lossy(InThisThread):
+        def submit(self, work: Any, /, *args: Any, **options: Any) -> Future[Any]:
+            super().submit(work, *args, **options).result()
+            return super().submit(work, *args, **options)
+
+    out = tmp_path / "tables"
+    for _ in range(1 + overwrite):
+        (video,) = analyze_many([folder / "a.mp4"], model, out=out, executor=Lossy(), overwrite=overwrite)
+        assert (video.status, video.rows, video.error) == ("ok", 3, "")
+    # but what was there before the run is not touched unasked
+    (out / "summary.csv").unlink()
+    (video,) = analyze_many([folder / "a.mp4"], model, out=out, executor=Lossy())
+    assert video.error == (
+        f"{out / 'a.mp4.csv'}: already there; add --overwrite (in Python overwrite=True), or name another file"
+    )
+
+
+def test_tables_stay_below_out_wherever_the_videos_are(
+    folder: Path, tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder / "deeper")
+    videos = ["a.mp4", "../deeper/../a.mp4"]
+    summary = analyze_many(videos, model, out="tables", executor=InThisThread())
+    assert [(Path(video.table), video.rows) for video in summary] == [
+        (Path("tables/deeper/a.mp4.csv"), 2),
+        (Path("tables/a.mp4.csv"), 3),
+    ]
+    with pytest.raises(InputError) as caught:
+        analyze_many(["a.mp4", "../deeper/a.mp4"], model, out="others", executor=InThisThread())
+    assert str(caught.value) == f"{folder / 'deeper' / 'a.mp4'}: listed twice; name every video once"
+
+
 def interrupt(done: int, total: int | None) -> None:
     if done == 2:
         raise KeyboardInterrupt
@@ -369,6 +405,14 @@ def test_an_unknown_option(folder: Path, tmp_path: Path) -> None:
         "batchsize: no such option; did you mean 'batch_size'? options: "
         "'faces', 'fps', 'start', 'stop', 'device', 'precision', 'batch_size', 'seed', 'registry'"
     )
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_no_workers(folder: Path, tmp_path: Path, workers: int) -> None:
+    with pytest.raises(ConfigError) as caught:
+        analyze_many(folder, "starter", out=tmp_path / "tables", workers=workers)
+    assert str(caught.value) == f"workers: {workers} processes; write 1 or more"
+    assert not (tmp_path / "tables").exists()
 
 
 def test_the_public_name() -> None:

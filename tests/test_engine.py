@@ -13,6 +13,7 @@ import pytest
 from affectkit.configs import Events, Frames, Sampling, Tracking, Windows
 from affectkit.interfaces import FaceDetector
 from affectkit.pipeline import PipelineConfig
+from affectkit.records import EventKind
 from affectkit.results.rows import EventRow, Row
 from affectkit.video.clips import video_streams
 from affectkit.video.cutter import Cutter
@@ -195,6 +196,22 @@ def test_an_event_that_ends_later_in_the_second_run_is_still_the_one_that_was_gi
     assert split(maker.run(frames, state))[1] == []
     state["events"] = [{**event.as_dict(), "track": 1}]
     assert split(maker.run(frames, state))[1] == [event]
+
+
+def test_events_that_touch_are_not_one() -> None:
+    """A resumed run has given the first two; of what comes again, it gives only what is another one."""
+
+    def event(onset: float, offset: float, kind: EventKind = "micro-expression") -> EventRow:
+        return EventRow(track=0, kind=kind, onset=onset, offset=offset)
+
+    known = [event(1.0, 1.5), event(3.0, 3.49), event(5.0, 5.2, "blink"), event(6.0, 6.0, "other")]
+    maker = Maker(spot_bright(), FACES)
+    _, state = maker.stopped(make_frames([150] * 10), None, 5)
+    engine = maker.engine({**state, "events": [one.as_dict() for one in known]})
+    other = [event(1.35, 1.85), event(5.0, 5.2), event(6.04, 6.04, "other")]
+    again = [event(1.3, 1.54), event(3.0, 3.51, "macro-expression"), *known[2:]]
+    assert list(engine._new(iter([*again, *other]))) == other
+    assert engine.given == 3
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Any
@@ -134,6 +135,27 @@ def test_a_spotter_is_started_anew_after_a_gap(gap: float, starts: int) -> None:
     assert len(harness.spotter.started) == starts
 
 
+@pytest.mark.parametrize("fps", [3.0, 0.5])
+def test_frames_that_are_far_apart_are_no_gaps(fps: float) -> None:
+    harness = Harness(BrightEventsConfig(memory=60.0))
+    # one frame without the face is none either; two are
+    shown = [DARK, BRIGHT, BRIGHT, None, BRIGHT, DARK, DARK, BRIGHT, None, None, BRIGHT]
+    for i, level in enumerate(shown):
+        harness.show(i / fps, level)
+    assert spans(harness.finish()) == [(0, 1, 1, 4), (0, 7, 7, 7), (0, 10, 10, 10)]
+    assert len(harness.spotter.started) == 2
+
+
+def test_a_gap_is_one_after_going_on_too() -> None:
+    harness, again = Harness(), Harness()
+    for i in range(20):
+        harness.show(i / 3, DARK)
+    again.scoring.restore(json.loads(json.dumps(harness.scoring.snapshot())))
+    for pts in (20 / 3, 21 / 3, 21 / 3 + 1):
+        again.show(pts, BRIGHT)
+    assert len(again.spotter.started) == 2
+
+
 def test_a_track_that_is_gone_is_finished_while_others_go_on() -> None:
     harness = Harness()
     for i in range(5):
@@ -147,11 +169,12 @@ def test_a_track_that_is_gone_is_finished_while_others_go_on() -> None:
 def test_a_track_that_is_gone_is_finished_where_nobody_is_seen() -> None:
     harness = Harness()
     harness.show(0.0, BRIGHT)
+    harness.show(0.1)
     harness.show(0.2)
     assert harness.events == []
-    harness.show(0.4)
+    harness.show(0.3)
     assert spans(harness.events) == [(0, 0, 0, 0)]
-    assert [row.status for row in harness.rows] == ["ok", "no_face", "no_face"]
+    assert [row.status for row in harness.rows] == ["ok", "no_face", "no_face", "no_face"]
 
 
 def test_a_spotter_is_started_anew_where_the_cut_was_made_anew() -> None:

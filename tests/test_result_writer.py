@@ -18,8 +18,10 @@ import pytest
 
 from affectkit.errors import InputError
 from affectkit.results.places import check_out, is_unfinished, parts_of
+from affectkit.results.progress import part_path
 from affectkit.results.reading import read_results
 from affectkit.results.rows import BASE_COLUMNS, EventRow, Row
+from affectkit.results.tables import format_of
 from affectkit.results.writer import ResultWriter, join_parts
 from tests.tables import COLUMNS, EVENT_WITH_COLUMNS, EVENTS, INFO, ROWS, names, start, write
 
@@ -543,11 +545,51 @@ def test_a_folder_that_can_not_be_written_to(tmp_path: Path, monkeypatch: pytest
     assert message(lambda: check_out(path)) == f"{path}: can't be written (Permission denied); choose another folder"
 
 
-def test_a_folder_of_someone_else_is_left_alone(tmp_path: Path) -> None:
-    out = tmp_path / "rows.csv"
-    start(out).close()
-    (parts_of(out) / "thesis.doc").touch()
-    assert message(lambda: start(out, overwrite=True)) == (
-        f"{out}.parts: can't be written (Directory not empty); choose another folder"
-    )
-    assert names(parts_of(out)) == ["thesis.doc"]
+@pytest.mark.filterwarnings("error")
+def test_a_file_of_someone_else_is_left_alone(out: Path) -> None:
+    for overwrite in (False, True):
+        writer = start(out, overwrite=overwrite)
+        (writer.parts / ".DS_Store").touch()
+        writer.write(ROWS[0])
+        assert list(writer.finish()) == ROWS[:1]
+        assert names(writer.parts) == [".DS_Store"]
+    start(out, overwrite=True).discard()
+    with start(out, overwrite=True) as writer:
+        writer.write(ROWS[1])
+    assert list(join_parts(out, overwrite=True)) == ROWS[1:2]
+    assert names(parts_of(out)) == [".DS_Store"]
+
+
+@pytest.mark.parametrize(("number", "left"), [(0, 3), (1, 2)])
+def test_a_part_that_has_lost_lines(out: Path, number: int, left: int) -> None:
+    with start(out) as writer:
+        for row in ROWS[:7]:
+            writer.write(row)
+        writer.checkpoint({"next": 7})
+    path = part_path(writer.parts, "rows", number, out.suffix)
+    lines = [row.as_dict() for row in ROWS[number * 4 :][:left]]
+    path.write_bytes(format_of(path).encode(COLUMNS, lines, INFO))
+    text = f"{path}: has {left} of {(4, 3)[number]} lines; analyze the video again"
+    assert message(lambda: list(read_results(out))) == text
+    assert message(lambda: join_parts(out)) == text
+    assert message(lambda: resume(out)) == text
+
+
+def test_what_is_counted_is_there_after_ctrl_c(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes when a row was taken and before the part that it fills is on the disk."""
+
+    def interrupt(*args: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    writer = start(out)
+    for row in ROWS[:3]:
+        writer.write(row)
+    with monkeypatch.context() as patch:
+        patch.setattr(ResultWriter, "_save", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            writer.write(ROWS[3])
+    assert writer.rows == 4
+    writer.checkpoint({"next": 4})
+    for row in ROWS[4:]:
+        writer.write(row)
+    assert list(writer.finish()) == ROWS

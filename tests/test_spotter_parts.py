@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from affectkit.spotters.blinks import bridge_blinks, find_blinks
 from affectkit.spotters.cell_motion import CellMotion, Motion
-from affectkit.spotters.evidence import Evidence, gather
+from affectkit.spotters.evidence import Evidence, gather, weigh
 from affectkit.spotters.face_patterns import PATTERNS, Array, Doubles, FaceGrid, face_grid
 from affectkit.spotters.pulse_filters import STEP, Pulse, resample, respond
 from affectkit.spotters.pulse_shapes import fit_pulse, pulse_course
@@ -123,10 +125,10 @@ def test_repeated_pixels_do_not_make_a_movement_late(face: FaceGrid, texture: Ar
             picture = moved(level * u, level * v)
             picture = picture + noise.normal(scale=1.0, size=picture.shape).astype(np.float32)
         motions.append(measure.measure(reference, picture, float(time)))
-    evidence = gather(times, motions, reference.key.normal, face)
+    evidence = weigh(gather(times, motions, reference.key.normal, face))
     (found,) = find_pulses(evidence, threshold=8.0, shortest=0.15, longest=4.0)
     assert found.apex == pytest.approx(0.97, abs=0.025)
-    as_seen = Evidence(evidence.grid, evidence.seen, evidence.seen, evidence.gram, [])
+    as_seen = replace(evidence, timed=evidence.seen)
     (late,) = find_pulses(as_seen, threshold=8.0, shortest=0.15, longest=4.0)
     assert late.apex > found.apex + 0.02
 
@@ -176,7 +178,7 @@ def test_onset_apex_and_offset_of_a_pulse(times: tuple[float, float, float]) -> 
 
 def spread(signals: Doubles) -> Evidence:
     grid: Doubles = np.arange(len(signals), dtype=np.float64) * STEP
-    return Evidence(grid, signals, signals, np.eye(signals.shape[1]), [])
+    return Evidence(grid, signals, signals, signals, np.eye(signals.shape[1]))
 
 
 def test_two_pulses_one_faint_one_strong_and_none_in_noise() -> None:

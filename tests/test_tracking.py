@@ -22,6 +22,7 @@ from affectkit.video.detection import build_detector
 from affectkit.video.quality import face_status
 from affectkit.video.reader import VideoFrame, read_frames
 from affectkit.video.tracking import TrackedFace, Tracker
+from affectkit.video.trajectory import Trajectory
 from tests.scenes import Path as Way, Person, Seen, follow, line, scene, sprite, switches, times
 
 
@@ -341,6 +342,14 @@ def test_a_face_is_covered_where_another_one_touches_it() -> None:
     assert not is_covered(box, [])
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1.0, 1e4, 3e4, 1e9])
+def test_a_face_that_was_away_for_long_may_be_anywhere(seconds: float) -> None:
+    expected = Trajectory.start(0.0, 0.0, 100.0).after(seconds, 100.0)
+    squared, total = expected.surprise(3.0, 4.0, 100.0, is_covered=False)
+    assert 0 < squared < 1
+    assert squared < total <= squared + 14
+
+
 def test_appearance_leaves_out_what_is_hidden_or_outside() -> None:
     picture = np.pad(sprite(1), ((30, 30), (30, 30), (0, 0)))
     box = (30.0, 30.0, 90.0, 120.0)
@@ -355,7 +364,8 @@ def test_appearance_leaves_out_what_is_hidden_or_outside() -> None:
     assert not np.isnan(outside[:, 4:]).any()
     np.testing.assert_allclose(outside[:, 4:], whole.reshape(6, 6, 3)[:, 4:], atol=0.05)
     assert difference(hidden.reshape(-1, 3), outside.reshape(-1, 3)) is None
-    for nothing in (appearance(picture, (900.0, 900.0, 20.0, 20.0)), appearance(np.zeros((99, 99, 3), np.uint8), box)):
+    red = np.full((99, 99, 3), (200, 60, 30), np.uint8)
+    for nothing in (appearance(picture, (900.0, 900.0, 20.0, 20.0)), appearance(red, box)):
         assert np.isnan(nothing).all()
 
 

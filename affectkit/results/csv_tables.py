@@ -12,7 +12,7 @@ from typing import IO
 
 from affectkit.errors import InputError
 from affectkit.results.info import RunInfo
-from affectkit.results.places import info_of
+from affectkit.results.places import check_count, info_of
 from affectkit.results.rows import Cell, Cells, column_type
 
 
@@ -69,6 +69,7 @@ class CsvTables:
         file.write(header)
         for path, count in parts:
             lines = [line for _, line in itertools.islice(self.read(path, columns), count)]
+            check_count(path, len(lines), count)
             file.write(self.encode(columns, lines, info)[len(header) :])
 
 

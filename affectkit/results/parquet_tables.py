@@ -10,6 +10,7 @@ from typing import IO, Any
 
 from affectkit.errors import InputError
 from affectkit.results.info import RunInfo
+from affectkit.results.places import check_count
 from affectkit.results.rows import Cells, column_type
 
 METADATA_KEY = b"affectkit"
@@ -80,6 +81,7 @@ class ParquetTables:
             for path, count in parts:
                 with _opened(path) as part:
                     table = part.read().slice(0, count)
+                check_count(path, table.num_rows, count)
                 writer.write_table(table.replace_schema_metadata(schema.metadata))
 
 

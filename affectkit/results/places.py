@@ -82,6 +82,12 @@ def check_ending(path: Path, endings: tuple[str, ...], suggestion: str) -> None:
         raise InputError(f"{path}: ending {path.suffix!r}; {suggestion}")
 
 
+def check_count(path: Path, found: int, wanted: int) -> None:
+    """Raise InputError if a file has lost lines of those that count."""
+    if found < wanted:
+        raise InputError(f"{path}: has {found} of {wanted} lines; analyze the video again")
+
+
 @contextmanager
 def explained(path: Path, suggestion: str) -> Iterator[None]:
     """What the system says of a file that can't be written becomes an InputError."""
@@ -125,7 +131,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def clear_parts(folder: Path) -> None:
-    """Delete the folder of parts if it is there; a file in it that is none of ours stays, and is an OSError."""
+    """Delete the folder of parts if it is there; with a file in it that is none of ours, it stays for that one."""
     if not folder.is_dir():
         return
     # without it, what is left is no table: a crash while deleting must not leave half of one
@@ -133,4 +139,6 @@ def clear_parts(folder: Path) -> None:
     for path in folder.iterdir():
         if _OURS.fullmatch(path.name):
             path.unlink()
-    os.rmdir(folder)
+    # macOS puts a .DS_Store into it, and NFS what a reader still has open
+    if not any(folder.iterdir()):
+        os.rmdir(folder)

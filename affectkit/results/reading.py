@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from affectkit.errors import InputError
 from affectkit.results.info import RunInfo
-from affectkit.results.places import TABLE_ENDINGS, check_ending, events_of, is_unfinished, parts_of
+from affectkit.results.places import TABLE_ENDINGS, check_count, check_ending, events_of, is_unfinished, parts_of
 from affectkit.results.progress import Progress
 from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, Cells, EventRow, Row
 from affectkit.results.tables import format_of
@@ -75,12 +75,16 @@ class StoredLines(Items[L], Generic[L]):
 
     def _read(self, path: Path, start: int, count: int | None) -> Iterator[L]:
         lines = format_of(path).read(path, self._columns, start)
+        found = start
         for where, cells in itertools.islice(lines, None if count is None else count - start):
             try:
                 line = self._make(cells)
             except ValueError as error:
                 raise InputError(f"{path}: {where} is no row ({error}); analyze the video again") from error
+            found += 1
             yield line
+        if count is not None:
+            check_count(path, found, count)
 
 
 class Results(Items[Row]):

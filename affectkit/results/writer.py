@@ -69,7 +69,7 @@ class ResultWriter:
         folder = parts_of(out)
         with explained(folder, "choose another folder"):
             clear_parts(folder)
-            folder.mkdir()
+            folder.mkdir(exist_ok=True)
             progress.write(folder)
         self._begin(out, progress)
 
@@ -164,6 +164,8 @@ class ResultWriter:
 
     def finish(self, *notes: str) -> Results:
         """Join the parts into the table, and the events into theirs; the folder of the parts is then gone.
+
+        A file that somebody else put into the folder stays, and so does the folder.
 
         Arguments:
             notes: added to those of the info, for what only the run could tell.

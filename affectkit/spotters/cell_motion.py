@@ -38,6 +38,8 @@ _MAX_WARPS = 6
 _SETTLED = 0.01
 # Unlikeness of an eye to the keyframe from which it may be shut; pixels by which a pattern at rest is off at most.
 _SHUT, _AT_REST = 0.2, 0.3
+# Share of a keyframe's texture that the next one has at least.
+_LEAST_TEXTURE_KEPT = 0.5
 # Gray levels of 255 by which a pixel differs that is not a repeated one.
 _CHANGED = 0.02
 _DERIVATIVE = np.array([[1, -8, 0, 8, -1]], np.float32) / 12
@@ -129,11 +131,13 @@ class CellMotion:
         reference.image = image
         eyes = self._eyes(reference.key, warped)
         if self._is_due(reference.key, rest, eyes, time):
-            before = reference.before = reference.key
-            if before.offset is None:
-                before.offset = np.median(before.gaps, axis=0)
-            reference.key = self._keyframe(warped, time)
-            cells, eyes = np.zeros_like(cells), np.zeros(2)
+            renewed, before = self._keyframe(warped, time), reference.key
+            # a dark or covered picture is none to measure against
+            if renewed.sizes.sum() > _LEAST_TEXTURE_KEPT * before.sizes.sum():
+                if before.offset is None:
+                    before.offset = np.median(before.gaps, axis=0)
+                reference.before, reference.key = before, renewed
+                cells, eyes = np.zeros_like(cells), np.zeros(2)
         key, before_key = reference.key, reference.before
         if before_key is not None and before_key.offset is not None:
             moved = self._sums(before_key, warped - before_key.image) + before_key.offset
@@ -232,4 +236,4 @@ def _broad_blur(image: Array, sigma: float) -> Array:
 def _unlikeness(one: Array, two: Array) -> float:
     """1 less the correlation of two patches whose mean is about 0."""
     size = float(np.sqrt((one * one).sum() * (two * two).sum()))
-    return 1.0 - float((one * two).sum()) / size if size > 0 else 0.0
+    return 1.0 - float((one * two).sum()) / size if size > 0 else 1.0

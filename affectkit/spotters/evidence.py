@@ -21,15 +21,39 @@ from affectkit.spotters.blinks import NEAR_EYES, bridge_blinks, find_blinks
 from affectkit.spotters.cell_motion import LEAST_TEXTURE, REWEIGHTINGS, ROBUST, Motion
 from affectkit.spotters.face_patterns import Doubles, FaceGrid, Flags
 from affectkit.spotters.pulse_filters import Pulse, resample, respond
+from affectkit.spotters.pulse_shapes import subtract_pulse
 
 # Share of a cell's pixels that differ from the last frame's where it was coded anew.
 _FRESH = 0.5
 # Seconds of the filters by which a cell's noise is read, and how much the longer one counts.
 _SHORT, _LONG, _LONG_SHARE = 0.36, 0.8, 0.7
 # Least noise of a cell: pixels, and share of what is usual in the face.
-_LEAST_PIXELS, _LEAST_SHARE = 0.03, 0.3
+_LEAST_PIXELS, _LEAST_SHARE = 0.08, 0.3
 # Added to the diagonal of the scaled Gram matrix: patterns that are alike don't cancel each other.
 _RIDGE = 0.02
+
+
+@dataclass(frozen=True)
+class CellEvidence:
+    """What a window says of the cells.
+
+    Attributes:
+        grid: seconds `(N,)`, `pulse_filters.STEP` apart.
+        seen: b of each cell and axis without the head's part, by the pictures as they are, `(N, 2 cells)`.
+        timed: the same with repeated pixels drawn as lines.
+        normal: A of each cell, `(cells, 2, 2)`.
+        by_head: A J, `(2 cells, 4)`.
+        looks: s of each pattern, `(P, 2 cells)`.
+        blinks: blinks of the window.
+    """
+
+    grid: Doubles
+    seen: Doubles
+    timed: Doubles
+    normal: Doubles
+    by_head: Doubles
+    looks: Doubles
+    blinks: list[Pulse]
 
 
 @dataclass(frozen=True)
@@ -37,22 +61,22 @@ class Evidence:
     """What a window says along P patterns, each in units in which G is 1 on its diagonal.
 
     Attributes:
-        grid: seconds `(N,)`, `pulses.STEP` apart.
+        grid: seconds `(N,)`, `pulse_filters.STEP` apart.
         seen: -q by the pictures as they are, `(N, P)`.
         timed: -q with repeated pixels drawn as lines, `(N, P)`.
+        rest: `seen` without what may be movements, `(N, P)`: the noise.
         gram: G, `(P, P)`.
-        blinks: blinks of the window.
     """
 
     grid: Doubles
     seen: Doubles
     timed: Doubles
+    rest: Doubles
     gram: Doubles
-    blinks: list[Pulse]
 
 
-def gather(times: Doubles, motions: Collection[Motion], normal: Doubles, face: FaceGrid) -> Evidence:
-    """The evidence of a window.
+def gather(times: Doubles, motions: Collection[Motion], normal: Doubles, face: FaceGrid) -> CellEvidence:
+    """The cells of a window.
 
     Arguments:
         times: of its frames, `(T,)` ascending seconds.
@@ -72,21 +96,33 @@ def gather(times: Doubles, motions: Collection[Motion], normal: Doubles, face: F
         _off_head(grid, resample(times, item.reshape(len(item), -1))[1], normal, face, blinks)
         for item in (way, _drawn(times, way, fresh))
     )
-    weights = _weights(seen, normal)
-    # (P, 2N)
     looks = np.einsum("nij,pnj->pni", normal, face.patterns).reshape(len(face.patterns), -1)
-    moved = by_head.reshape(-1, 4)
-    shared = np.linalg.solve(moved.T @ (moved * weights[:, None]) + 1e-9 * np.eye(4), moved.T @ (looks * weights).T)
-    looks = looks - (moved @ shared).T
+    return CellEvidence(grid, seen, timed, normal, by_head.reshape(-1, 4), looks, blinks)
+
+
+def weigh(cells: CellEvidence, movements: Collection[Pulse] = ()) -> Evidence:
+    """The evidence along the patterns, with each cell weighed by its noise.
+
+    Arguments:
+        cells: of a window.
+        movements: what may be movements; they don't count as noise.
+    """
+    quiet = cells.seen.copy()
+    for pulse in sorted(movements, key=lambda pulse: -pulse.strength):
+        subtract_pulse(cells.grid, quiet, (pulse.onset, pulse.apex, pulse.offset))
+    weights = _weights(quiet, cells.normal)
+    weighted = cells.by_head * weights[:, None]
+    shared = np.linalg.solve(weighted.T @ cells.by_head + 1e-9 * np.eye(4), weighted.T @ cells.looks.T)
+    looks = cells.looks - (cells.by_head @ shared).T
     gram = (looks * weights) @ looks.T
     scale = 1 / np.sqrt(np.maximum(np.diag(gram), 1e-12))
-    along = (looks * weights).T * scale
+    along = -(looks * weights).T * scale
     return Evidence(
-        grid=grid,
-        seen=-seen @ along,
-        timed=-timed @ along,
+        grid=cells.grid,
+        seen=cells.seen @ along,
+        timed=cells.timed @ along,
+        rest=quiet @ along,
         gram=gram * np.outer(scale, scale) + _RIDGE * np.eye(len(gram)),
-        blinks=blinks,
     )
 
 

@@ -12,7 +12,7 @@ from affectkit.interfaces import Spotter
 from affectkit.records import Event, EventKind
 from affectkit.sequences import Sequence
 from affectkit.spotters.cell_motion import CellMotion, Motion, Reference
-from affectkit.spotters.evidence import gather
+from affectkit.spotters.evidence import gather, weigh
 from affectkit.spotters.face_patterns import Array, face_grid
 from affectkit.spotters.motion_events import HOP_SECONDS, MotionEventsConfig
 from affectkit.spotters.pulse_filters import Pulse
@@ -22,8 +22,10 @@ from affectkit.video.alignment import TEMPLATES
 
 # Seconds without a frame after which motion is measured anew.
 MAX_GAP = 0.5
-# Frames below which there is nothing to compare.
-_FEWEST = 8
+# Frames and seconds below which there is nothing to compare.
+_FEWEST, _LEAST_SECONDS = 8, 0.1
+# Of the threshold, from which something may be a movement and is not counted as noise.
+_FIRST = 2 / 3
 # ITU-R BT.601, on gray levels of 255.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32) * np.float32(255)
 
@@ -35,7 +37,7 @@ class Progress:
     Attributes:
         reference: what frames are measured against; None before the first.
         times, motions: of the frames of the window that decisions look at.
-        decided: seconds up to which events are out: apexes for expressions, offsets for what may overlap.
+        decided: the offset of the last event that is out, for expressions and for blinks.
     """
 
     reference: Reference | None = None
@@ -78,9 +80,15 @@ class MotionEvents(Spotter[MotionEventsConfig]):
 
     def _take(self, state: Progress, image: Array, time: float) -> list[Event]:
         events: list[Event] = []
-        if state.times and not 0 < time - state.times[-1] <= MAX_GAP:
+        passed = time - state.times[-1] if state.times else 0.0
+        if state.times and passed == 0:
+            # between two pictures of one moment there is no motion
+            return events
+        if not 0 <= passed <= MAX_GAP:
             # the face was away, or time ran backwards
             events += self.finish(state)
+            if passed < 0:
+                state.decided.clear()
         hop = floor(time / HOP_SECONDS)
         if state.times and floor(state.times[-1] / HOP_SECONDS) < hop:
             events += self._decide(state, hop * HOP_SECONDS - self.config.settle_seconds)
@@ -99,17 +107,17 @@ class MotionEvents(Spotter[MotionEventsConfig]):
         config = self.config
         if state.reference is None or len(state.times) < _FEWEST:
             return []
-        if state.times[-1] - state.times[0] < config.min_seconds:
+        if state.times[-1] - state.times[0] < max(config.min_seconds, _LEAST_SECONDS):
             return []
-        evidence = gather(np.array(state.times), state.motions, state.reference.key.normal, self._face)
-        pulses = find_pulses(
-            evidence,
-            threshold=config.threshold,
-            shortest=config.min_seconds,
-            longest=config.max_seconds,
-        )
+        cells = gather(np.array(state.times), state.motions, state.reference.key.normal, self._face)
+        # twice, since movements that pass for noise would hide others, and themselves
+        pulses: list[Pulse] = []
+        for threshold in (_FIRST * config.threshold, config.threshold):
+            pulses = find_pulses(
+                weigh(cells, pulses), threshold=threshold, shortest=config.min_seconds, longest=config.max_seconds
+            )
         events = [self._event("expression", pulse) for pulse in _new(state, "expression", pulses, until)]
-        blinks = _new(state, "blink", evidence.blinks, until)
+        blinks = _new(state, "blink", cells.blinks, until)
         if config.blinks == "report":
             events += [self._event("blink", blink) for blink in blinks]
         return sorted(events, key=lambda event: event.onset)

@@ -64,6 +64,16 @@ def fit_pulse(grid: Doubles, signal: Doubles, center: float, length: float) -> T
     return best
 
 
+def subtract_pulse(grid: Doubles, signals: Doubles, pulse: Times) -> None:
+    """Take the pulse out of every signal, by as much as the signal has of it. In place."""
+    onset, apex, offset = pulse
+    part = (grid > onset - 0.2) & (grid < offset + 0.2)
+    course = pulse_course(grid[part], onset, apex, offset)
+    basis = np.stack([course, np.ones_like(course), grid[part] - grid[part].mean()], axis=1)
+    heights = np.linalg.lstsq(basis, signals[part], rcond=None)[0][0]
+    signals[part] -= np.outer(course, heights)
+
+
 def _neighbors(times: Times, step: float) -> list[Times]:
     onset, apex, offset = times
     moved = [

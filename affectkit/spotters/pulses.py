@@ -14,7 +14,7 @@ import numpy as np
 from affectkit.spotters.evidence import Evidence
 from affectkit.spotters.face_patterns import Doubles
 from affectkit.spotters.pulse_filters import Pulse, respond
-from affectkit.spotters.pulse_shapes import Times, fit_pulse, pulse_course
+from affectkit.spotters.pulse_shapes import Times, fit_pulse, subtract_pulse
 
 # Lengths of the filters in seconds, each about 1.3 times the last: between two of them little is lost.
 LENGTHS = (0.28, 0.36, 0.46, 0.60, 0.80, 1.05, 1.40, 1.80, 2.40, 3.20, 4.20)
@@ -52,9 +52,10 @@ def find_pulses(evidence: Evidence, *, threshold: float, shortest: float, longes
     """
     grid, gram = evidence.grid, evidence.gram
     seen, timed, found = evidence.seen.copy(), evidence.timed.copy(), list[Pulse]()
-    lengths = [length for length in LENGTHS if length < 1.2 * longest]
+    lengths = [length for length in LENGTHS if length < 1.2 * longest] or [LENGTHS[0]]
     responses = _responses(seen, lengths)
-    noise = np.maximum(_NOISE_FLOOR, 1.4826 * np.median(np.abs(responses), axis=(1, 2)))[:, None, None]
+    at_rest = np.abs(_responses(evidence.rest, lengths))
+    noise = np.maximum(_NOISE_FLOOR, 1.4826 * np.median(at_rest, axis=(1, 2)))[:, None, None]
     bound = np.linalg.inv(gram)
     energies, is_old = np.zeros(responses.shape[:2]), np.zeros(responses.shape[:2], bool)
     is_tried = np.zeros(len(grid), bool)
@@ -74,8 +75,8 @@ def find_pulses(evidence: Evidence, *, threshold: float, shortest: float, longes
         moved, strengths = explain(np.concatenate([scores[which, at][None], late]), gram)
         best = 1 + int(np.argmax(strengths[1:])) if strengths[1:].max() > 0 else 0
         onset, apex, offset = pulse = fit_pulse(grid, timed @ moved[best], float(grid[at]), length)
-        _subtract(grid, seen, pulse)
-        _subtract(grid, timed, pulse)
+        subtract_pulse(grid, seen, pulse)
+        subtract_pulse(grid, timed, pulse)
         responses, before = _responses(seen, lengths), responses
         is_old = np.abs(responses - before).max(axis=-1) < _SAME
         if (
@@ -103,13 +104,3 @@ def _is_within(pulse: Times, grid: Doubles) -> bool:
 def _responses(signals: Doubles, lengths: list[float]) -> Doubles:
     """`(L, N, P)`."""
     return np.stack([respond(signals, length) for length in lengths])
-
-
-def _subtract(grid: Doubles, signals: Doubles, pulse: Times) -> None:
-    """Take the pulse out of every signal, by as much as the signal has of it. In place."""
-    onset, apex, offset = pulse
-    part = (grid > onset - 0.2) & (grid < offset + 0.2)
-    course = pulse_course(grid[part], onset, apex, offset)
-    basis = np.stack([course, np.ones_like(course), grid[part] - grid[part].mean()], axis=1)
-    heights = np.linalg.lstsq(basis, signals[part], rcond=None)[0][0]
-    signals[part] -= np.outer(course, heights)

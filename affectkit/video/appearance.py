@@ -54,7 +54,8 @@ def appearance(image: NDArray[np.uint8], box: Box, others: Iterable[Box] = ()) -
     # A cell's mean needs few of its pixels.
     step = max(min((x1 - x0) // size[0], (y1 - y0) // size[1]) // _SAMPLES, 1)
     fewer = np.ascontiguousarray(inside[::step, ::step])
-    if float(fewer.std()) < _MIN_CONTRAST:
+    # Of each channel: red, green and blue of one color differ, too.
+    if float(fewer.std(axis=(0, 1)).max()) < _MIN_CONTRAST:
         return cells.reshape(-1, 3)
     cells[rows, columns] = cv2.resize(fewer, size, interpolation=cv2.INTER_AREA) / 255.0
     for other in others:

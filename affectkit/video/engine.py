@@ -16,6 +16,7 @@ from typing import Any
 from affectkit.configs import Tracking
 from affectkit.errors import InputError
 from affectkit.interfaces import FaceDetector
+from affectkit.records import EventKind
 from affectkit.results.rows import EventRow, Row
 from affectkit.video.cutter import Cut, Cutter
 from affectkit.video.detection import AnyFrame, detect_faces
@@ -49,6 +50,7 @@ class Engine:
 
     Attributes:
         failure: why the frames ended too early; None where they did not.
+        given: how many rows and events this engine gave.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Engine:
     ) -> None:
         self._detector, self._tracking, self._cutter, self._scoring = detector, tracking, cutter, scoring
         self.failure: InputError | None = None
+        self.given = 0
         self._tracker = Tracker(tracking)
         self._snapshots: deque[Snapshot] = deque()
         # What was given: the last frame's number and time, how many of its rows, and the newest events.
@@ -109,7 +112,10 @@ class Engine:
         return self._new(self._scoring.finish())
 
     def position(self) -> dict[str, Any] | None:
-        """How to go on behind the last row that was given; plain data. None where nothing was given."""
+        """How to go on behind the last row that was given; plain data. None where nothing was given.
+
+        Who keeps it has to have kept all that is `given`: the rest is not given again.
+        """
         if self._frame < 0:
             return None
         self._forget()
@@ -148,6 +154,7 @@ class Engine:
         for item in items:
             if isinstance(item, EventRow):
                 if not any(_is_same(item, known) for known in self._known):
+                    self.given += 1
                     self._events.append(item)
                     yield item
                 continue
@@ -156,13 +163,26 @@ class Engine:
             if item.frame == self._skip[0] and self._skip[1]:
                 self._skip = (self._skip[0], self._skip[1] - 1)
                 continue
+            # Counted first: Ctrl-C may come between any two of these lines.
+            self.given += 1
             self._rows = self._rows + 1 if item.frame == self._frame else 1
             self._frame, self._pts = item.frame, item.pts
             yield item
 
 
 def _is_same(one: EventRow, other: EventRow) -> bool:
-    """Whether both are one event: it may end a frame later where the spotter began later."""
-    return (one.track, one.kind) == (other.track, other.kind) and (
-        one.onset <= other.offset and other.onset <= one.offset
-    )
+    """Whether both are one event, of which a spotter that began later may see less, or take it for macro.
+
+    Of two that are, one has its middle in the other; those that only overlap, as pulses do by a third, have not.
+    """
+    if (one.track, _family(one.kind)) != (other.track, _family(other.kind)):
+        return False
+    return _has_middle(one, other) or _has_middle(other, one)
+
+
+def _has_middle(one: EventRow, other: EventRow) -> bool:
+    return one.onset <= (other.onset + other.offset) / 2 <= one.offset
+
+
+def _family(kind: EventKind) -> EventKind:
+    return "expression" if kind in ("micro-expression", "macro-expression") else kind

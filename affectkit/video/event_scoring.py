@@ -7,6 +7,7 @@ to measure.
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,8 +29,11 @@ from affectkit.video.shots import Shot, named
 
 # Frames that a spotter takes at once: batched flow is cheaper.
 _CHUNK = 16
-# Seconds without the face after which its motion is measured anew.
+# Seconds without the face after which its motion is measured anew; but where frames are far apart, so many times what
+# lies between two of them, of which the median of the last few counts.
 _MAX_GAP = 0.25
+_MAX_STEPS = 2.5
+_RECENT = 8
 
 
 def build_spotter(sampling: Events, stream: InputStream, registry: Registry) -> Spotter[Any]:
@@ -110,12 +114,14 @@ class EventScoring(Scoring):
         self._tracks: dict[int, _Following] = {}
         # The first frame that no spotter had seen when the last one came.
         self._unseen = float("inf")
+        self._recent: deque[float] = deque(maxlen=_RECENT + 1)
 
     def needed_from(self, pts: float) -> float:
         return min(pts, self._unseen) - self._sampling.spotter.memory_seconds
 
     def push(self, frame: AnyFrame, shots: tuple[Shot, ...]) -> Iterator[Row | EventRow]:
         events: list[EventRow] = []
+        self._recent.append(frame.pts)
         waiting = (following.chunk[0].row.pts for following in self._tracks.values() if following.chunk)
         self._unseen = min(waiting, default=frame.pts)
         for shot in shots:
@@ -123,7 +129,7 @@ class EventScoring(Scoring):
             if shot.row.track is not None:
                 events += self._follow(shot.row.track, shot)
         for track, following in list(self._tracks.items()):
-            if frame.pts - following.times[-1] > _MAX_GAP:
+            if self._is_gap(following.times[-1], frame.pts):
                 events += self._close(track)
         yield from events
 
@@ -131,12 +137,23 @@ class EventScoring(Scoring):
         for track in sorted(self._tracks):
             yield from self._close(track)
 
+    def snapshot(self) -> dict[str, Any]:
+        return {"recent": list(self._recent)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self._recent.extend(state.get("recent", ()))
+
+    def _is_gap(self, last: float, now: float) -> bool:
+        steps = sorted(after - before for before, after in itertools.pairwise(self._recent))
+        step = steps[(len(steps) - 1) // 2] if steps else 0.0
+        return now - last > max(_MAX_GAP, _MAX_STEPS * step)
+
     def _follow(self, track: int, shot: Shot) -> list[EventRow]:
         assert shot.cut is not None  # it has a track, so it has a face
         events: list[EventRow] = []
         following = self._tracks.get(track)
         if following is not None and (
-            following.segment != shot.cut.segment or shot.row.pts - following.times[-1] > _MAX_GAP
+            following.segment != shot.cut.segment or self._is_gap(following.times[-1], shot.row.pts)
         ):
             events += self._close(track)
             following = None

@@ -70,7 +70,7 @@ class Trajectory:
 
     def corrected(self, x: float, y: float, size: float, *, is_covered: bool) -> Trajectory:
         """What is known when the face is seen there; `is_covered` if another one may hide a part of it."""
-        spread = self._spread(size, is_covered)
+        spread = self.variance + _noise(size, is_covered)
         gain, speed_gain = self.variance / spread, self.covariance / spread
         dx, dy = x - self.x, y - self.y
         return Trajectory(
@@ -89,10 +89,12 @@ class Trajectory:
         The likelihood is relative to that of a face whose place is known as well as a box is. Without its second term,
         a face that was lost, and might be anywhere, would take the boxes of those that are where they should be.
         """
-        spread = self._spread(size, is_covered)
+        noise = _noise(size, is_covered)
+        spread = self.variance + noise
         squared = ((x - self.x) ** 2 + (y - self.y) ** 2) / spread
-        return squared, squared + min(2 * math.log(spread / (spread - self.variance)), _MAX_VAGUENESS)
+        return squared, squared + min(2 * math.log(spread / noise), _MAX_VAGUENESS)
 
-    def _spread(self, size: float, is_covered: bool) -> float:
-        """Variance of where a box's center is seen, pixels squared."""
-        return self.variance + ((_COVERED_NOISE if is_covered else _BOX_NOISE) * size) ** 2
+
+def _noise(size: float, is_covered: bool) -> float:
+    """Variance of a box's center around that of its face, pixels squared."""
+    return float(((_COVERED_NOISE if is_covered else _BOX_NOISE) * size) ** 2)
