@@ -177,7 +177,10 @@ def _expression(video: Path, faces: str, folder: Path, output: Output) -> dict[s
         output.text("expression was not run: its plugin, affectkit-faceapi, is not installed.")
         return None
     if any(find_weights(weights, preset.provider) is None for weights in preset.spec.published):
-        output.text("expression was not run: its weights are not on this machine, and the demo asks no network.")
+        output.text(
+            "expression was not run: its weights are not on this machine, and the demo asks no network; "
+            "AFFECTKIT_WEIGHTS names a folder that has them."
+        )
         return None
     with frame_bar("expression") as progress:
         results = analyze(

@@ -24,6 +24,8 @@ from affectkit.video.alignment import TEMPLATES
 MAX_GAP = 0.5
 # Frames and seconds below which there is nothing to compare.
 _FEWEST, _LEAST_SECONDS = 8, 0.1
+# Of seconds: 0.1 ms, far below what can be seen.
+_DIGITS = 4
 # Of the threshold, from which something may be a movement and is not counted as noise.
 _FIRST = 2 / 3
 # ITU-R BT.601, on gray levels of 255.
@@ -129,9 +131,9 @@ class MotionEvents(Spotter[MotionEventsConfig]):
             kind = "micro-expression" if is_micro else "macro-expression"
         return Event(
             kind=kind,
-            onset=pulse.onset,
-            apex=pulse.apex,
-            offset=pulse.offset,
+            onset=round(pulse.onset, _DIGITS),
+            apex=round(pulse.apex, _DIGITS),
+            offset=round(pulse.offset, _DIGITS),
             confidence=pulse.strength**2 / (pulse.strength**2 + least**2),
             apex_source="estimated",
         )
