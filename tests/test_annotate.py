@@ -92,6 +92,23 @@ def test_odd_sides_and_frames_that_are_left_out(clip: Path, tmp_path: Path, monk
     assert [frame.pts for frame in found] == pytest.approx([0, 0.2, 0.2], abs=0.001)
 
 
+def test_labels_keep_off_each_other() -> None:
+    values = {"expression.happiness": 1.0}
+    place: dict[str, Any] = {"top": 150.0, "width": 25.0, "height": 40.0, "predictions": values}
+    rows = [Row(frame=0, pts=0.0, track=number, status="ok", left=250.0 + 30 * number, **place) for number in range(2)]
+
+    def marked(rows: list[Row]) -> NDArray[np.bool_]:
+        """Where something is drawn, below the time."""
+        image = np.full((400, 600, 3), 255, np.uint8)
+        drawn: NDArray[np.bool_] = draw_overlay(image, 0.0, rows, (), tuple(values)).min(axis=-1) < 250
+        return drawn[40:]
+
+    first, second = (marked([row]) for row in rows)
+    # each alone would be above its box, where the other is
+    assert (first & second).sum() > 500
+    assert marked(rows).sum() > 0.98 * (first.sum() + second.sum())
+
+
 def test_what_is_written_at_a_face() -> None:
     predictions = dict(zip(TARGETS, (0.25, 0.75, 0.5, -0.125, 0.6, 0.7), strict=True))
     assert describe(row(0, predictions=predictions), TARGETS) == [

@@ -17,6 +17,8 @@ _WHITE, _DARK, _RED = (255, 255, 255), (24, 24, 24), (214, 40, 57)
 _MAX_LINES = 4
 _ACTIVE = 0.5
 Color = tuple[int, int, int]
+# Left, top, width and height, pixels.
+Place = tuple[int, int, int, int]
 
 
 def draw_overlay(
@@ -41,12 +43,13 @@ def draw_overlay(
     rows = list(rows)
     note = "  no face" if any(row.status == "no_face" for row in rows) else ""
     canvas.line(f"{pts:.3f} s{note}  {caution}".rstrip(), 0, _RED if caution else _DARK)
-    for row in rows:
-        if row.left is not None and row.top is not None and row.width is not None and row.height is not None:
-            color = _rgb(TRACK_COLORS[(row.track or 0) % len(TRACK_COLORS)])
-            canvas.box((row.left, row.top, row.width, row.height), color, is_faint=row.status != "ok")
-            lines = describe(row, targets)
-            canvas.label(lines, (row.left, row.top, row.width, row.height), color)
+    placed = [(row, place) for row in rows if (place := _place(row)) is not None]
+    colors = [_rgb(TRACK_COLORS[(row.track or 0) % len(TRACK_COLORS)]) for row, _ in placed]
+    for (row, place), color in zip(placed, colors, strict=True):
+        canvas.box(place, color, is_faint=row.status != "ok")
+    # afterwards, so that they keep off all boxes
+    for (row, place), color in zip(placed, colors, strict=True):
+        canvas.label(describe(row, targets), place, color)
     for number, event in enumerate(list(events)[:_MAX_LINES]):
         who = "" if event.track is None else f"track {event.track}  "
         confidence = "" if event.confidence is None else f"  {event.confidence:.2f}"
@@ -87,29 +90,35 @@ class _Canvas:
         self.scale = min(max(shorter / 800, 0.36), 3.0)
         self.weight = max(1, round(shorter / 400))
         self.pad = max(3, round(11 * self.scale))
+        self._taken: list[Place] = []
 
-    def box(self, place: tuple[float, float, float, float], color: Color, *, is_faint: bool) -> None:
+    def box(self, place: Place, color: Color, *, is_faint: bool) -> None:
         """A rectangle; thin where it is doubted."""
         import cv2
 
-        left, top, width, height = (round(value) for value in place)
+        left, top, width, height = place
+        self._taken.append(place)
         weight = 1 if is_faint else self.weight + 1
         cv2.rectangle(self.image, (left, top), (left + width, top + height), color, weight, cv2.LINE_AA)
 
-    def label(self, lines: list[str], place: tuple[float, float, float, float], color: Color) -> None:
-        """Lines above a box, or below it where there is no room."""
+    def label(self, lines: list[str], place: Place, color: Color) -> None:
+        """Lines above a box, or below it where there is no room; where boxes and other labels are least in the way."""
         sizes = [self._size(line) for line in lines]
         width = max(size[0] for size in sizes) + 2 * self.pad
         step = sizes[0][1] + self.pad
         height = step * len(lines) + self.pad
-        left, top, _, box_height = (round(value) for value in place)
-        left = max(0, min(left, self.width - width))
-        above, below = top - height, top + box_height
+        left, top, box_width, box_height = place
+        middle = left + (box_width - width) // 2
+        lefts = [max(0, min(x, self.width - width)) for x in (left, left + box_width - width, middle)]
+        below = max(min(top + box_height, self.height - height), 0)
         # the first line of the picture holds the time
-        y = above if above >= step + self.pad else max(min(below, self.height - height), 0)
-        self._shade((left, y, width, height), color)
+        tops = [top - height, below] if top - height >= step + self.pad else [below]
+        places = [(x, y, width, height) for y in tops for x in lefts]
+        best = min(places, key=lambda one: sum(_shared(one, other) for other in self._taken))
+        self._taken.append(best)
+        self._shade(best, color)
         for number, line in enumerate(lines):
-            self._write(line, left + self.pad, y + step * (number + 1))
+            self._write(line, best[0] + self.pad, best[1] + step * (number + 1))
 
     def line(self, text: str, number: int, color: Color) -> None:
         """A line at the left: the first from the top for 0; from the bottom for -1, -2, ..."""
@@ -119,7 +128,7 @@ class _Canvas:
         self._shade((0, y, width + 2 * self.pad, step), color)
         self._write(text, self.pad, y + self.pad + height)
 
-    def _shade(self, place: tuple[int, int, int, int], color: Color) -> None:
+    def _shade(self, place: Place, color: Color) -> None:
         """Lay a color over a part of the picture, so that white text can be read on it."""
         import numpy as np
 
@@ -139,6 +148,20 @@ class _Canvas:
 
         font = cv2.FONT_HERSHEY_SIMPLEX
         cv2.putText(self.image, _ascii(text), (x, y), font, self.scale, _WHITE, self.weight, cv2.LINE_AA)
+
+
+def _place(row: Row) -> Place | None:
+    if row.left is None or row.top is None or row.width is None or row.height is None:
+        return None
+    return round(row.left), round(row.top), round(row.width), round(row.height)
+
+
+def _shared(one: Place, other: Place) -> int:
+    """Pixels that both cover."""
+    wide, high = (
+        min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) - max(one[axis], other[axis]) for axis in (0, 1)
+    )
+    return max(wide, 0) * max(high, 0)
 
 
 def _ascii(text: str) -> str:
