@@ -7,14 +7,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 
+from affectkit.sequences import Sequence
 from affectkit.spotters.blinks import bridge_blinks, find_blinks
 from affectkit.spotters.cell_motion import CellMotion, Motion
 from affectkit.spotters.evidence import Evidence, gather, weigh
 from affectkit.spotters.face_patterns import PATTERNS, Array, Doubles, FaceGrid, face_grid
+from affectkit.spotters.motion_events import MotionEventsConfig
+from affectkit.spotters.motion_events_spotter import MotionEvents
 from affectkit.spotters.pulse_filters import STEP, Pulse, resample, respond
 from affectkit.spotters.pulse_shapes import fit_pulse, pulse_course
 from affectkit.spotters.pulses import explain, find_pulses
+from affectkit.streams import FrameStream
 
 SIDE, EYES = 160, (56 + 64j, 104 + 64j)
 
@@ -216,3 +221,30 @@ def test_signals_are_bridged_during_a_blink() -> None:
     signals = np.stack([grid + 5.0 * ((grid > 0.9) & (grid < 1.1)), grid], axis=1)
     bridge_blinks(grid, signals, [Pulse(0.9, 1.0, 1.1, 2.0)])
     assert np.allclose(signals, grid[:, None])
+
+
+@pytest.mark.parametrize("seconds", [(0.15, 0.2), (0.15, 4.0)])
+def test_a_repeated_time_does_not_end_a_movement(face: FaceGrid, seconds: tuple[float, float]) -> None:
+    spotter = MotionEvents(
+        MotionEventsConfig(min_seconds=seconds[0], max_seconds=seconds[1]),
+        FrameStream(height=SIDE, width=SIDE, channels=("gray",), alignment="steady"),
+    )
+    rng = np.random.default_rng(5)
+    u, v = by_pattern(face, "inner brow up")
+    # the moment of the apex twice
+    times = np.sort(np.append(np.arange(60) / 30, 1.0))
+    levels = 1.5 * pulse_course(times, 0.8, 1.0, 1.2)
+    pictures = np.stack([moved(level * u, level * v) + rng.normal(scale=1.0, size=(SIDE, SIDE)) for level in levels])
+    frames = Sequence(
+        torch.from_numpy(pictures.astype(np.float32) / 255)[None, :, None],
+        torch.ones(1, len(times), dtype=torch.bool),
+        torch.from_numpy(times)[None],
+    )
+    state = spotter.start(30.0)
+    found = [*spotter.push(state, frames), *spotter.finish(state)]
+    if seconds[1] < 0.4:
+        assert found == []
+    else:
+        (event,) = found
+        assert event.kind == "micro-expression"
+        assert event.apex == pytest.approx(1.0, abs=0.03)
