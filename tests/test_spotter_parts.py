@@ -117,6 +117,16 @@ def test_a_new_keyframe_goes_on_where_the_last_one_was(face: FaceGrid, texture: 
     assert np.abs(after.cells - before.cells).max() < 0.05 * np.abs(before.cells).max()
 
 
+def test_a_dark_picture_becomes_no_keyframe(face: FaceGrid, texture: Array) -> None:
+    measure = CellMotion(face)
+    reference = measure.begin(texture, 0.0)
+    for time in (5.9, 6.1, 6.3):
+        measure.measure(reference, np.zeros_like(texture), time)
+    assert reference.key.time == 0.0
+    measure.measure(reference, texture, 6.5)
+    assert reference.key.time == 6.5
+
+
 def test_repeated_pixels_do_not_make_a_movement_late(face: FaceGrid, texture: Array) -> None:
     measure = CellMotion(face)
     times = np.arange(0.0, 2.0, 0.01)
@@ -223,28 +233,42 @@ def test_signals_are_bridged_during_a_blink() -> None:
     assert np.allclose(signals, grid[:, None])
 
 
-@pytest.mark.parametrize("seconds", [(0.15, 0.2), (0.15, 4.0)])
-def test_a_repeated_time_does_not_end_a_movement(face: FaceGrid, seconds: tuple[float, float]) -> None:
-    spotter = MotionEvents(
-        MotionEventsConfig(min_seconds=seconds[0], max_seconds=seconds[1]),
-        FrameStream(height=SIDE, width=SIDE, channels=("gray",), alignment="steady"),
-    )
+def brows(face: FaceGrid, times: Doubles) -> Sequence:
+    """Brows that go up and down around 1 s."""
     rng = np.random.default_rng(5)
     u, v = by_pattern(face, "inner brow up")
-    # the moment of the apex twice
-    times = np.sort(np.append(np.arange(60) / 30, 1.0))
     levels = 1.5 * pulse_course(times, 0.8, 1.0, 1.2)
     pictures = np.stack([moved(level * u, level * v) + rng.normal(scale=1.0, size=(SIDE, SIDE)) for level in levels])
-    frames = Sequence(
+    return Sequence(
         torch.from_numpy(pictures.astype(np.float32) / 255)[None, :, None],
         torch.ones(1, len(times), dtype=torch.bool),
         torch.from_numpy(times)[None],
     )
+
+
+def spotter_of(shortest: float = 0.15, longest: float = 4.0) -> MotionEvents:
+    stream = FrameStream(height=SIDE, width=SIDE, channels=("gray",), alignment="steady")
+    return MotionEvents(MotionEventsConfig(min_seconds=shortest, max_seconds=longest), stream)
+
+
+def test_a_repeated_time_does_not_end_a_movement(face: FaceGrid) -> None:
+    spotter = spotter_of()
     state = spotter.start(30.0)
-    found = [*spotter.push(state, frames), *spotter.finish(state)]
-    if seconds[1] < 0.4:
-        assert found == []
-    else:
-        (event,) = found
-        assert event.kind == "micro-expression"
-        assert event.apex == pytest.approx(1.0, abs=0.03)
+    # the moment of the apex twice
+    frames = brows(face, np.sort(np.append(np.arange(60) / 30, 1.0)))
+    (event,) = [*spotter.push(state, frames), *spotter.finish(state)]
+    assert event.kind == "micro-expression"
+    assert event.apex == pytest.approx(1.0, abs=0.03)
+
+
+def test_what_lasts_longer_than_the_longest_event_is_none(face: FaceGrid) -> None:
+    spotter = spotter_of(longest=0.2)
+    state = spotter.start(30.0)
+    assert [*spotter.push(state, brows(face, np.arange(60) / 30)), *spotter.finish(state)] == []
+
+
+def test_time_that_begins_again_is_another_clip(face: FaceGrid) -> None:
+    spotter = spotter_of()
+    state, frames = spotter.start(30.0), brows(face, np.arange(60) / 30)
+    found = [*spotter.push(state, frames), *spotter.push(state, frames), *spotter.finish(state)]
+    assert [event.apex for event in found] == pytest.approx([1.0, 1.0], abs=0.03)
