@@ -29,6 +29,8 @@ ROBUST = 0.15
 REWEIGHTINGS = 4
 # Added to the squared gradient: where there is no texture, no motion is claimed.
 LEAST_TEXTURE = 0.3
+# Share of a cell's texture that is added where it lies in one direction alone.
+_SINGULAR = 0.02
 # Blur before differentiation and scale of local contrast, in distances between the eyes.
 _PRESMOOTH, _CONTRAST = 0.016, 0.16
 # Gray levels of 255: contrast below this is noise, and is not amplified.
@@ -54,6 +56,7 @@ class Keyframe:
         time: its own, seconds.
         image, gx, gy: contrast-normalized picture in the pose of the first frame, and its gradient.
         normal: A of each cell, `(N, 2, 2)`.
+        inverse: of A with a little on its diagonal, `(N, 2, 2)`.
         by_head: A J, the change of all b by one unit of each of the head's four, `(2N, 4)`.
         sizes: what b comes to along each pattern where the skin has moved by one pixel in its midst, `(P,)`.
         offset: b of the keyframe itself, `(N, 2)`; None until it is known.
@@ -66,6 +69,7 @@ class Keyframe:
     gx: Array
     gy: Array
     normal: Doubles
+    inverse: Doubles
     by_head: Doubles
     sizes: Doubles
     offset: Doubles | None
@@ -79,12 +83,14 @@ class Motion:
     Attributes:
         cells: b of each cell since the first frame, warped back by `head`, `(N, 2)`.
         fresh: share of each cell's pixels that differ from the last frame's, `(N,)`.
+        strange: sum of D^2 in each cell beyond what a displacement explains, `(N,)`.
         head: h since the first frame, `(4,)`: pixels, the last two at one eye distance from the middle.
         eyes: unlikeness of each eye to the keyframe, `(2,)`: 0 the same, 1 unrelated.
     """
 
     cells: Array
     fresh: Array
+    strange: Array
     head: Doubles
     eyes: Doubles
 
@@ -127,6 +133,7 @@ class CellMotion:
             time: seconds.
         """
         warped, cells, rest = self._follow(reference, self._normalized(image))
+        strange = self._strange(reference.key, warped, cells)
         fresh = self._fresh(reference, image)
         reference.image = image
         eyes = self._eyes(reference.key, warped)
@@ -147,7 +154,8 @@ class CellMotion:
         else:
             assert key.offset is not None  # known since the overlap ended
             moved = cells + key.offset
-        return Motion(moved.astype(np.float32), fresh.astype(np.float32), reference.head, eyes)
+        small = [item.astype(np.float32) for item in (moved, fresh, strange)]
+        return Motion(small[0], small[1], small[2], reference.head, eyes)
 
     def _is_due(self, key: Keyframe, rest: Doubles, eyes: Doubles, time: float) -> bool:
         number = floor(time / KEYFRAME_SECONDS)
@@ -170,10 +178,13 @@ class CellMotion:
         gx, gy = cv2.filter2D(picture, -1, _DERIVATIVE), cv2.filter2D(picture, -1, _DERIVATIVE.T)
         xx, xy, yy = (self._cells(product) for product in (gx * gx, gx * gy, gy * gy))
         normal = np.stack([xx, xy, xy, yy], axis=-1).reshape(-1, 2, 2)
+        little = _SINGULAR * np.trace(normal, axis1=1, axis2=2) + LEAST_TEXTURE
+        inverse = np.linalg.inv(normal + little[:, None, None] * np.eye(2))
         patterns = self._grid.patterns
         sizes = np.einsum("pni,nij,pnj->p", patterns, normal, patterns) + 1.0
         by_head = (normal @ self._grid.turns).reshape(-1, 4)
-        return Keyframe(floor(time / KEYFRAME_SECONDS), time, picture, gx, gy, normal, by_head, sizes, None)
+        number = floor(time / KEYFRAME_SECONDS)
+        return Keyframe(number, time, picture, gx, gy, normal, inverse, by_head, sizes, None)
 
     def _follow(self, reference: Reference, picture: Array) -> tuple[Array, Doubles, Doubles]:
         """The picture warped back to the first pose; b of each cell and the same less the head's rest, `(N, 2)`."""
@@ -208,6 +219,12 @@ class CellMotion:
             return np.ones(len(self._grid.places))
         changed = (cv2.absdiff(image, reference.image) > _CHANGED).astype(np.float32)
         return self._cells(self._warped(changed, reference.head, cv2.INTER_LINEAR)) / self._grid.cell**2
+
+    def _strange(self, key: Keyframe, warped: Array, cells: Doubles) -> Doubles:
+        difference = warped - key.image
+        explained = np.einsum("ni,nij,nj->n", cells, key.inverse, cells)
+        strange: Doubles = np.maximum(self._cells(difference * difference) - explained, 0)
+        return strange
 
     def _sums(self, key: Keyframe, difference: Array) -> Doubles:
         """b of each cell, `(N, 2)`."""

@@ -20,6 +20,7 @@ import numpy as np
 from affectkit.spotters.blinks import NEAR_EYES, bridge_blinks, find_blinks
 from affectkit.spotters.cell_motion import LEAST_TEXTURE, REWEIGHTINGS, ROBUST, Motion
 from affectkit.spotters.face_patterns import Doubles, FaceGrid, Flags
+from affectkit.spotters.foreign_cells import doubt_cells
 from affectkit.spotters.pulse_filters import Pulse, resample, respond
 from affectkit.spotters.pulse_shapes import subtract_pulse
 
@@ -44,6 +45,7 @@ class CellEvidence:
         normal: A of each cell, `(cells, 2, 2)`.
         by_head: A J, `(2 cells, 4)`.
         looks: s of each pattern, `(P, 2 cells)`.
+        doubt: factor of each cell's noise variance, `(cells,)`: 1 where it shows the face.
         blinks: blinks of the window.
     """
 
@@ -53,6 +55,7 @@ class CellEvidence:
     normal: Doubles
     by_head: Doubles
     looks: Doubles
+    doubt: Doubles
     blinks: list[Pulse]
 
 
@@ -92,12 +95,15 @@ def gather(times: Doubles, motions: Collection[Motion], normal: Doubles, face: F
     way = cells - np.einsum("nij,tj->tni", by_head, head)
     grid, eyes = resample(times, np.stack([item.eyes for item in motions]))
     blinks = find_blinks(grid, eyes)
-    seen, timed = (
-        _off_head(grid, resample(times, item.reshape(len(item), -1))[1], normal, face, blinks)
-        for item in (way, _drawn(times, way, fresh))
-    )
+    ways = [resample(times, item.reshape(len(item), -1))[1] for item in (way, _drawn(times, way, fresh))]
+    first = _off_head(grid, ways[0], normal, face, face.trust, blinks)
+    head_way = resample(times, np.einsum("nij,tj->tni", by_head, head).reshape(len(head), -1))[1]
+    strange = np.stack([item.strange for item in motions]).astype(np.float64)
+    in_cells = (len(grid), -1, 2)
+    doubt = doubt_cells(strange, first.reshape(in_cells), head_way.reshape(in_cells), face.next_to)
+    seen, timed = (_off_head(grid, item, normal, face, face.trust / doubt, blinks) for item in ways)
     looks = np.einsum("nij,pnj->pni", normal, face.patterns).reshape(len(face.patterns), -1)
-    return CellEvidence(grid, seen, timed, normal, by_head.reshape(-1, 4), looks, blinks)
+    return CellEvidence(grid, seen, timed, normal, by_head.reshape(-1, 4), looks, doubt, blinks)
 
 
 def weigh(cells: CellEvidence, movements: Collection[Pulse] = ()) -> Evidence:
@@ -110,7 +116,7 @@ def weigh(cells: CellEvidence, movements: Collection[Pulse] = ()) -> Evidence:
     quiet = cells.seen.copy()
     for pulse in sorted(movements, key=lambda pulse: -pulse.strength):
         subtract_pulse(cells.grid, quiet, (pulse.onset, pulse.apex, pulse.offset))
-    weights = _weights(quiet, cells.normal)
+    weights = _weights(quiet, cells.normal) / np.repeat(cells.doubt, 2)
     weighted = cells.by_head * weights[:, None]
     shared = np.linalg.solve(weighted.T @ cells.by_head + 1e-9 * np.eye(4), weighted.T @ cells.looks.T)
     looks = cells.looks - (cells.by_head @ shared).T
@@ -137,19 +143,21 @@ def _drawn(times: Doubles, way: Doubles, fresh: Flags) -> Doubles:
     return drawn
 
 
-def _off_head(grid: Doubles, way: Doubles, normal: Doubles, face: FaceGrid, blinks: list[Pulse]) -> Doubles:
+def _off_head(
+    grid: Doubles, way: Doubles, normal: Doubles, face: FaceGrid, trust: Doubles, blinks: list[Pulse]
+) -> Doubles:
     """b without the head's part and without blinks, `(N, 2 cells)`, of the cells' ways of that shape."""
     size = np.trace(normal, axis1=1, axis2=2) + LEAST_TEXTURE
     by_head = normal @ face.turns
     products = (face.turns.transpose(0, 2, 1) @ by_head).reshape(-1, 16)
     way = way.reshape(len(grid), -1, 2)
     sums = np.einsum("tni,nij->tnj", way, face.turns, optimize=True)
-    weights = np.repeat(face.trust[None], len(grid), axis=0)
+    weights = np.repeat(trust[None], len(grid), axis=0)
     for _ in range(REWEIGHTINGS):
         matrix = (weights @ products).reshape(-1, 4, 4) + 1e-3 * np.eye(4)
         head = -np.linalg.solve(matrix, (weights[:, None] @ sums)[:, 0, :, None])[..., 0]
         rest = way + (head @ by_head.reshape(-1, 4).T).reshape(way.shape)
-        weights = face.trust / (1 + (rest**2).sum(axis=-1) / (ROBUST * size) ** 2) ** 2
+        weights = trust / (1 + (rest**2).sum(axis=-1) / (ROBUST * size) ** 2) ** 2
     cells = rest.reshape(len(grid), -1)
     near = np.repeat(face.places[:, 1] < NEAR_EYES, 2)
     # a copy, since a selection by flags is one

@@ -70,6 +70,7 @@ class FaceGrid:
         turns: displacement of each cell by one unit of each of the head's four (tx, ty, a, b), `(N, 2, 4)`.
         trust: weight of each cell in the head's motion, `(N,)` in (0, 1].
         patterns: direction of each cell in each pattern, `(P, N, 2)`, of length 1 at most.
+        next_to: which cells touch, by a corner at least; each touches itself, `(N, N)`.
         eyes: rows and columns of the box around each eye.
     """
 
@@ -83,6 +84,7 @@ class FaceGrid:
     turns: Doubles
     trust: Doubles
     patterns: Doubles
+    next_to: Flags
     eyes: tuple[tuple[slice, slice], tuple[slice, slice]]
 
 
@@ -97,7 +99,7 @@ def face_grid(height: int, width: int, left: complex, right: complex) -> FaceGri
     y = ((row + 0.5) * cell - 0.5 - middle.imag) / iod
     is_eye = (np.abs(np.abs(x) - 0.5) < _EYE_ZONE[0]) & (y > _EYE_ZONE[1]) & (y < _EYE_ZONE[2])
     inside = ((x / 1.05) ** 2 + ((y - 0.42) / 1.3) ** 2 < 1) & ~is_eye
-    x, y = x[inside], y[inside]
+    x, y, row, column = (values[inside] for values in (x, y, row, column))
     one, zero = np.ones_like(x), np.zeros_like(x)
     mobile = np.max([share * _pair(x, y, *place)[2] for *place, share in _MOBILE], axis=0)
     return FaceGrid(
@@ -111,6 +113,7 @@ def face_grid(height: int, width: int, left: complex, right: complex) -> FaceGri
         turns=np.array([[one, zero, x, -y], [zero, one, y, x]]).transpose(2, 0, 1),
         trust=np.maximum(1 - mobile, _LEAST_TRUST),
         patterns=np.stack([_field(x, y, bump) for bump in PATTERNS.values()]),
+        next_to=(np.abs(row[:, None] - row) <= 1) & (np.abs(column[:, None] - column) <= 1),
         eyes=(_box(left, iod), _box(right, iod)),
     )
 

@@ -37,7 +37,7 @@ class MotionEventsConfig(SpotterConfig):
             expression.
     """
 
-    threshold: float = 7.2
+    threshold: float = 7.0
     min_seconds: float = 0.15
     max_seconds: float = 4.0
     micro_seconds: float = 0.5

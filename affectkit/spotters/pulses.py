@@ -18,8 +18,9 @@ from affectkit.spotters.pulse_shapes import Times, fit_pulse, subtract_pulse
 
 # Lengths of the filters in seconds, each about 1.3 times the last: between two of them little is lost.
 LENGTHS = (0.28, 0.36, 0.46, 0.60, 0.80, 1.05, 1.40, 1.80, 2.40, 3.20, 4.20)
-# Least noise of a response, in units of what independent noise of the cells would give.
-_NOISE_FLOOR = 0.7
+# Usual noise of a response, in units of what independent noise of the cells would give, and for how many pulse lengths
+# of observed noise that counts: a few seconds don't tell the noise of long pulses.
+_USUAL_NOISE, _USUAL_COUNT = 1.15, 4
 _SWEEPS = 30
 # Steps around a moment that was tried, and steps by which repeated pixels may make a movement seem late.
 _TRIED, _LATE = 3, 5
@@ -54,8 +55,7 @@ def find_pulses(evidence: Evidence, *, threshold: float, shortest: float, longes
     seen, timed, found = evidence.seen.copy(), evidence.timed.copy(), list[Pulse]()
     lengths = [length for length in LENGTHS if length < 1.2 * longest] or [LENGTHS[0]]
     responses = _responses(seen, lengths)
-    at_rest = np.abs(_responses(evidence.rest, lengths))
-    noise = np.maximum(_NOISE_FLOOR, 1.4826 * np.median(at_rest, axis=(1, 2)))[:, None, None]
+    noise = _noise(evidence, lengths)[:, None, None]
     bound = np.linalg.inv(gram)
     energies, is_old = np.zeros(responses.shape[:2]), np.zeros(responses.shape[:2], bool)
     is_tried = np.zeros(len(grid), bool)
@@ -86,6 +86,14 @@ def find_pulses(evidence: Evidence, *, threshold: float, shortest: float, longes
         ):
             found.append(Pulse(max(onset, float(grid[0])), apex, min(offset, float(grid[-1])), strength))
     return sorted(found, key=lambda pulse: pulse.onset)
+
+
+def _noise(evidence: Evidence, lengths: list[float]) -> Doubles:
+    """Standard deviation of the responses by each filter, `(L,)`."""
+    observed = 1.4826 * np.median(np.abs(_responses(evidence.rest, lengths)), axis=(1, 2))
+    count = (evidence.grid[-1] - evidence.grid[0]) / np.array(lengths)
+    noise: Doubles = np.sqrt((count * observed**2 + _USUAL_COUNT * _USUAL_NOISE**2) / (count + _USUAL_COUNT))
+    return noise
 
 
 def _overlap(pulse: Times, other: Pulse) -> bool:
