@@ -11,9 +11,10 @@ import torch
 
 from affectkit.sequences import Sequence
 from affectkit.spotters.blinks import bridge_blinks, find_blinks
-from affectkit.spotters.cell_motion import CellMotion, Motion
-from affectkit.spotters.evidence import Evidence, gather, weigh
+from affectkit.spotters.cell_motion import CellMotion, Motion, Reference
+from affectkit.spotters.evidence import CellEvidence, Evidence, gather, weigh
 from affectkit.spotters.face_patterns import PATTERNS, Array, Doubles, FaceGrid, face_grid
+from affectkit.spotters.foreign_cells import doubt_cells
 from affectkit.spotters.motion_events import MotionEventsConfig
 from affectkit.spotters.motion_events_spotter import MotionEvents
 from affectkit.spotters.pulse_filters import STEP, Pulse, resample, respond
@@ -63,14 +64,20 @@ def spatial(face: FaceGrid, motion: Motion, normal: Doubles) -> Doubles:
     return -np.linalg.solve(normal + 0.1 * np.eye(2), motion.cells.astype(float)[..., None])[..., 0]
 
 
+def taken(measure: CellMotion, reference: Reference, image: Array, time: float) -> Motion:
+    motion = measure.measure(reference, image, time)
+    assert motion is not None
+    return motion
+
+
 def test_the_head_is_followed_and_taken_out(face: FaceGrid, texture: Array) -> None:
     measure = CellMotion(face)
     reference = measure.begin(texture, 0.0)
     matrix = cv2.getRotationMatrix2D(face.middle, 1.0, 1.0)
     matrix[:, 2] += (1.6, -0.7)
     turned = cv2.warpAffine(texture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    measure.measure(reference, texture, 0.0)
-    motion = measure.measure(reference, turned, 0.1)
+    taken(measure, reference, texture, 0.0)
+    motion = taken(measure, reference, turned, 0.1)
     assert motion.head[:2] == pytest.approx((1.6, -0.7), abs=0.03)
     # clockwise on the screen is negative in OpenCV; at one eye distance
     assert motion.head[3] == pytest.approx(-np.deg2rad(1.0) * face.iod, abs=0.03)
@@ -81,9 +88,9 @@ def test_the_head_is_followed_and_taken_out(face: FaceGrid, texture: Array) -> N
 def test_skin_that_moves_by_less_than_a_pixel(face: FaceGrid, texture: Array, pixels: float) -> None:
     measure = CellMotion(face)
     reference = measure.begin(texture, 0.0)
-    measure.measure(reference, texture, 0.0)
+    taken(measure, reference, texture, 0.0)
     u, v = by_pattern(face, "mouth corner up and out")
-    motion = measure.measure(reference, moved(pixels * u, pixels * v), 0.1)
+    motion = taken(measure, reference, moved(pixels * u, pixels * v), 0.1)
     pattern = face.patterns[list(PATTERNS).index("mouth corner up and out")]
     normal = reference.key.normal
     size = np.einsum("ni,nij,nj->", pattern, normal, pattern)
@@ -93,11 +100,11 @@ def test_skin_that_moves_by_less_than_a_pixel(face: FaceGrid, texture: Array, pi
 def test_pixels_that_are_repeated_are_not_fresh(face: FaceGrid, texture: Array) -> None:
     measure = CellMotion(face)
     reference = measure.begin(texture, 0.0)
-    assert measure.measure(reference, texture, 0.0).fresh.min() == 1.0
-    assert measure.measure(reference, texture, 0.1).fresh.max() == 0.0
+    assert taken(measure, reference, texture, 0.0).fresh.min() == 1.0
+    assert taken(measure, reference, texture, 0.1).fresh.max() == 0.0
     half = texture.copy()
     half[:, SIDE // 2 :] += 1.0
-    fresh = measure.measure(reference, half, 0.2).fresh
+    fresh = taken(measure, reference, half, 0.2).fresh
     is_right = face.places[:, 0] > 0.2
     assert fresh[is_right].min() > 0.9
     assert fresh[face.places[:, 0] < -0.2].max() < 0.1
@@ -108,10 +115,10 @@ def test_a_new_keyframe_goes_on_where_the_last_one_was(face: FaceGrid, texture: 
     u, v = by_pattern(face, "inner brow up")
     smiling = moved(0.25 * u, 0.25 * v)
     reference = measure.begin(texture, 3.0)
-    before = measure.measure(reference, smiling, 3.0)
+    before = taken(measure, reference, smiling, 3.0)
     number = reference.key.number
     for step in range(1, 50):
-        after = measure.measure(reference, smiling, 3.0 + step * 0.04)
+        after = taken(measure, reference, smiling, 3.0 + step * 0.04)
     assert reference.key.number > number
     assert reference.before is None
     assert np.abs(after.cells - before.cells).max() < 0.05 * np.abs(before.cells).max()
@@ -121,10 +128,81 @@ def test_a_dark_picture_becomes_no_keyframe(face: FaceGrid, texture: Array) -> N
     measure = CellMotion(face)
     reference = measure.begin(texture, 0.0)
     for time in (5.9, 6.1, 6.3):
-        measure.measure(reference, np.zeros_like(texture), time)
+        assert measure.measure(reference, np.zeros_like(texture), time) is None
     assert reference.key.time == 0.0
-    measure.measure(reference, texture, 6.5)
+    taken(measure, reference, texture, 6.5)
     assert reference.key.time == 6.5
+
+
+def swaying(face: FaceGrid, texture: Array, patch: Array | None) -> tuple[Doubles, list[Motion], Doubles]:
+    """Four seconds of a head that goes to the side and back, with a patch at the right cheek that does not."""
+    measure, times, motions = CellMotion(face), np.arange(0.0, 4.0, 0.04), []
+    noise = np.random.default_rng(2)
+    for index, time in enumerate(times):
+        away = 2.0 * pulse_course(np.array([time]), 1.5, 1.9, 2.3)[0]
+        matrix = np.array([[1.0, 0.0, away], [0.0, 1.0, 0.0]])
+        picture = cv2.warpAffine(texture, matrix, (SIDE, SIDE), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        if patch is not None:
+            picture[85:115, 95:125] = patch[85:115, 95:125]
+        picture = picture + noise.normal(scale=1.0, size=picture.shape).astype(np.float32)
+        if not index:
+            reference = measure.begin(picture, 0.0)
+        motions.append(taken(measure, reference, picture, float(time)))
+    return times, motions, reference.key.normal
+
+
+def test_a_patch_that_stays_while_the_head_moves_is_no_expression(face: FaceGrid, texture: Array) -> None:
+    rng = np.random.default_rng(3)
+    patch = cv2.GaussianBlur(rng.normal(128, 300, (SIDE, SIDE)).astype(np.float32), (0, 0), 4)
+    cells = gather(*swaying(face, texture, patch), face)
+    x, y = (face.places * face.iod + face.middle).T
+    inside = (x > 92) & (x < 128) & (y > 82) & (y < 118)
+    assert np.median(cells.doubt[inside]) > 20
+    far = (x < 80) | (y < 70) | (y > 130)
+    assert np.median(cells.doubt[far]) < 1.5
+    # doubt is what it takes: with every cell believed, the sway is a movement of the face
+    assert twice(cells) == []
+    assert len(twice(replace(cells, doubt=np.ones_like(cells.doubt)))) == 1
+
+
+def twice(cells: CellEvidence) -> list[Pulse]:
+    """Pulses as the spotter finds them: what may be a movement is no noise."""
+    pulses: list[Pulse] = []
+    for threshold in (4.7, 7.0):
+        pulses = find_pulses(weigh(cells, pulses), threshold=threshold, shortest=0.15, longest=4.0)
+    return pulses
+
+
+def test_a_bare_face_is_believed(face: FaceGrid, texture: Array) -> None:
+    cells = gather(*swaying(face, texture, None), face)
+    assert np.median(cells.doubt) < 1.1
+    assert np.mean(cells.doubt > 10) < 0.05
+
+
+def test_cells_beside_a_strange_one_are_doubted_too() -> None:
+    strange = np.ones((5, 4))
+    strange[:, 0] = 10.0
+    next_to = np.abs(np.arange(4)[:, None] - np.arange(4)) <= 1
+    still = np.zeros((6, 4, 2))
+    assert doubt_cells(strange, still, still, next_to) == pytest.approx([17, 17, 1 + 0.2**4, 1 + 0.2**4])
+    # one moment is no sign
+    strange[1:, 0] = 1.0
+    assert doubt_cells(strange, still, still, next_to) == pytest.approx([1 + 0.2**4] * 4)
+    # a picture without any noise
+    assert doubt_cells(np.zeros((5, 4)), still, still, next_to) == pytest.approx([1.0] * 4)
+
+
+@pytest.mark.parametrize("what", ["noise", "black", "negative"])
+def test_a_picture_of_something_else_changes_nothing(face: FaceGrid, texture: Array, what: str) -> None:
+    measure = CellMotion(face)
+    reference = measure.begin(texture, 0.0)
+    before = taken(measure, reference, texture, 0.0)
+    noise = np.random.default_rng(4).normal(128, 40, texture.shape).astype(np.float32)
+    other = {"noise": noise, "black": np.zeros_like(texture), "negative": 255 - texture}[what]
+    assert measure.measure(reference, other, 0.1) is None
+    after = taken(measure, reference, texture, 0.2)
+    assert np.abs(after.cells - before.cells).max() < 1e-4
+    assert after.head == pytest.approx(before.head, abs=1e-6)
 
 
 def test_repeated_pixels_do_not_make_a_movement_late(face: FaceGrid, texture: Array) -> None:
@@ -139,7 +217,7 @@ def test_repeated_pixels_do_not_make_a_movement_late(face: FaceGrid, texture: Ar
             level = 1.5 * pulse_course(np.array([time]), 0.8, 0.97, 1.15)[0]
             picture = moved(level * u, level * v)
             picture = picture + noise.normal(scale=1.0, size=picture.shape).astype(np.float32)
-        motions.append(measure.measure(reference, picture, float(time)))
+        motions.append(taken(measure, reference, picture, float(time)))
     evidence = weigh(gather(times, motions, reference.key.normal, face))
     (found,) = find_pulses(evidence, threshold=8.0, shortest=0.15, longest=4.0)
     assert found.apex == pytest.approx(0.97, abs=0.025)
@@ -272,3 +350,14 @@ def test_time_that_begins_again_is_another_clip(face: FaceGrid) -> None:
     state, frames = spotter.start(30.0), brows(face, np.arange(60) / 30)
     found = [*spotter.push(state, frames), *spotter.push(state, frames), *spotter.finish(state)]
     assert [event.apex for event in found] == pytest.approx([1.0, 1.0], abs=0.03)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 1), (45, 51), (50, 53)])
+def test_other_pictures_in_between_are_no_events(face: FaceGrid, start: int, stop: int) -> None:
+    spotter = spotter_of()
+    state, frames = spotter.start(30.0), brows(face, np.arange(90) / 30)
+    for index in range(start, stop):
+        other = np.random.default_rng(index).uniform(size=(SIDE, SIDE)) if start else np.zeros((SIDE, SIDE))
+        frames.values[0, index, 0] = torch.from_numpy(other)
+    (event,) = [*spotter.push(state, frames), *spotter.finish(state)]
+    assert event.apex == pytest.approx(1.0, abs=0.03)

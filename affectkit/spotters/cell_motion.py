@@ -40,6 +40,8 @@ _MAX_WARPS = 6
 _SETTLED = 0.01
 # Unlikeness of an eye to the keyframe from which it may be shut; pixels by which a pattern at rest is off at most.
 _SHUT, _AT_REST = 0.2, 0.3
+# Unlikeness of a picture to the keyframe from which it shows something else; of a face half hidden it is less.
+_UNRELATED = 0.75
 # Share of a keyframe's texture that the next one has at least.
 _LEAST_TEXTURE_KEPT = 0.5
 # Gray levels of 255 by which a pixel differs that is not a repeated one.
@@ -124,15 +126,19 @@ class CellMotion:
         key.offset = np.zeros((len(self._grid.places), 2))
         return Reference(key, None, None, np.zeros(4))
 
-    def measure(self, reference: Reference, image: Array, time: float) -> Motion:
-        """The motion of the next frame; changes `reference`.
+    def measure(self, reference: Reference, image: Array, time: float) -> Motion | None:
+        """The motion of the next frame; changes `reference`. None, and no change, where the frame is of something else.
 
         Arguments:
             reference: what `begin` made.
             image: `(H, W)` gray levels of 255.
             time: seconds.
         """
+        head = reference.head
         warped, cells, rest = self._follow(reference, self._normalized(image))
+        if _unlikeness(reference.key.image, warped) > _UNRELATED:
+            reference.head = head
+            return None
         strange = self._strange(reference.key, warped, cells)
         fresh = self._fresh(reference, image)
         reference.image = image

@@ -100,8 +100,13 @@ class MotionEvents(Spotter[MotionEventsConfig]):
                 state.motions.popleft()
         if state.reference is None:
             state.reference = self._motion.begin(image, time)
-        state.motions.append(self._motion.measure(state.reference, image, time))
-        state.times.append(time)
+        motion = self._motion.measure(state.reference, image, time)
+        if motion is not None:
+            state.motions.append(motion)
+            state.times.append(time)
+        elif not state.times:
+            # nothing to measure against, such as a black picture
+            state.reference = None
         return events
 
     def _decide(self, state: Progress, until: float) -> list[Event]:
