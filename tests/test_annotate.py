@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from affectkit.data.patterns import write_clip
 from affectkit.errors import InputError
-from affectkit.results.annotate import annotate_video
+from affectkit.results.annotate import annotate_picture, annotate_video
 from affectkit.results.info import RANDOM_WEIGHTS, RunInfo
 from affectkit.results.overlay import describe, draw_overlay
 from affectkit.results.reading import Results
@@ -153,6 +154,23 @@ def test_what_can_not_be_annotated(clip: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "fsync", full)
     assert message(clip, out) == f"{out}: can't be written (No space left on device); choose another folder"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
+
+
+def test_a_picture_becomes_a_picture(tmp_path: Path) -> None:
+    # an odd height: no codec is asked
+    gray = np.full((241, 320, 3), 128, np.uint8)
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), gray)
+    out = annotate_picture(photo, Results(BASE_COLUMNS, [row(0)]), tmp_path / "out.png")
+    drawn = cv2.imread(str(out))
+    assert drawn is not None
+    assert drawn.shape == gray.shape
+    assert has_box(drawn[..., ::-1])
+    # a picture has no time to show
+    assert (drawn[:40] == 128).all()
+    with pytest.raises(InputError) as caught:
+        annotate_picture(photo, Results(BASE_COLUMNS, []), tmp_path / "out.mp4")
+    assert str(caught.value) == f"{tmp_path / 'out.mp4'}: ending '.mp4'; write a .png or .jpg file"
 
 
 def test_a_real_face(shared: Path, tmp_path: Path) -> None:

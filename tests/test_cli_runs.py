@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 
 import affectkit
@@ -206,6 +207,17 @@ def test_events_for_coders_a_timeline_and_an_annotated_video(
         )
     assert not (here / "other.csv").exists()
     assert run(capsys, *events, *more, "--overwrite")[0] == 0
+
+
+def test_an_annotated_picture(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    save_model(here / "model")
+    cv2.imwrite("photo.png", np.full((120, 160, 3), 128, np.uint8))
+    words = ["analyze", "photo.png", "--pipeline", "model", "--annotate"]
+    assert run(capsys, *words, "a.mp4") == (1, "", "error: a.mp4: ending '.mp4'; write .png or .jpg or .jpeg\n")
+    assert run(capsys, *words, "a.png")[0] == 0
+    picture = cv2.imread("a.png")
+    assert picture is not None
+    assert picture.shape == (120, 160, 3)
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--resume", action="store_true", help="go on where a run with the same options was stopped")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the timeline: .png, .svg or .pdf")
-    parser.add_argument("--annotate", metavar="FILE", type=Path, help="write the video with boxes and labels: .mp4")
+    parser.add_argument(
+        "--annotate", metavar="FILE", type=Path, help="write video or picture with boxes and labels: .mp4, .png"
+    )
     parser.add_argument("--elan", metavar="FILE", type=Path, help="write the events for ELAN, tab-delimited: .txt")
     parser.add_argument("--webvtt", metavar="FILE", type=Path, help="write the events as subtitles: .vtt")
     parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda or cuda:1")
@@ -72,13 +74,16 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     """Analyze, then say where the rows are and what is in them."""
     from affectkit.analysis import analyze
     from affectkit.errors import ConfigError
+    from affectkit.results.annotate import PICTURE_ENDINGS, annotate_picture, annotate_video
     from affectkit.results.exports import write_elan, write_webvtt
     from affectkit.results.places import check_ending, check_file, events_of
+    from affectkit.video.opening import PICTURE_SUFFIXES
 
     name = args.videos[0]
     # A file that is called 0 is named as ./0
     video = int(name) if name.isdecimal() else Path(name)
     title = f"camera-{video}" if isinstance(video, int) else video.name
+    is_picture = isinstance(video, Path) and video.suffix.lower() in PICTURE_SUFFIXES
     if isinstance(video, int) and args.annotate is not None:
         raise ConfigError("given with a camera, whose frames are gone", "record it first", path="--annotate")
     out = args.out if args.out is not None else Path(f"{title}.rows.csv")
@@ -87,7 +92,7 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
         (args.elan, (".txt",)),
         (args.webvtt, (".vtt",)),
         (args.plot, (".png", ".svg", ".pdf")),
-        (args.annotate, (".mp4",)),
+        (args.annotate, PICTURE_ENDINGS if is_picture else (".mp4",)),
     ):
         if path is not None:
             check_ending(path, endings, f"write {' or '.join(endings)}")
@@ -102,9 +107,10 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     if args.plot is not None:
         results.plot(args.plot, overwrite=args.overwrite)
     if args.annotate is not None:
-        from affectkit.results.annotate import annotate_video
-
-        annotate_video(str(video), results, args.annotate, overwrite=args.overwrite)
+        if is_picture:
+            annotate_picture(str(video), results, args.annotate, overwrite=args.overwrite)
+        else:
+            annotate_video(str(video), results, args.annotate, overwrite=args.overwrite)
     summary = summarize(results)
     # JSON has no NaN
     means = {name: mean if math.isfinite(mean) else None for name, mean in summary["means"].items()}

@@ -1,4 +1,4 @@
-"""A video with what was found drawn into it: boxes, track numbers, best labels, and the events that are going on."""
+"""A video or a picture with what was found drawn into it: boxes, track numbers, best labels, and events going on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from affectkit.results.places import check_ending, check_file, explained, replac
 from affectkit.results.rows import Row
 from affectkit.video.opening import open_video
 from affectkit.video.reader import SkippedFrame, VideoFrame, read_frames
+
+PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +83,32 @@ def annotate_video(
                 progress(count)
         if stream is not None:
             container.mux(stream.encode(None))
+    return out
+
+
+def annotate_picture(picture: str | Path, results: Results, out: str | Path, *, overwrite: bool = False) -> Path:
+    """Write the picture anew, upright and in 8 bits, with its table drawn into it.
+
+    Arguments:
+        picture: the file that was analyzed.
+        results: its table.
+        out: a `.png` or `.jpg` file.
+        overwrite: whether a file that is there may be replaced.
+
+    Raises:
+        InputError: the picture or the table can't be read, or `out` can't be written.
+    """
+    import cv2
+
+    out = Path(out)
+    check_ending(out, PICTURE_ENDINGS, "write a .png or .jpg file")
+    check_file(out, overwrite=overwrite)
+    frame = next(_pictures(read_frames(picture)))
+    caution = results.info.caution if results.info is not None else ""
+    drawn = draw_overlay(frame.image.copy(), None, tuple(results), (), results.targets, caution)
+    with explained(out, "choose another folder"), replacing(out) as file:
+        _, encoded = cv2.imencode(out.suffix.lower(), drawn[..., ::-1])
+        file.write(encoded.tobytes())
     return out
 
 

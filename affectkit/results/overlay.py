@@ -23,7 +23,7 @@ Place = tuple[int, int, int, int]
 
 def draw_overlay(
     image: NDArray[np.uint8],
-    pts: float,
+    pts: float | None,
     rows: Iterable[Row],
     events: Iterable[EventRow],
     targets: tuple[str, ...],
@@ -33,7 +33,7 @@ def draw_overlay(
 
     Arguments:
         image: `(H, W, 3)` uint8, RGB.
-        pts: seconds, shown at the top.
+        pts: seconds, shown at the top; None for a picture, which has no time.
         rows: of this frame.
         events: that are going on; a line each at the bottom.
         targets: prediction columns of the table.
@@ -42,7 +42,9 @@ def draw_overlay(
     canvas = _Canvas(image)
     rows = list(rows)
     note = "  no face" if any(row.status == "no_face" for row in rows) else ""
-    canvas.line(f"{pts:.3f} s{note}  {caution}".rstrip(), 0, _RED if caution else _DARK)
+    clock = "" if pts is None else f"{pts:.3f} s"
+    if header := f"{clock}{note}  {caution}".strip():
+        canvas.line(header, 0, _RED if caution else _DARK)
     placed = [(row, place) for row in rows if (place := _place(row)) is not None]
     colors = [_rgb(TRACK_COLORS[(row.track or 0) % len(TRACK_COLORS)]) for row, _ in placed]
     for (row, place), color in zip(placed, colors, strict=True):
