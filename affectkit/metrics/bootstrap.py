@@ -1,0 +1,118 @@
+"""How sure a score is: subjects are drawn anew, not samples, since samples of one person are alike.
+
+The percentile bootstrap (Efron and Tibshirani, 1993, chapter 13) over subjects: each of B replicates takes S subjects
+of the S, with replacement, sums their confusion matrices, and scores the sum. Two systems are compared on the same
+draws, so that what makes a subject hard for both cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affectkit.errors import InputError
+from affectkit.metrics.recognition import Counts, Scores
+
+Score = Callable[[Counts], Scores]
+# Matrices that are summed at once: some tens of MB.
+_CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A score with its interval.
+
+    Attributes:
+        value: of all subjects as they are; the mean over seeds.
+        low, high: ends of the interval.
+        level: share of the replicates inside.
+        subjects: how many were drawn from.
+        seeds: how many runs the value is the mean of.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    subjects: int
+    seeds: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+def bootstrap_score(
+    confusions: Counts, score: Score, *, level: float = 0.95, replicates: int = 5000, seed: int = 0
+) -> Interval:
+    """The interval of a score.
+
+    Arguments:
+        confusions: of each subject, `(S, C, C)`, or of each seed and subject, `(K, S, C, C)`: then the score is the
+            mean over the seeds, of whose training the subjects are drawn alike.
+        score: of pooled matrices, `(..., C, C)` to `(...)`, such as `uf1`.
+        level: share of the replicates inside the interval.
+        replicates: B.
+        seed: of the draws.
+
+    Raises:
+        InputError: there are fewer than two subjects, or an argument is out of its range.
+    """
+    runs = _runs(confusions, "confusions")
+    value, drawn = _mean_score(runs, score, replicates, seed)
+    return _interval(value, drawn, level, runs)
+
+
+def bootstrap_difference(
+    ours: Counts, theirs: Counts, score: Score, *, level: float = 0.95, replicates: int = 5000, seed: int = 0
+) -> Interval:
+    """The interval of the score of `ours` less that of `theirs`, on the same subjects in the same order.
+
+    Arguments:
+        ours: as `bootstrap_score` takes them.
+        theirs: the same; the number of seeds may differ.
+        score, level, replicates, seed: as `bootstrap_score`.
+
+    Raises:
+        InputError: as `bootstrap_score`; or the subjects, or what they did, differ: the rows of two matrices of one
+            subject have to have the same sums.
+    """
+    one, other = _runs(ours, "ours"), _runs(theirs, "theirs")
+    if one.shape[1:] != other.shape[1:] or (one[0].sum(axis=-1) != other[0].sum(axis=-1)).any():
+        raise InputError(
+            "theirs: other subjects or samples than in `ours`; a paired test needs both systems on the same ones"
+        )
+    value, drawn = _mean_score(one, score, replicates, seed)
+    value_other, drawn_other = _mean_score(other, score, replicates, seed)
+    return _interval(value - value_other, drawn - drawn_other, level, one)
+
+
+def _runs(confusions: Counts, name: str) -> Counts:
+    runs = confusions if confusions.ndim == 4 else confusions[None]
+    if runs.ndim != 4 or runs.shape[-1] != runs.shape[-2]:
+        raise InputError(f"{name}: shape {confusions.shape} is not (subjects, C, C) or (seeds, subjects, C, C)")
+    if runs.shape[1] < 2:
+        raise InputError(f"{name}: {runs.shape[1]} subject; an interval over subjects needs at least 2")
+    return runs
+
+
+def _mean_score(runs: Counts, score: Score, replicates: int, seed: int) -> tuple[float, NDArray[np.float64]]:
+    """The score of all subjects, and of each replicate; means over the seeds."""
+    if replicates < 1:
+        raise InputError(f"replicates: {replicates!r} is too few; give 1 or more")
+    rng, subjects = np.random.default_rng(seed), runs.shape[1]
+    drawn = []
+    for start in range(0, replicates, _CHUNK):
+        number = min(_CHUNK, replicates - start)
+        times = rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=number)
+        drawn.append(score(np.einsum("bs,kscd->bkcd", times, runs, optimize=True)).mean(axis=-1))
+    return float(score(runs.sum(axis=1)).mean()), np.concatenate(drawn)
+
+
+def _interval(value: float, drawn: NDArray[np.float64], level: float, runs: Counts) -> Interval:
+    if not 0 < level < 1:
+        raise InputError(f"level: {level!r} is no share; give more than 0 and less than 1")
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), level, runs.shape[1], runs.shape[0])
