@@ -1,4 +1,4 @@
-"""Spotting by `motion-events` in BENCH_V1 clips: run `python benchmarks/spotting.py [--clips N] [--first S]` (needs ../shared).
+"""Spotting in BENCH_V1 clips: run `python benchmarks/spotting.py [--clips N] [--first SEED]` (needs ../shared).
 
 Clips of report seeds, encoded, read again, and analyzed as any video is, with YuNet. Micro- and macro-expressions count
 alike, blinks not at all: IoU of at least 0.5 on inclusive frame intervals, one to one, pooled over the clips. Beside it
