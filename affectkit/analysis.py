@@ -226,7 +226,8 @@ def _run(
     try:
         # Closing stops the thread, whatever stops the run.
         given = _until_stopped(frames) if footage.is_live else frames
-        with closing(frames), closing(engine.run(given, done)) as items:  # type: ignore[type-var]
+        rows = engine.run(given, done, is_live=footage.is_live)
+        with closing(frames), closing(rows) as items:  # type: ignore[type-var]
             for item in items:
                 add(item)
     except KeyboardInterrupt:

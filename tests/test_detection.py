@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -68,6 +69,19 @@ def test_it_looks_ahead_and_not_too_far() -> None:
     next(found)
     assert len(given) == AHEAD
     assert len(list(found)) == 99
+
+
+def test_what_is_known_of_live_frames_is_given_before_the_next_is_asked_for() -> None:
+    def camera() -> Iterator[AnyFrame]:
+        for frame in frames([1] * 30, given):
+            time.sleep(0.02)
+            yield frame
+
+    for is_live, most in ((True, AHEAD // 2), (False, AHEAD)):
+        given: list[int] = []
+        next(detect_faces(camera(), Gate(), threads=2, is_live=is_live))
+        assert len(given) <= most, is_live
+        assert is_live or len(given) == most
 
 
 def test_an_error_comes_in_its_place() -> None:

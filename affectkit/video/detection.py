@@ -20,7 +20,7 @@ Found = tuple[AnyFrame, list[Face]]
 # More threads than this wait for the frames.
 _MAX_THREADS = 4
 # Frames that are looked at ahead: enough that this goes on while a network scores a batch. What waits is memory.
-AHEAD = 12
+AHEAD = 16
 
 
 def build_detector(config: FaceDetectorConfig, registry: Registry) -> FaceDetector[Any]:
@@ -42,14 +42,16 @@ def build_detector(config: FaceDetectorConfig, registry: Registry) -> FaceDetect
 
 
 def detect_faces(
-    frames: Iterable[AnyFrame], detector: FaceDetector[Any], *, threads: int | None = None
+    frames: Iterable[AnyFrame], detector: FaceDetector[Any], *, threads: int | None = None, is_live: bool = False
 ) -> Iterator[Found]:
-    """Every frame with its faces, in order and as soon as they are known; a skipped frame has none.
+    """Every frame with its faces, in order; a skipped frame has none.
 
     Arguments:
         frames: what the reader gives.
         detector: looks at several frames at once only if it is thread-safe.
         threads: how many; None for the number of processors, at most 4.
+        is_live: frames come slowly, so one whose faces are known is given before the next one is asked for. Otherwise
+            the threads always have something to do.
     """
     count = threads if threads is not None else min(os.cpu_count() or 1, _MAX_THREADS)
     if count == 1 or not detector.is_thread_safe:
@@ -61,7 +63,7 @@ def detect_faces(
     try:
         for frame in frames:
             waiting.append((frame, pool.submit(_detect, detector, frame)))
-            while waiting and (len(waiting) >= AHEAD or waiting[0][1].done()):
+            while waiting and (len(waiting) >= AHEAD or (is_live and waiting[0][1].done())):
                 first, future = waiting.popleft()
                 yield first, future.result()
         while waiting:

@@ -84,18 +84,24 @@ class Engine:
             self._events.extend(self._known)
 
     def run(
-        self, frames: Iterable[AnyFrame], done: Callable[[int], None] = lambda count: None
+        self,
+        frames: Iterable[AnyFrame],
+        done: Callable[[int], None] = lambda count: None,
+        *,
+        is_live: bool = False,
     ) -> Iterator[Row | EventRow]:
         """Rows in the order of the frames, and events as they become final.
 
         Arguments:
             frames: of the video, in order.
             done: called after every frame with their number.
+            is_live: rows are wanted as soon as they are known; otherwise as many as possible per second.
 
         Raises:
             InputError: the frames ended too early. What was read before is then worked on, but for what `finish` gives.
         """
-        for count, (frame, faces) in enumerate(detect_faces(self._readable(frames), self._detector), start=1):
+        found = detect_faces(self._readable(frames), self._detector, is_live=is_live)
+        for count, (frame, faces) in enumerate(found, start=1):
             self._remember(frame.pts)
             cuts: tuple[tuple[TrackedFace, Cut], ...] = ()
             if not isinstance(frame, SkippedFrame):
