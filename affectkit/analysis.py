@@ -139,9 +139,20 @@ def analyze(
         writer = ResultWriter(out, row_columns, info, event_columns=event_columns, overwrite=overwrite)
         return _to_file(engine(None), footage, None, writer, progress)
     if not is_unfinished(out):
-        return read_results(out)
+        return _read_finished(Path(out), info)
     writer, state = ResultWriter.resume(out, row_columns, info, event_columns=event_columns)
     return _to_file(engine(state or None), footage, state or None, writer, progress)
+
+
+def _read_finished(out: Path, info: RunInfo) -> Results:
+    results = read_results(out)
+    # A CSV file without its info says nothing of the run.
+    if results.info is not None and (differing := results.info.differences(info)):
+        raise InputError(
+            f"{out}: is a finished table of another run (other {', '.join(differing)}); name another file, or replace "
+            "it with --overwrite (in Python overwrite=True)"
+        )
+    return results
 
 
 def _in_memory(

@@ -141,7 +141,7 @@ def analyze_many(
     """Analyze videos in parallel: a table each below `out`, and `summary.csv`.
 
     Arguments:
-        videos: a folder, which is searched with the folders in it, or paths.
+        videos: a folder, which is searched with the folders in it, or paths of videos and folders.
         pipeline: as of `analyze`.
         out: folder of the tables, made if its parent is there. Tables are called as the videos, below the same folders.
         table_format: of the tables.
@@ -149,7 +149,8 @@ def analyze_many(
             of a Dask cluster, whose workers must see the same files. Not shut down. None for processes of this machine.
         workers: processes, 1 or more, where `executor` is None; None for the number of processors.
         overwrite: whether tables that are there may be replaced.
-        resume: whether tables that are there stay as they are, and begun ones are gone on with.
+        resume: whether tables that are there stay as they are, if the same run made them, and begun ones are gone on
+            with.
         progress: called with each video's summary as it is done, the number done and the number of videos.
         options: of `analyze`: faces, fps, start, stop, device, precision, batch_size, seed.
 
@@ -289,7 +290,7 @@ def _paths(videos: str | Path | Iterable[str | Path]) -> tuple[list[Path], Path]
         if not Path(videos).is_dir():
             raise InputError(f"{videos}: no such folder; give a folder, or a list of paths")
         return find_videos(videos), Path(videos)
-    paths = [Path(video) for video in videos]
+    paths = [path for video in map(Path, videos) for path in (find_videos(video) if video.is_dir() else [video])]
     if not paths:
         raise InputError("videos: the list is empty; name at least one")
     return [path.absolute() for path in paths], Path(os.path.commonpath([_plain(path).parent for path in paths]))

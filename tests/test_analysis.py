@@ -288,6 +288,27 @@ def test_a_finished_run_is_not_run_again(tmp_path: Path, clip: Path) -> None:
     assert list(run(clip, pipeline(Frames()), out=out, resume=True, progress=break_at(1))) == list(first)
 
 
+@pytest.mark.parametrize(
+    ("change", "differing"),
+    [
+        ({"fps": 5.0}, "options"),
+        ({"faces": "bright-faces"}, "detector"),
+        ({"seed": 7}, "seed"),
+        ({}, "source, source_size"),
+    ],
+)
+def test_a_finished_table_of_another_run_is_not_taken_for_this_one(
+    tmp_path: Path, clip: Path, change: dict[str, Any], differing: str
+) -> None:
+    out = tmp_path / "rows.csv"
+    run(clip, pipeline(Frames()), out=out)
+    video = clip if change else write_levels(tmp_path / "other.mp4", LEVELS[:2], TIMES[:2])
+    assert refusal(video, pipeline(Frames()), out=out, resume=True, **change) == (
+        f"{out}: is a finished table of another run (other {differing}); name another file, or replace it with "
+        "--overwrite (in Python overwrite=True)"
+    )
+
+
 def test_resume_without_a_table(clip: Path) -> None:
     assert refusal(clip, pipeline(), resume=True) == "resume: without out; name the table of the run that was stopped"
 

@@ -189,6 +189,16 @@ def test_tables_stay_below_out_wherever_the_videos_are(
     assert str(caught.value) == f"{folder / 'deeper' / 'a.mp4'}: listed twice; name every video once"
 
 
+def test_folders_may_stand_among_the_videos(folder: Path, tmp_path: Path, model: Model) -> None:
+    summary = analyze_many(
+        [folder / "deeper", folder / "a.mp4"], model, out=tmp_path / "tables", executor=InThisThread()
+    )
+    assert [Path(video.table).relative_to(tmp_path).as_posix() for video in summary] == [
+        "tables/deeper/a.mp4.csv",
+        "tables/a.mp4.csv",
+    ]
+
+
 def interrupt(done: int, total: int | None) -> None:
     if done == 2:
         raise KeyboardInterrupt
