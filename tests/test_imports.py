@@ -38,7 +38,7 @@ HEAVY: tuple[str, ...] = (
     "optuna",
     "safetensors",
 )
-HEAVY += ("matplotlib", "pyarrow", "onnxruntime", "rich", "pandas", "distributed")
+HEAVY += ("matplotlib", "pyarrow", "onnxruntime", "rich", "pandas", "distributed", "numba")
 # What runs pipelines on videos stands above the core: by module or folder, what it may import at its top level beside
 # the core and what stands before it here.
 ABOVE = {

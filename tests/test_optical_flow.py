@@ -22,8 +22,8 @@ SIZE = 24
 RGB = FrameStream(height=SIZE, width=SIZE)
 GRAY = FrameStream(channels=("gray",), height=SIZE, width=SIZE)
 KEYFRAMES = FrameStream(height=SIZE, width=SIZE, steps=("onset", "apex", "offset"))
-Method = Literal["lucas-kanade", "farneback", "tv-l1"]
-METHODS: list[Method] = ["lucas-kanade", "farneback", "tv-l1"]
+Method = Literal["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"]
+METHODS: list[Method] = ["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"]
 
 
 def clip(batch: int = 2, steps: int = 4, channels: int = 3) -> Tensor:
@@ -164,8 +164,8 @@ def test_gradients_reach_the_frames_through_flow_and_strain() -> None:
     assert not values.grad[0, 2].any()
 
 
-@pytest.mark.parametrize("method", ["farneback", "tv-l1"])
-def test_methods_of_opencv_pass_no_gradient(method: Method) -> None:
+@pytest.mark.parametrize("method", ["tv-l1", "dual-tv-l1", "farneback"])
+def test_other_methods_pass_no_gradient(method: Method) -> None:
     values = clip(steps=2).requires_grad_()
     assert not flow(method=method)(Sequence.of(values)).values.requires_grad
 
@@ -243,7 +243,7 @@ def test_dis_is_not_offered() -> None:
     with pytest.raises(ConfigError) as caught:
         OpticalFlowConfig(method="dis")  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "method: 'dis' is not accepted; values: 'lucas-kanade', 'farneback', 'tv-l1' (OpticalFlowConfig)"
+        "method: 'dis' is not accepted; values: 'lucas-kanade', 'tv-l1', 'dual-tv-l1', 'farneback' (OpticalFlowConfig)"
     )
 
 
@@ -258,11 +258,18 @@ def test_a_window_belongs_to_lucas_kanade_and_is_positive() -> None:
     assert str(caught.value) == "window: 0.0 is no width; write more than 0 pixels"
 
 
-def test_an_opencv_without_tv_l1_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_opencv_without_dual_tv_l1_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cv2", types.ModuleType("cv2"))
     with pytest.raises(MissingDependencyError) as caught:
-        flow(method="tv-l1")
+        flow(method="dual-tv-l1")
     assert str(caught.value) == (
-        "optical-flow: method 'tv-l1' needs 'cv2.optflow', which this OpenCV does not have; "
+        "optical-flow: method 'dual-tv-l1' needs 'cv2.optflow', which this OpenCV does not have; "
         "run pip uninstall opencv-python && pip install --force-reinstall opencv-contrib-python-headless"
     )
+
+
+def test_tv_l1_without_numba_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    with pytest.raises(MissingDependencyError) as caught:
+        flow(method="tv-l1")
+    assert str(caught.value) == "tv-l1: needs numba, which is not installed; run pip install 'affectkit[fast]'"

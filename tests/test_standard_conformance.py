@@ -35,6 +35,7 @@ KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
 VARIANTS: dict[str, ComponentConfig] = {
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
     "optical-flow-phases": OpticalFlowConfig(pairs="phases", strain=True),
+    "optical-flow-tv-l1": OpticalFlowConfig(method="tv-l1"),
     "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
     "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),
     "timm-frozen": TimmConfig(model="resnet18", frozen=True),

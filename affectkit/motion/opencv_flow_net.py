@@ -14,7 +14,7 @@ from affectkit.errors import MissingDependencyError
 PairFlow = Callable[[Tensor, Tensor], Tensor]
 
 
-def opencv_flow(method: Literal["farneback", "tv-l1"]) -> PairFlow:
+def opencv_flow(method: Literal["farneback", "dual-tv-l1"]) -> PairFlow:
     """A function from gray images `(N, H, W)` in [0, 1], twice, to flows `(N, 2, H, W)` in pixels, without gradient.
 
     Raises:
@@ -22,12 +22,12 @@ def opencv_flow(method: Literal["farneback", "tv-l1"]) -> PairFlow:
     """
     import cv2
 
-    if method == "tv-l1" and not hasattr(cv2, "optflow"):
+    if method == "dual-tv-l1" and not hasattr(cv2, "optflow"):
         raise MissingDependencyError(
-            "optical-flow: method 'tv-l1' needs 'cv2.optflow', which this OpenCV does not have; "
+            "optical-flow: method 'dual-tv-l1' needs 'cv2.optflow', which this OpenCV does not have; "
             "run pip uninstall opencv-python && pip install --force-reinstall opencv-contrib-python-headless"
         )
-    return functools.partial(_flows, _farneback if method == "farneback" else _tv_l1)
+    return functools.partial(_flows, _farneback if method == "farneback" else _dual_tv_l1)
 
 
 @torch.no_grad()
@@ -50,15 +50,10 @@ def _farneback(first: Any, second: Any) -> Any:
     return cv2.calcOpticalFlowFarneback(first, second, None, 0.5, 3, 15, 3, 5, 1.2, 0)
 
 
-def _tv_l1(first: Any, second: Any) -> Any:
+def _dual_tv_l1(first: Any, second: Any) -> Any:
     import cv2
 
-    # one scale: for motions of a pixel a pyramid brings nothing and costs five times the time
     optflow: Any = cv2.optflow
     flow = optflow.DualTVL1OpticalFlow_create()
-    flow.setScalesNumber(1)
-    flow.setWarpingsNumber(3)
-    flow.setOuterIterations(1)
-    flow.setInnerIterations(30)
     # this one multiplies float images by 255 itself
     return flow.calc(first / 255, second / 255, None)

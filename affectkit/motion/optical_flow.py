@@ -25,8 +25,9 @@ class OpticalFlowConfig(MotionConfig):
 
     Attributes:
         method: `lucas-kanade` is in torch, batched and differentiable, and the best per millisecond up to half a pixel;
-            `tv-l1` and `farneback` are OpenCV's, run frame by frame on the CPU and pass no gradient. DIS is not
-            offered: at these motions it is worse than no flow at all.
+            `tv-l1` is the most accurate from there to two pixels, runs pair by pair on the CPU, passes no gradient and
+            needs numba (`affectkit[fast]`). `dual-tv-l1` and `farneback` are OpenCV's, for comparison, and pass no
+            gradient either. DIS is not offered: at these motions it is worse than no flow at all.
         pairs: what each frame is compared with: the `previous` frame, the `first` real one of the clip, or the frame
             before it among onset, apex and offset (`phases`).
         strain: whether to append the optical strain, the size of the flow's symmetric spatial derivative, as a third
@@ -36,7 +37,7 @@ class OpticalFlowConfig(MotionConfig):
     """
 
     context: ClassVar[int] = 2
-    method: Literal["lucas-kanade", "farneback", "tv-l1"] = "lucas-kanade"
+    method: Literal["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"] = "lucas-kanade"
     pairs: Literal["previous", "first", "phases"] = "previous"
     strain: bool = False
     # None, not 6.0, so that `validate` can tell a width that was written from one that was left out

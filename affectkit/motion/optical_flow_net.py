@@ -14,6 +14,7 @@ from affectkit.motion.frame_pairs_net import PairState, luma, pair_frames, real_
 from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
 from affectkit.motion.optical_flow import KEYFRAMES, OpticalFlowConfig
 from affectkit.ops.lucas_kanade import WINDOW, lucas_kanade
+from affectkit.ops.tv_l1 import check_numba, tv_l1
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
 
@@ -28,6 +29,9 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         if config.method == "lucas-kanade":
             # `or` takes None alone: `validate` refuses 0
             self._flow = functools.partial(lucas_kanade, window=config.window or WINDOW)
+        elif config.method == "tv-l1":
+            check_numba()
+            self._flow = tv_l1
         else:
             self._flow = opencv_flow(config.method)
 
