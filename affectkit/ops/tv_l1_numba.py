@@ -17,6 +17,8 @@ from affectkit.ops.tv_l1 import KEYS, LAMBDA, LEAST_GRADIENT, TAU, THETA
 
 Image = NDArray[np.float32]
 F = np.float32
+# Iterations in one pass over the image: their rows stay in a cache of about 200 kB up to 300 columns.
+_TOGETHER = 8
 _BOUND, _RATE = F(LAMBDA * THETA), F(TAU / THETA)
 
 
@@ -44,19 +46,24 @@ def solve(first: Image, second: Image, flow: Image, warps: int, iterations: int)
     p_x, p_y = np.zeros((2, height, width + 1), np.float32), np.zeros((2, height + 1, width), np.float32)
     scratch = np.empty((5, height, width), np.float32)
     warped, gx, gy, inverse, constant = scratch[0], scratch[1], scratch[2], scratch[3], scratch[4]
-    for _ in range(warps):
-        _warp(second, u, v, warped)
+    for warp in range(warps):
+        if warp == 0:
+            warped[:] = second
+        else:
+            _warp(second, u, v, warped)
         _gradient(warped, gx, gy)
         for i in range(height):
             _linearize(warped, first, u, v, gx, gy, inverse, constant, i)
-        for _ in range(iterations):
-            for i in range(height):
-                _move(u, v, gx, gy, inverse, constant, p_x[0], p_y[0], p_x[1], p_y[1], i)
-                if i > 0:
-                    _smooth(u, p_x[0], p_y[0], i - 1, i)
-                    _smooth(v, p_x[1], p_y[1], i - 1, i)
-            _smooth(u, p_x[0], p_y[0], height - 1, height - 1)
-            _smooth(v, p_x[1], p_y[1], height - 1, height - 1)
+        for begun in range(0, iterations, _TOGETHER):
+            together = min(_TOGETHER, iterations - begun)
+            for front in range(height + 2 * together - 1):
+                for k in range(together):
+                    i = front - 2 * k
+                    if 0 <= i < height:
+                        _move(u, v, gx, gy, inverse, constant, p_x[0], p_y[0], p_x[1], p_y[1], i)
+                    if 0 < i <= height:
+                        _smooth(u, p_x[0], p_y[0], i - 1, min(i, height - 1))
+                        _smooth(v, p_x[1], p_y[1], i - 1, min(i, height - 1))
 
 
 @_compiled
