@@ -33,7 +33,7 @@ def test_smooth_images_agree_to_a_few_thousandths_of_a_percent() -> None:
     torch.testing.assert_close(tv_l1(a, b), tv_l1_ref(a, b), rtol=0, atol=5e-5)
 
 
-@pytest.mark.parametrize(("largest", "share"), [(0.1, 0.3), (0.5, 0.15), (1.0, 0.1), (2.0, 0.1)])
+@pytest.mark.parametrize(("largest", "share"), [(0.1, 0.3), (0.5, 0.2), (1.0, 0.1), (2.0, 0.1)])
 def test_known_displacements_are_found(largest: float, share: float) -> None:
     a, b, truth = warped_pair(64, largest)
     assert endpoint_error(tv_l1(a, b), truth) < share * endpoint_error(torch.zeros_like(truth), truth)

@@ -24,8 +24,8 @@ class OpticalFlowConfig(MotionConfig):
     carries the time of its end frame and is real where both its frames are.
 
     Attributes:
-        method: `lucas-kanade` is in torch, batched and differentiable, and the best per millisecond up to half a pixel;
-            `tv-l1` is the most accurate from there to two pixels, runs pair by pair on the CPU, passes no gradient and
+        method: `lucas-kanade` is in torch, batched and differentiable, and the most accurate below a pixel;
+            `tv-l1` is that from there to two pixels, runs pair by pair on the CPU, passes no gradient and
             needs numba (`affectkit[fast]`). `dual-tv-l1` and `farneback` are OpenCV's, for comparison, and pass no
             gradient either. DIS is not offered: at these motions it is worse than no flow at all.
         pairs: what each frame is compared with: the `previous` frame, the `first` real one of the clip, or the frame
