@@ -19,6 +19,7 @@ from affectkit import (
     FrameStream,
     GRUConfig,
     MicroExpressionConfig,
+    MMCOFConfig,
     OpticalFlowConfig,
     ProductFusionConfig,
     TimmConfig,
@@ -34,6 +35,7 @@ from tests.conftest import SHARED
 KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
 VARIANTS: dict[str, ComponentConfig] = {
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
+    "mm-cof-of-flow": MMCOFConfig(steepness=20.0, encoding="color"),
     "optical-flow-phases": OpticalFlowConfig(pairs="phases", strain=True),
     "optical-flow-tv-l1": OpticalFlowConfig(method="tv-l1"),
     "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
