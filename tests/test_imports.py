@@ -132,6 +132,10 @@ def test_reading_and_results_need_nothing_heavy() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_scores_need_no_torch() -> None:
+    assert blocked([f"affectkit.protocols.{name}" for name in ("splits", "report")], heavy=("torch",)).returncode == 0
+
+
 def test_drawing_needs_no_torch() -> None:
     done = blocked([f"affectkit.results.{name}" for name in sorted(DRAWS)], heavy=("torch", "matplotlib", "pyarrow"))
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,118 @@
+"""`affectkit score`: scores of anyone's predictions, with intervals, and against another system's."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from affectkit.cli.output import Output
+
+if TYPE_CHECKING:
+    from affectkit.metrics.bootstrap import Interval
+    from affectkit.protocols.report import Report
+
+SUMMARY = "score predictions: UF1, UAR and accuracy, pooled, with intervals over subjects"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`PREDICTIONS` and options."""
+    parser.add_argument(
+        "predictions",
+        metavar="PREDICTIONS",
+        type=Path,
+        help="a .parquet or .csv table with columns subject, truth, predicted, or a MEGC log (.txt)",
+    )
+    parser.add_argument(
+        "--protocol",
+        choices=("pooled", "megc2019"),
+        default="pooled",
+        help="megc2019: classes negative, positive, surprise, and scores of each dataset; default: pooled",
+    )
+    parser.add_argument("--classes", metavar="A,B,...", help="fixed classes, in order; default: those that are true")
+    parser.add_argument("--by", metavar="COLUMN", help="scores of each value of a column too")
+    parser.add_argument("--against", metavar="OTHER", type=Path, help="predictions of the same samples to compare with")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Print the tables."""
+    from affectkit.errors import ConfigError
+    from affectkit.protocols.predictions import MEGC_CLASSES, read_predictions
+    from affectkit.protocols.report import compare_predictions, score_predictions
+
+    classes = args.classes.split(",") if args.classes is not None else None
+    by = args.by
+    if args.protocol == "megc2019":
+        if classes is not None:
+            raise ConfigError("given with --protocol megc2019, which fixes them", "leave one out", path="--classes")
+        classes, by = list(MEGC_CLASSES), by or "dataset"
+    predictions = read_predictions(args.predictions)
+    report = score_predictions(predictions, classes=classes, by=by)
+    differences = (
+        {}
+        if args.against is None
+        else compare_predictions(predictions, read_predictions(args.against), classes=report.classes)
+    )
+    output.json(_data(report, differences))
+    _print(report, differences, by, str(args.against), output)
+    return 0
+
+
+def _print(report: Report, differences: dict[str, Interval], by: str | None, other: str, output: Output) -> None:
+    runs = "" if report.seeds == 1 else f", means over {report.seeds} seeds"
+    output.text(f"{report.samples} samples of {report.subjects} subjects{runs}; 95 % intervals over subjects")
+    output.table(("score", "value", "from", "to"), [_row(name, found) for name, found in report.scores.items()])
+    per_class = zip(report.classes, report.f1, report.recall, report.confusion.tolist(), strict=True)
+    columns = ("class", "F1", "recall", *(f"as {name}" for name in report.classes))
+    output.table(columns, [(name, _shown(f1), _shown(recall), *counts) for name, f1, recall, counts in per_class])
+    for name in report.absent:
+        output.text(f"no sample is {name}: it counts 0 in UF1 and nothing in UAR")
+    if by is not None:
+        rows = [
+            (value, part.samples, part.subjects, *map(_shown, part.scores.values()), ", ".join(part.absent))
+            for value, part in report.slices.items()
+        ]
+        output.table((by, "samples", "subjects", *report.scores, "absent"), rows)
+    if differences:
+        output.text(f"less {other}, paired over subjects")
+        output.table(("score", "difference", "from", "to"), [_row(name, found) for name, found in differences.items()])
+
+
+def _row(name: str, found: Interval) -> tuple[str, str, str, str]:
+    return name, _shown(found.value), _shown(found.low), _shown(found.high)
+
+
+def _shown(score: float) -> str:
+    return "-" if math.isnan(score) else f"{score:.3f}"
+
+
+def _data(report: Report, differences: dict[str, Interval]) -> dict[str, Any]:
+    def interval(found: Interval) -> dict[str, Any]:
+        return {"value": found.value, "low": found.low, "high": found.high, "level": found.level}
+
+    # JSON has no NaN
+    def known(scores: Any) -> list[float | None]:
+        return [None if math.isnan(score) else score for score in scores]
+
+    return {
+        "samples": report.samples,
+        "subjects": report.subjects,
+        "seeds": report.seeds,
+        "classes": list(report.classes),
+        "scores": {name: interval(found) for name, found in report.scores.items()},
+        "f1": known(report.f1),
+        "recall": known(report.recall),
+        "confusion": report.confusion.tolist(),
+        "slices": {
+            value: {
+                "samples": part.samples,
+                "subjects": part.subjects,
+                "scores": dict(zip(part.scores, known(part.scores.values()), strict=True)),
+                "absent": list(part.absent),
+            }
+            for value, part in report.slices.items()
+        },
+        "absent": list(report.absent),
+        "differences": {name: interval(found) for name, found in differences.items()},
+    }

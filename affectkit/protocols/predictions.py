@@ -1,0 +1,199 @@
+"""Predictions of whoever: a line per sample, with its subject, what is true and what was predicted.
+
+As a table (`.parquet`, `.csv`) it has the columns `subject`, `truth` and `predicted`, classes by name, and as far as
+they are known `dataset`, `clip` and `seed`; other columns can be scored by. The challenges' logs (MEGC 2019) are blocks
+of a line `casme2 sub01` and lines `EP02_01f 1 0`: clip, truth, predicted.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence as Items
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from affectkit.errors import InputError, did_you_mean
+from affectkit.results.places import check_ending, check_file, replacing
+
+REQUIRED = ("subject", "truth", "predicted")
+# in the order of the numbers that stand for them in the logs
+MEGC_CLASSES = ("negative", "positive", "surprise")
+_ENDINGS = (".parquet", ".csv", ".txt")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Columns of equal length, by name; every cell is text.
+
+    Attributes:
+        columns: at least `subject`, `truth` and `predicted`.
+        source: where they are from, for messages.
+
+    Raises:
+        InputError: a column is missing or has another length, there is no sample, or a sample is there twice.
+    """
+
+    columns: Mapping[str, tuple[str, ...]]
+    source: str = "predictions"
+
+    def __post_init__(self) -> None:
+        for name in REQUIRED:
+            if name not in self.columns:
+                hint = did_you_mean(name, list(self.columns), noun="columns")
+                raise InputError(f"{self.source}: no column {name!r}; {hint}")
+        for name, cells in self.columns.items():
+            if len(cells) != len(self):
+                raise InputError(
+                    f"{self.source}: {len(cells)} cells of {name!r} for {len(self)} samples; give one each"
+                )
+        if not len(self):
+            raise InputError(f"{self.source}: no samples; give at least one")
+        if "clip" in self.columns:
+            where, often = Counter(zip(self.seeds, self.keys, strict=True)).most_common(1)[0]
+            if often > 1:
+                seed = f", seed {where[0]}" if "seed" in self.columns else ""
+                raise InputError(f"{self.source}: {where[1]}{seed} is there {often} times; keep one line per sample")
+
+    def __len__(self) -> int:
+        return len(self.columns["subject"])
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """With the dataset before them, where there is one: `01` is somebody else in each."""
+        return self._joined("dataset", "subject")
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Names of the samples: dataset, subject and clip, as far as they are known."""
+        return self._joined("dataset", "subject", "clip")
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """Which run each is of."""
+        return self.columns.get("seed", ("",) * len(self))
+
+    def _joined(self, *names: str) -> tuple[str, ...]:
+        known = [self.columns[name] for name in names if name in self.columns]
+        return tuple("/".join(cells) for cells in zip(*known, strict=True))
+
+
+def read_predictions(path: str | Path) -> Predictions:
+    """A table or, if the ending is `.txt`, a log.
+
+    Raises:
+        InputError: it can't be read, or isn't what `Predictions` accepts; the message names the line of a log.
+    """
+    path = Path(path)
+    check_ending(path, _ENDINGS, "give a table (.parquet, .csv) or a log (.txt)")
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    try:
+        if path.suffix == ".parquet":
+            return Predictions(_read_parquet(path), str(path))
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: can't be read ({error}); give a table of predictions") from error
+    columns = _read_log(path, text.splitlines()) if path.suffix == ".txt" else _read_csv(path, text.splitlines())
+    return Predictions(columns, str(path))
+
+
+def write_predictions(predictions: Predictions, path: str | Path, *, overwrite: bool = False) -> None:
+    """A table or, if the ending is `.txt`, a log.
+
+    Raises:
+        InputError: the file is there already or can't be written; or a log can't hold the predictions: several seeds,
+            other classes than those of MEGC 2019, or no dataset or clip.
+    """
+    path = Path(path)
+    check_ending(path, _ENDINGS, "write a table (.parquet, .csv) or a log (.txt)")
+    check_file(path, overwrite=overwrite)
+    if path.suffix == ".parquet":
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with replacing(path) as file:
+            pq.write_table(pa.table({name: list(cells) for name, cells in predictions.columns.items()}), file)
+        return
+    lines = _log_lines(predictions) if path.suffix == ".txt" else _csv_lines(predictions)
+    with replacing(path) as file:
+        file.write("".join(f"{line}\n" for line in lines).encode())
+
+
+def _read_parquet(path: Path) -> dict[str, tuple[str, ...]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path}: is no Parquet file ({error}); give a table of predictions") from error
+    return {name: tuple(_text(path, name, cell) for cell in table[name].to_pylist()) for name in table.column_names}
+
+
+def _read_csv(path: Path, lines: Items[str]) -> dict[str, tuple[str, ...]]:
+    rows = list(csv.reader(lines))
+    header = rows[0] if rows else []
+    if len(set(header)) < len(header):
+        raise InputError(f"{path}: two columns have one name; give each its own")
+    for number, row in enumerate(rows, start=1):
+        if len(row) != len(header):
+            raise InputError(f"{path}, line {number}: {len(row)} cells for {len(header)} columns; mend the line")
+    return {name: tuple(_text(path, name, row[at]) for row in rows[1:]) for at, name in enumerate(header)}
+
+
+def _text(path: Path, name: str, cell: object) -> str:
+    if cell is None or (name in REQUIRED and cell == ""):
+        raise InputError(f"{path}: an empty cell of {name!r}; fill it, or leave the sample out")
+    return str(cell)
+
+
+def _read_log(path: Path, lines: Items[str]) -> dict[str, tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    block: list[str] = []
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if len(words) == 2:
+            block = words
+        elif len(words) == 3 and block and words[1] in _NUMBERS and words[2] in _NUMBERS:
+            rows.append((*block, words[0], _NUMBERS[words[1]], _NUMBERS[words[2]]))
+        elif words:
+            expected = "write 'DATASET SUBJECT', or 'CLIP TRUTH PREDICTED' below such a line, with classes 0, 1 and 2"
+            raise InputError(f"{path}, line {number}: {line.strip()!r}; {expected}")
+    names = ("dataset", "subject", "clip", "truth", "predicted")
+    return {name: tuple(row[at] for row in rows) for at, name in enumerate(names)}
+
+
+_NUMBERS = {str(number): name for number, name in enumerate(MEGC_CLASSES)}
+
+
+def _csv_lines(predictions: Predictions) -> Iterable[str]:
+    import io
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(predictions.columns)
+    writer.writerows(zip(*predictions.columns.values(), strict=True))
+    return text.getvalue().splitlines()
+
+
+def _log_lines(predictions: Predictions) -> list[str]:
+    columns = predictions.columns
+    for name in ("dataset", "clip"):
+        if name not in columns:
+            raise InputError(f"{predictions.source}: no column {name!r}, which a log has; write a .csv file")
+    if len(set(predictions.seeds)) > 1:
+        seeds = len(set(predictions.seeds))
+        raise InputError(f"{predictions.source}: {seeds} seeds; a log holds one, write a .csv file")
+    numbers = {name: number for number, name in _NUMBERS.items()}
+    if unknown := sorted({*columns["truth"], *columns["predicted"]} - numbers.keys()):
+        raise InputError(
+            f"{predictions.source}: class {unknown[0]!r}; a log knows {', '.join(MEGC_CLASSES)}, write a .csv file"
+        )
+    rows = sorted(zip(*(columns[name] for name in ("dataset", "subject", "clip", "truth", "predicted")), strict=True))
+    lines: list[str] = []
+    for block, members in groupby(rows, key=lambda row: row[:2]):
+        lines += [*([""] if lines else []), " ".join(block)]
+        lines += [f"{clip} {numbers[truth]} {numbers[found]}" for _, _, clip, truth, found in members]
+    return lines
