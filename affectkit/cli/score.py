@@ -37,8 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Print the tables."""
+    from affectkit.data.labels import MICRO_3
     from affectkit.errors import ConfigError
-    from affectkit.protocols.predictions import MEGC_CLASSES, read_predictions
+    from affectkit.protocols.predictions import read_predictions
     from affectkit.protocols.report import compare_predictions, score_predictions
 
     classes = args.classes.split(",") if args.classes is not None else None
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.protocol == "megc2019":
         if classes is not None:
             raise ConfigError("given with --protocol megc2019, which fixes them", "leave one out", path="--classes")
-        classes, by = list(MEGC_CLASSES), by or "dataset"
+        classes, by = list(MICRO_3), by or "dataset"
     predictions = read_predictions(args.predictions)
     report = score_predictions(predictions, classes=classes, by=by)
     differences = (

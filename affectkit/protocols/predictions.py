@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+from affectkit.data.labels import MICRO_3
 from affectkit.errors import InputError, did_you_mean
 from affectkit.results.places import check_ending, check_file, replacing
 
 REQUIRED = ("subject", "truth", "predicted")
-# in the order of the numbers that stand for them in the logs
-MEGC_CLASSES = ("negative", "positive", "surprise")
 _ENDINGS = (".parquet", ".csv", ".txt")
 
 
@@ -165,7 +164,8 @@ def _read_log(path: Path, lines: Items[str]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(row[at] for row in rows) for at, name in enumerate(names)}
 
 
-_NUMBERS = {str(number): name for number, name in enumerate(MEGC_CLASSES)}
+# MEGC 2019 numbers them in this order.
+_NUMBERS = {str(number): name for number, name in enumerate(MICRO_3)}
 
 
 def _csv_lines(predictions: Predictions) -> Iterable[str]:
@@ -189,7 +189,7 @@ def _log_lines(predictions: Predictions) -> list[str]:
     numbers = {name: number for number, name in _NUMBERS.items()}
     if unknown := sorted({*columns["truth"], *columns["predicted"]} - numbers.keys()):
         raise InputError(
-            f"{predictions.source}: class {unknown[0]!r}; a log knows {', '.join(MEGC_CLASSES)}, write a .csv file"
+            f"{predictions.source}: class {unknown[0]!r}; a log knows {', '.join(MICRO_3)}, write a .csv file"
         )
     rows = sorted(zip(*(columns[name] for name in ("dataset", "subject", "clip", "truth", "predicted")), strict=True))
     lines: list[str] = []
