@@ -57,6 +57,12 @@ def test_analyze(capsys: pytest.CaptureFixture[str], clip: Path) -> None:
     assert len(read_results("clip.mp4.rows.csv")) == 3
 
 
+def test_a_start_behind_the_end_is_said(capsys: pytest.CaptureFixture[str], clip: Path) -> None:
+    code, out, err = run(capsys, "analyze", "clip.mp4", "--pipeline", "model", "--start", "9")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[1:3] == ["no frames", "nothing at or after --start 9: the video may be shorter"]
+
+
 def test_analyze_never_replaces_rows_unasked(capsys: pytest.CaptureFixture[str], clip: Path, here: Path) -> None:
     write_levels(here / "clip.mov", [20, 60])
     for name in ("clip.mp4", "clip.mov"):

@@ -121,6 +121,8 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     output.text(f"{summary['rows']} rows in {results.path}, by {pipeline} with {results.detector}")
     for line in (*summary_lines(summary), *(event_lines(results.events) if events_of(out).is_file() else ())):
         output.text(line)
+    if not summary["rows"] and args.start is not None:
+        output.text(f"nothing at or after --start {args.start:g}: the video may be shorter")
     if results.detector == _NO_DETECTOR:
         output.text("no face detector: every picture counts as one face (whole-frame)")
     return 0
