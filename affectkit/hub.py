@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from affectkit.errors import ArtifactError, MissingDependencyError
@@ -22,6 +23,10 @@ def download(repository: str, files: tuple[str, ...], revision: str | None = Non
             f"{repository}: a hub id needs 'huggingface_hub', which is not installed; run pip install "
             f"'affectkit[hub]', or pip install {user} if it is a plugin's preset"
         ) from error
+    # Its log repeats for every try what the error says once.
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)
     try:
         paths = [Path(huggingface_hub.hf_hub_download(repository, name, revision=revision)) for name in files]
     except Exception as error:  # the library raises a dozen classes of its own and its transport's
@@ -29,5 +34,7 @@ def download(repository: str, files: tuple[str, ...], revision: str | None = Non
             f"{repository}: can't be had from the hub ({type(error).__name__}); "
             f"check the id and the network, or run pip install {user} if it is a plugin's preset"
         ) from error
+    finally:
+        log.setLevel(level)
     # the hub's cache has a folder per commit, in which all of these lie
     return paths[0].parent

@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from affectkit import analyze_many
+from affectkit import InputError, analyze_many
 from affectkit.batch import VideoSummary
 from affectkit.data.synthetic import SyntheticSettings, render_clip
 
@@ -27,9 +27,14 @@ def tell(video: VideoSummary, done: int, total: int) -> None:
 
 def main(folder: Path) -> None:
     # Two processes. Any concurrent.futures executor can take their place; a Dask cluster's is client.get_executor().
-    summary = analyze_many(
-        folder, "motion-events", faces="haar", out="tables", workers=2, overwrite=True, progress=tell
-    )
+    try:
+        summary = analyze_many(
+            folder, "motion-events", faces="haar", out="tables", workers=2, overwrite=True, progress=tell
+        )
+    except InputError as error:
+        # No such folder, or nothing in it that is a video. What is wrong with one video is in the summary.
+        print(error)
+        return
     for video in summary:
         print(f"{video.status}: {video.table or video.error}, {video.rows} rows, {video.events} events")
     print(f"{len(summary) - len(summary.failed)} of {len(summary)} videos done; summary in {summary.path}")

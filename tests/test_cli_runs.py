@@ -57,6 +57,20 @@ def test_analyze(capsys: pytest.CaptureFixture[str], clip: Path) -> None:
     assert len(read_results("clip.mp4.rows.csv")) == 3
 
 
+@pytest.mark.parametrize(("option", "path"), [("--elan", "events.txt"), ("--webvtt", "events.vtt")])
+def test_events_of_a_pipeline_without_a_spotter_are_refused(
+    capsys: pytest.CaptureFixture[str], clip: Path, here: Path, option: str, path: str
+) -> None:
+    code, out, err = run(capsys, "analyze", "clip.mp4", "--pipeline", "model", option, path)
+    assert (code, out) == (1, "")
+    assert err == (
+        f"error: {option}: model looks for no events, so {path} was not written; clip.mp4.rows.csv was; use a pipeline "
+        "with a spotter, such as motion-events\n"
+    )
+    assert not (here / path).exists()
+    assert len(read_results("clip.mp4.rows.csv")) == 3
+
+
 def test_a_start_behind_the_end_is_said(capsys: pytest.CaptureFixture[str], clip: Path) -> None:
     code, out, err = run(capsys, "analyze", "clip.mp4", "--pipeline", "model", "--start", "9")
     assert (code, err) == (0, "")

@@ -100,6 +100,10 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     started = time.perf_counter()
     with frame_bar(title) as progress:
         results = analyze(video, args.pipeline, out=out, progress=progress, **_options(args))
+    for option, path in (("--elan", args.elan), ("--webvtt", args.webvtt)):
+        if path is not None and not events_of(out).is_file():
+            fact = f"{args.pipeline or 'this pipeline'} looks for no events, so {path} was not written; {out} was"
+            raise ConfigError(fact, "use a pipeline with a spotter, such as motion-events", path=option)
     if args.elan is not None:
         write_elan(results.events, args.elan, overwrite=args.overwrite)
     if args.webvtt is not None:
@@ -118,7 +122,7 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     events = [event.as_dict() for event in results.events]
     facts = {"path": str(results.path), "pipeline": pipeline, "detector": results.detector, **summary}
     output.json({**facts, "means": means, "events": events, "seconds": round(time.perf_counter() - started, 3)})
-    output.text(f"{summary['rows']} rows in {results.path}, by {pipeline} with {results.detector}")
+    output.text(f"{counted(summary['rows'], 'row')} in {results.path}, by {pipeline} with {results.detector}")
     for line in (*summary_lines(summary), *(event_lines(results.events) if events_of(out).is_file() else ())):
         output.text(line)
     if not summary["rows"] and args.start is not None:
@@ -188,10 +192,16 @@ def summary_lines(summary: dict[str, Any]) -> tuple[str, ...]:
     counts = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     if not summary["rows"]:
         return ("no frames",)
-    span = f"{summary['frames']} frames from {summary['start']:.3f} to {summary['stop']:.3f} s: {counts}"
+    frames = counted(summary["frames"], "frame")
+    span = f"{frames} from {summary['start']:.3f} to {summary['stop']:.3f} s: {counts}"
     means = [f"{name} {value:.3f}" for name, value in summary["means"].items()]
     more = f" and {len(means) - _SHOWN} more" if len(means) > _SHOWN else ""
     return (span, f"means: {', '.join(means[:_SHOWN])}{more}") if means else (span,)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def event_lines(events: tuple[EventRow, ...]) -> list[str]:
@@ -207,5 +217,5 @@ def event_lines(events: tuple[EventRow, ...]) -> list[str]:
             f"{confidence}{reason}"
         )
     more = len(events) - _SHOWN_EVENTS
-    head = "no events" if not events else "1 event:" if len(events) == 1 else f"{len(events)} events:"
+    head = f"{counted(len(events), 'event')}:" if events else "no events"
     return [head, *lines, *([f"  and {more} more"] if more > 0 else [])]
