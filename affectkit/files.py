@@ -29,16 +29,24 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
         RegistryError: a component that no installed plugin provides.
     """
     path = Path(path)
+    data = parse_text(read_text(path), path.suffix, str(path))
+    with errors_in_file(path):
+        return config_from_data(data, registry=registry)
+
+
+def read_text(path: Path) -> str:
+    """The text of a config file.
+
+    Raises:
+        ConfigError: it isn't there, or is no text in UTF-8.
+    """
     try:
         # some editors begin a file with a byte-order mark, which both parsers refuse
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError("no such file", "check the path", path=str(path)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"can't be read ({error})", "give a text file in UTF-8", path=str(path)) from error
-    data = parse_text(text, path.suffix, str(path))
-    with errors_in_file(path):
-        return config_from_data(data, registry=registry)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from affectkit import torchvision_repair
 from affectkit.errors import ConfigError, MissingDependencyError, StreamError, WeightsError
 from affectkit.features import timm_backbone, timm_backbone_net, timm_import, timm_table
 from affectkit.features.timm_backbone import SPEC, TimmConfig
@@ -49,10 +50,11 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 def test_the_door_opens_where_a_plain_import_fails() -> None:
     plain = run("import warnings; warnings.simplefilter('ignore'); import timm")
     door = run(
+        "from affectkit import torchvision_repair as repair\n"
         "from affectkit.features import timm_import as door\n"
         "timm = door.import_timm()\n"
         "network = timm.create_model('test_resnet', num_classes=0)\n"
-        "print(network.num_features, door._declare_operators.cache_info().misses)"
+        "print(network.num_features, repair._declare_operators.cache_info().misses)"
     )
     assert door.returncode == 0, door.stderr
     dim, declared = door.stdout.split()
@@ -69,7 +71,9 @@ def no_declaring(monkeypatch: pytest.MonkeyPatch) -> None:
     """As before the first import of torchvision; declaring operators fails the test."""
     import_timm()
     monkeypatch.delitem(sys.modules, "torchvision")
-    monkeypatch.setattr(timm_import, "_declare_operators", lambda: pytest.fail("overrides torchvision's operators"))
+    monkeypatch.setattr(
+        torchvision_repair, "_declare_operators", lambda: pytest.fail("overrides torchvision's operators")
+    )
 
 
 @pytest.mark.usefixtures("no_declaring")
@@ -94,7 +98,7 @@ def test_nothing_is_declared_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_timm_is_explained(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     import_timm()
     monkeypatch.delitem(sys.modules, "timm")
-    monkeypatch.setattr(timm_import, "_torchvision_loads", lambda: True)
+    monkeypatch.setattr(torchvision_repair, "_torchvision_loads", lambda: True)
 
     def absent(name: str) -> None:
         raise ModuleNotFoundError(f"No module named {module!r}", name=module)
@@ -107,8 +111,8 @@ def test_a_missing_timm_is_explained(monkeypatch: pytest.MonkeyPatch, module: st
 
 
 def test_without_torchvision_there_is_nothing_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timm_import, "find_spec", lambda name: None)
-    assert timm_import._torchvision_loads()
+    monkeypatch.setattr(torchvision_repair, "find_spec", lambda name: None)
+    assert torchvision_repair._torchvision_loads()
 
 
 # The table

@@ -1,0 +1,109 @@
+"""`Recipe`: how a model is trained, as data. No torch.
+
+A recipe is fixed before the data of the test half is seen: there is no field that could choose by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from affectkit.codec import decode, encode
+from affectkit.configs import Config
+from affectkit.errors import ConfigError
+from affectkit.files import errors_in_file, parse_text, read_text
+from affectkit.registry import Registry, default_registry
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation(Config):
+    """What is done to frames and flow maps in training, drawn anew for each clip and epoch, alike for all its steps.
+
+    Attributes:
+        flip: probability of mirroring a clip left to right; the sideways component of flow, `u`, changes its sign.
+        shift: pixels, by up to which a clip is moved in each direction; its border is repeated.
+        gain: share, by up to which all values of a clip are scaled: of flow, so long is the motion.
+        noise: standard deviation of what is added to each value, in its unit.
+    """
+
+    flip: float = 0.5
+    shift: int = 0
+    gain: float = 0.0
+    noise: float = 0.0
+
+    def validate(self) -> None:
+        _check_share(self.flip, "flip", most=1.0)
+        _check_share(self.gain, "gain", most=1.0)
+        for name in ("shift", "noise"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{getattr(self, name)!r} is below 0", "write 0 or more", path=name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe(Config):
+    """How a model is trained: AdamW, and a rate that rises in the first tenth of the steps and falls along a cosine.
+
+    Attributes:
+        epochs: passes over the training half. With `epoch="inner"` the most that are tried.
+        epoch: which one counts: the `last`, or the number that is best on an `inner` split by subject of the training
+            half, on all of which the model is then trained so long.
+        batch_size: clips per step.
+        learning_rate: the highest, above 0.
+        rates: factors of it by config path, such as `{"branches.face.features": 0.1}`; the longest path counts.
+        weight_decay: of AdamW.
+        schedule: `cosine`, or `constant`.
+        class_weights: `balanced` gives each class the same sum of weights in the loss of every head of classes that
+            has none of its own; `none` leaves the heads as they are.
+        gradient_clip: the largest norm of a gradient; 0 for no limit.
+        precision: `32`, or 16 bits where they do: `bf16-mixed`, `16-mixed` (CUDA only).
+        augmentation: what is done to the clips.
+    """
+
+    epochs: int = 40
+    epoch: Literal["last", "inner"] = "last"
+    batch_size: int = 64
+    learning_rate: float = 2e-3
+    rates: Mapping[str, float] = field(default_factory=dict)
+    weight_decay: float = 0.01
+    schedule: Literal["cosine", "constant"] = "cosine"
+    class_weights: Literal["balanced", "none"] = "balanced"
+    gradient_clip: float = 0.0
+    precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def validate(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{getattr(self, name)!r} is too few", "write 1 or more", path=name)
+        if not 0 < self.learning_rate < float("inf"):
+            raise ConfigError(f"{self.learning_rate!r} is no rate", "write more than 0", path="learning_rate")
+        for name in ("weight_decay", "gradient_clip"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(f"{getattr(self, name)!r} is below 0", "write 0 or more", path=name)
+        for path, factor in self.rates.items():
+            if not 0 <= factor < float("inf"):
+                raise ConfigError(f"{factor!r} is no factor", "write 0 or more", path=f"rates.{path}")
+
+
+def read_recipe(path: str | Path, *, registry: Registry | None = None) -> Recipe:
+    """The recipe in a `.toml` or `.json` file: its fields at the top, `augmentation` as a table.
+
+    Raises:
+        ConfigError: not readable, or something in it is wrong; names file, path and remedy.
+    """
+    path = Path(path)
+    data = parse_text(read_text(path), path.suffix, str(path))
+    with errors_in_file(path):
+        return decode(Recipe, data, registry if registry is not None else default_registry())
+
+
+def recipe_to_data(recipe: Recipe, *, registry: Registry | None = None) -> Any:
+    """Plain data, as it stands in a file."""
+    return encode(recipe, registry if registry is not None else default_registry())
+
+
+def _check_share(value: float, path: str, *, most: float) -> None:
+    if not 0 <= value <= most:
+        raise ConfigError(f"{value!r} is no share", f"write 0 to {most:g}", path=path)

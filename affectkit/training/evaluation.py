@@ -1,0 +1,284 @@
+"""`evaluate`: every clip predicted once by a model that never saw its subject, through any executor.
+
+What is done is on the disk after every fold, so that an interrupted run goes on. Beside a run's predictions lies
+`evaluation.json`: config, recipe, protocol and the hash of the examples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Sequence as Items
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from affectkit.codec import Data
+from affectkit.configs import ModelConfig
+from affectkit.errors import ConfigError, InputError, did_you_mean
+from affectkit.files import config_to_data, write_text
+from affectkit.protocols.predictions import Predictions, write_predictions
+from affectkit.protocols.splits import Fold, leave_one_database_out, leave_one_out, split_subjects
+from affectkit.recipes import Recipe, recipe_to_data
+from affectkit.registry import Registry, default_registry
+from affectkit.streams import PredictionStream
+from affectkit.training.examples import Examples, write_examples
+from affectkit.training.folds import FoldJob, FoldResult, run_fold
+from affectkit.training.peers import best_epochs
+from affectkit.workers import Workers
+
+Protocol = Literal["loso", "folds", "databases"]
+RECORD, PREDICTIONS, PEERS = "evaluation.json", "predictions.parquet", "inflated.parquet"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+        predictions: of every clip and seed, with its fold and probabilities.
+        classes: in the order of the head.
+        inflated: what the peers' rule gives from the same runs, for each test subject its best epoch; None unless
+            asked for. No result: it has looked at the labels that it is scored by.
+        folder: where all of it lies; None if nothing was kept.
+    """
+
+    predictions: Predictions
+    classes: tuple[str, ...]
+    inflated: Predictions | None
+    folder: Path | None
+
+
+def evaluate(
+    config: ModelConfig,
+    examples: Examples,
+    recipe: Recipe | None = None,
+    *,
+    protocol: Protocol = "loso",
+    folds: int = 5,
+    seeds: int | Items[int] = 1,
+    head: str | None = None,
+    peer_rule: bool = False,
+    artifacts: str | None = None,
+    keep_models: bool = False,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    executor: Executor | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+    registry: Registry | None = None,
+) -> Evaluation:
+    """Train once per fold and seed, and predict what was left out.
+
+    Arguments:
+        config, recipe: what is trained, and how; fixed before this call.
+        examples: all of them.
+        protocol: `loso` leaves out one subject at a time, `folds` one of `folds` parts by subject, `databases` one
+            database.
+        seeds: how many, from 0, or which.
+        head: whose classes are scored; None where there is one such head.
+        peer_rule: predict the test half after every epoch too, for `inflated`.
+        artifacts: folder of saved models to predict with, in place of training, as `models/{subject}`; `{subject}` is
+            the fold's name with `-` for `/`, and `{seed}` the seed.
+        keep_models: save every fold's model below `folder`.
+        folder: for predictions, and to go on after an interruption; None to keep nothing.
+        resume: go on with what is in `folder`, if it is of the same config, recipe, protocol and examples.
+        executor: any `concurrent.futures` executor; its workers need to see `folder`. None for processes of this
+            machine, as many as `workers`, or with `workers=1` none beside this one.
+        progress: called with how many folds are done, of how many, and the name of the last.
+
+    Raises:
+        InputError: `folder` holds another run, or a run and `resume` isn't asked for; or the examples don't fit.
+        ConfigError: no such head, or none that tells classes apart.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    names = registry if registry is not None else default_registry()
+    head, output = _head(config, head, names)
+    splits = _splits(protocol, examples, folds)
+    record = _record(config, examples, recipe, protocol, folds, artifacts, names)
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not chosen:
+        raise InputError("seeds: none; give at least 1")
+    if keep_models and folder is None:
+        raise InputError("keep_models: no folder to keep them in; give folder")
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
+        _open(place, record, is_kept=folder is not None, resume=resume)
+        file = (place / "examples.safetensors").resolve()
+        write_examples(examples, file)
+        jobs = {
+            (seed, fold.name): FoldJob(
+                config=config,
+                recipe=recipe,
+                examples=file,
+                head=head,
+                fold=fold,
+                seed=seed,
+                is_peer=peer_rule,
+                artifact=None if artifacts is None else _artifact(artifacts, fold.name, seed),
+                keep=place / "models" / f"seed-{seed}" / _plain(fold.name) if keep_models else None,
+            )
+            for seed in chosen
+            for fold in splits
+        }
+        results = _run(jobs, place / "folds", executor, workers, progress)
+        file.unlink()
+        predictions = _predictions(examples, output.targets, head, jobs, {key: r.probabilities for key, r in results})
+        inflated = None
+        if peer_rule:
+            best = best_epochs({key: r.peer or [] for key, r in results}, jobs, examples.targets[head].values.tolist())
+            inflated = _predictions(examples, output.targets, head, jobs, best)
+        if folder is not None:
+            write_predictions(predictions, place / PREDICTIONS, overwrite=True)
+            if inflated is not None:
+                write_predictions(inflated, place / PEERS, overwrite=True)
+    return Evaluation(predictions, output.targets, inflated, None if folder is None else place)
+
+
+def fingerprint(config: ModelConfig, recipe: Recipe, *, registry: Registry | None = None) -> str:
+    """Twelve digits that say which config and recipe it was."""
+    names = registry if registry is not None else default_registry()
+    data = [config_to_data(config, registry=names), recipe_to_data(recipe, registry=names)]
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _head(config: ModelConfig, name: str | None, registry: Registry) -> tuple[str, PredictionStream]:
+    outputs = config.trace(registry=registry).outputs
+    fitting = {key: one for key, one in outputs.items() if one.problem == "multiclass" and one.resolution == "clip"}
+    if name is None and len(fitting) == 1:
+        name = next(iter(fitting))
+    if name is None:
+        fact = (
+            f"{len(fitting)} heads tell classes of clips apart" if fitting else "no head tells classes of clips apart"
+        )
+        raise ConfigError(fact, "name one with head" if fitting else "evaluate needs one", path="heads")
+    if name not in fitting:
+        raise ConfigError(f"no head of classes {name!r}", did_you_mean(name, list(fitting), noun="heads"), path="head")
+    return name, fitting[name]
+
+
+def _splits(protocol: str, examples: Examples, folds: int) -> list[Fold]:
+    if protocol == "loso":
+        return leave_one_out(examples.subjects)
+    if protocol == "folds":
+        return split_subjects(examples.subjects, folds)
+    if protocol == "databases":
+        return leave_one_database_out(examples.datasets, examples.subjects)
+    raise InputError(f"protocol: {protocol!r}; give loso, folds or databases")
+
+
+def _record(
+    config: ModelConfig,
+    examples: Examples,
+    recipe: Recipe,
+    protocol: str,
+    folds: int,
+    artifacts: str | None,
+    names: Registry,
+) -> Data:
+    record: Data = {
+        "config": config_to_data(config, registry=names),
+        "recipe": recipe_to_data(recipe, registry=names),
+        "protocol": protocol,
+        "examples": examples.digest(),
+        "artifacts": artifacts,
+    }
+    return record | ({"folds": folds} if protocol == "folds" else {})
+
+
+def _open(place: Path, record: Data, *, is_kept: bool, resume: bool) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / RECORD
+    if is_kept and path.is_file():
+        if not resume:
+            raise InputError(f"{place}: holds a run already; resume it, or give another folder")
+        there = json.loads(path.read_text(encoding="utf-8"))
+        for name in record:
+            if there.get(name) != record[name]:
+                other = "other examples" if name == "examples" else f"another {name}"
+                raise InputError(f"{place}: holds a run with {other}; give another folder")
+    write_text(path, json.dumps(record, indent=1))
+
+
+def _run(
+    jobs: dict[tuple[int, str], FoldJob],
+    place: Path,
+    executor: Executor | None,
+    workers: int,
+    progress: Callable[[int, int, str], None] | None,
+) -> list[tuple[tuple[int, str], FoldResult]]:
+    place.mkdir(exist_ok=True)
+    paths = {key: place / f"seed-{key[0]}-{_plain(key[1])}.json" for key in jobs}
+    done = {key: result for key in jobs if (result := _read(paths[key], jobs[key])) is not None}
+    waiting = {key: job for key, job in jobs.items() if key not in done}
+    for key, result in _results(waiting, executor, workers):
+        write_text(paths[key], json.dumps(asdict(result)))
+        done[key] = result
+        if progress is not None:
+            progress(len(done), len(jobs), key[1])
+    return [(key, done[key]) for key in jobs]
+
+
+def _results(
+    jobs: dict[tuple[int, str], FoldJob], executor: Executor | None, workers: int
+) -> Iterator[tuple[tuple[int, str], FoldResult]]:
+    if executor is None and workers == 1:
+        for key, job in jobs.items():
+            yield key, run_fold(job)
+        return
+    futures: dict[Future[Any], tuple[int, str]] = {}
+    if executor is not None:
+        futures = {executor.submit(run_fold, job): key for key, job in jobs.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+        return
+    with Workers(workers) as pool:
+        futures = {pool.submit(run_fold, job): key for key, job in jobs.items()}
+        for future in as_completed(futures):
+            yield futures[future], pool.take(future.result())
+
+
+def _read(path: Path, job: FoldJob) -> FoldResult | None:
+    if not path.is_file():
+        return None
+    result = FoldResult(**json.loads(path.read_text(encoding="utf-8")))
+    # Without the epochs that are asked for now, it has to be run again.
+    return None if job.is_peer and result.peer is None else result
+
+
+def _artifact(pattern: str, name: str, seed: int) -> Path:
+    for field in ("{subject}", "{seed}"):
+        pattern = pattern.replace(field, _plain(name) if field == "{subject}" else str(seed))
+    path = Path(pattern)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give the saved model of every fold, as 'models/{{subject}}'")
+    return path
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in name).lstrip(".")
+
+
+def _predictions(
+    examples: Examples,
+    classes: tuple[str, ...],
+    head: str,
+    jobs: dict[tuple[int, str], FoldJob],
+    found: dict[tuple[int, str], list[list[float]]],
+) -> Predictions:
+    truth = examples.targets[head].values.tolist()
+    columns: dict[str, list[str]] = {name: [] for name in ("dataset", "subject", "clip", "seed", "fold", "truth")}
+    columns |= {"predicted": []} | {f"p.{name}": [] for name in classes}
+    for (seed, name), job in jobs.items():
+        for row, shares in zip(job.fold.test, found[seed, name], strict=True):
+            dataset = examples.datasets[row]
+            subject = examples.subjects[row].removeprefix(f"{dataset}/")
+            cells = (dataset, subject, examples.keys[row], str(seed), name, classes[truth[row]])
+            best = classes[max(range(len(classes)), key=shares.__getitem__)]
+            shown = [f"{share:.6f}" for share in shares]
+            for column, cell in zip(columns, (*cells, best, *shown), strict=True):
+                columns[column].append(cell)
+    return Predictions({name: tuple(cells) for name, cells in columns.items()}, "evaluation")

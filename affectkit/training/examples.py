@@ -1,0 +1,234 @@
+"""`Examples`: clips with labels as tensors in memory, and whose they are. Micro-expression sets fit; long videos don't.
+
+On the disk they are one safetensors file, so that processes and machines share them; its metadata are their subjects,
+datasets and keys. Whoever has arrays of their own writes them with `numpy.savez`, see `read_examples`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence as Items
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from affectkit.errors import InputError, listed
+from affectkit.sequences import Batch, Sequence, Targets
+
+_PARTS = ("values", "mask", "times")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """N clips; every tensor's first axis is N.
+
+    Attributes:
+        inputs: `Sequence` by input name.
+        targets: labels by head name.
+        subjects: canonical person keys (`casme2/01`), the groups of every split.
+        keys: names of the clips, each once within its subject.
+        datasets: where each is from; by default what stands before the `/` of its subject.
+
+    Raises:
+        InputError: there is none, lengths differ, a clip is there twice, or a value is NaN or infinite.
+    """
+
+    inputs: Mapping[str, Sequence]
+    targets: Mapping[str, Targets]
+    subjects: tuple[str, ...]
+    keys: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        count = len(self.subjects)
+        if not count or not self.inputs or not self.targets:
+            raise InputError("examples: nothing to learn from; give at least one clip with an input and a target")
+        if not self.keys:
+            object.__setattr__(self, "keys", tuple(f"{number:05}" for number in range(count)))
+        if not self.datasets:
+            object.__setattr__(self, "datasets", tuple(subject.partition("/")[0] for subject in self.subjects))
+        lengths = {"keys": len(self.keys), "datasets": len(self.datasets)}
+        lengths |= {f"inputs.{name}": len(one.values) for name, one in self.inputs.items()}
+        lengths |= {f"targets.{name}": len(one.values) for name, one in self.targets.items()}
+        for name, length in lengths.items():
+            if length != count:
+                raise InputError(f"examples: {name} has {length}, subjects {count}; give one each")
+        named = list(zip(self.subjects, self.keys, strict=True))
+        if len(set(named)) < count:
+            subject, key = next(one for one in named if named.count(one) > 1)
+            raise InputError(f"examples: {subject}, {key} is there twice; keep one of each clip")
+        for name, one in self.inputs.items():
+            shown = one.values.flatten(2).isfinite().all(dim=2)
+            wrong = (one.mask & ~shown).any(dim=1).nonzero()
+            if len(wrong):
+                subject, key = named[int(wrong[0])]
+                raise InputError(
+                    f"examples: {subject}, {key}: {name} has values that are NaN or infinite; leave it out"
+                )
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def take(self, rows: Items[int]) -> Examples:
+        """Some of them, as a copy: nothing of the others can be reached from it.
+
+        Raises:
+            InputError: `rows` is empty.
+        """
+        index = torch.as_tensor(list(rows), dtype=torch.long)
+        return Examples(
+            inputs=self.batch(index)[0],
+            targets=self.batch(index)[1],
+            subjects=tuple(self.subjects[row] for row in rows),
+            keys=tuple(self.keys[row] for row in rows),
+            datasets=tuple(self.datasets[row] for row in rows),
+        )
+
+    def batch(self, index: Tensor) -> tuple[Batch, dict[str, Targets]]:
+        """Inputs and targets of some rows, as a model takes them."""
+        inputs = {
+            name: Sequence(one.values[index], one.mask[index], one.times[index]) for name, one in self.inputs.items()
+        }
+        return inputs, {name: Targets(*(part[index] for part in one)) for name, one in self.targets.items()}
+
+    def digest(self) -> str:
+        """Hash of everything in it."""
+        found = hashlib.sha256(_metadata(self)["examples"].encode())
+        for name, tensor in sorted(_tensors(self).items()):
+            found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+            found.update(tensor.numpy().tobytes())
+        return found.hexdigest()
+
+
+def write_examples(examples: Examples, path: Path) -> None:
+    """Write them as one safetensors file; an existing one is replaced at once."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    save_file(_tensors(examples), temporary, metadata=_metadata(examples))
+    temporary.replace(path)
+
+
+def read_examples(path: str | Path) -> Examples:
+    """Read what `write_examples` wrote, or an `.npz` file.
+
+    The latter has `subject` `(N,)` text, by the name of each input an array `(N, T, C, H, W)` or `(N, T, D)`, by the
+    name of each head class numbers `(N,)`, -1 where there is no label, and, if known, `key` and `dataset`.
+
+    Raises:
+        InputError: no such file, or none of its kind.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; check the path")
+    if path.suffix == ".npz":
+        return _read_arrays(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["examples"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise InputError(f"{path}: no examples ({error}); give a file that write_examples wrote, or .npz") from error
+    return Examples(
+        inputs={name: Sequence(*(tensors[f"inputs.{name}.{part}"] for part in _PARTS)) for name in about["inputs"]},
+        targets={
+            name: Targets(tensors[f"targets.{name}.values"], tensors[f"targets.{name}.valid"])
+            for name in about["targets"]
+        },
+        **{name: tuple(about[name]) for name in ("subjects", "keys", "datasets")},
+    )
+
+
+def _read_arrays(path: Path) -> Examples:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: can't be read ({error}); write plain arrays with numpy.savez") from error
+    named = {name: arrays.pop(name).astype(str).tolist() for name in ("subject", "key", "dataset") if name in arrays}
+    if "subject" not in named:
+        raise InputError(f"{path}: no array 'subject'; say whose each clip is, so that nobody is in both halves")
+    inputs: dict[str, Sequence] = {}
+    targets: dict[str, Targets] = {}
+    for name, array in arrays.items():
+        if array.ndim in (3, 5) and array.dtype.kind == "f":
+            inputs[name] = Sequence.of(torch.from_numpy(array.astype(np.float32)))
+        elif array.ndim == 1 and array.dtype.kind in "iu":
+            values = torch.from_numpy(array.astype(np.int64))
+            targets[name] = Targets(values.clamp(min=0), values >= 0)
+        else:
+            raise InputError(
+                f"{path}: {name!r} is {array.dtype} {array.shape}; inputs are float (N, T, C, H, W) or (N, T, D), "
+                "labels whole numbers (N,)"
+            )
+    return Examples(
+        inputs=inputs,
+        targets=targets,
+        subjects=tuple(named["subject"]),
+        keys=tuple(named.get("key", ())),
+        datasets=tuple(named.get("dataset", ())),
+    )
+
+
+def join_examples(parts: Iterable[Examples]) -> Examples:
+    """Several sets as one, such as the databases of a composite.
+
+    Raises:
+        InputError: they have other inputs, targets or shapes; or a clip is in two of them.
+    """
+    parts = list(parts)
+    first = parts[0]
+    for part in parts[1:]:
+        if set(part.inputs) != set(first.inputs) or set(part.targets) != set(first.targets):
+            names = [listed([*one.inputs, *one.targets]) for one in (first, part)]
+            raise InputError(f"examples: one set has {names[0]}, another {names[1]}; give sets for one pipeline")
+
+    def cat(tensors: Iterable[Tensor]) -> Tensor:
+        tensors = list(tensors)
+        if len({tuple(tensor.shape[1:]) for tensor in tensors}) > 1:
+            shapes = listed(tuple(tensor.shape[1:]) for tensor in tensors)
+            raise InputError(f"examples: clips of shapes {shapes}; give sets for one pipeline")
+        return torch.cat(tensors)
+
+    return Examples(
+        inputs={
+            name: Sequence(
+                cat(part.inputs[name].values for part in parts),
+                cat(part.inputs[name].mask for part in parts),
+                cat(part.inputs[name].times for part in parts),
+            )
+            for name in first.inputs
+        },
+        targets={
+            name: Targets(*(cat(part.targets[name][at] for part in parts) for at in range(2))) for name in first.targets
+        },
+        subjects=tuple(subject for part in parts for subject in part.subjects),
+        keys=tuple(key for part in parts for key in part.keys),
+        datasets=tuple(dataset for part in parts for dataset in part.datasets),
+    )
+
+
+def _tensors(examples: Examples) -> dict[str, Tensor]:
+    found = {
+        f"inputs.{name}.{part}": tensor.contiguous().clone()
+        for name, one in examples.inputs.items()
+        for part, tensor in zip(_PARTS, one[:3], strict=True)
+    }
+    for name, one in examples.targets.items():
+        found |= {f"targets.{name}.values": one.values.contiguous(), f"targets.{name}.valid": one.valid.contiguous()}
+    return found
+
+
+def _metadata(examples: Examples) -> dict[str, str]:
+    about = {
+        "inputs": list(examples.inputs),
+        "targets": list(examples.targets),
+        "subjects": examples.subjects,
+        "keys": examples.keys,
+        "datasets": examples.datasets,
+    }
+    return {"examples": json.dumps(about)}

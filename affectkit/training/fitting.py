@@ -1,0 +1,164 @@
+"""`fit`: config, examples and recipe in, a trained model out."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from affectkit.configs import ModelConfig
+from affectkit.errors import ConfigError, InputError
+from affectkit.heads.linear_head import ClassHeadConfig
+from affectkit.model import Model
+from affectkit.recipes import Recipe
+from affectkit.registry import Registry
+from affectkit.training.examples import Examples
+from affectkit.training.lightning_import import import_lightning
+
+if TYPE_CHECKING:
+    from affectkit.ensemble import EnsembleConfig
+    from affectkit.pipeline import PipelineConfig
+
+CHECKPOINT = "last.ckpt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """Where a model is trained, in Lightning's words.
+
+    Attributes:
+        accelerator: `auto`, `cpu`, `gpu`.
+        devices: how many of them, or `auto`.
+        strategy: how several work together, such as `ddp`.
+        nodes: machines.
+    """
+
+    accelerator: str = "auto"
+    devices: int | str = 1
+    strategy: str = "auto"
+    nodes: int = 1
+
+
+def fit(
+    config: ModelConfig,
+    examples: Examples,
+    recipe: Recipe | None = None,
+    *,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    logger: str = "csv",
+    hardware: Hardware | None = None,
+    after_epoch: Callable[[Model, int], None] | None = None,
+    registry: Registry | None = None,
+) -> Model:
+    """Train a model from random weights.
+
+    Arguments:
+        config: of a pipeline or ensemble that takes the inputs and has the heads of `examples`.
+        examples: all that it is trained on.
+        recipe: how; by default a `Recipe()`.
+        seed: of weights, order, augmentation and dropout: the same one gives the same model on one machine.
+        folder: for logs and a checkpoint after every epoch; None for neither.
+        resume: go on from the checkpoint that is in `folder`; from the beginning where there is none.
+        logger: of losses in `folder`: `csv` or `tensorboard`.
+        hardware: by default one device, a GPU where there is one.
+        after_epoch: called with the model and the number of epochs done.
+
+    Returns:
+        The model after the last epoch, on the CPU, in evaluation mode.
+
+    Raises:
+        ConfigError: the recipe doesn't fit the model.
+        InputError: the examples don't; or `folder` has a checkpoint and `resume` is not asked for.
+        MissingDependencyError: Lightning is not installed.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    hardware = Hardware() if hardware is None else hardware
+    lightning = import_lightning()
+    from affectkit.training.learner import Learner, make_loader
+
+    folder = None if folder is None else Path(folder)
+    checkpoint = None if folder is None else folder / CHECKPOINT
+    if checkpoint is not None and checkpoint.is_file() and not resume:
+        raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
+    config = balance_classes(config, examples) if recipe.class_weights == "balanced" else config
+    # The caller's random numbers stay as they were.
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        # on workers of loaders, and on torch's own deprecations
+        warnings.filterwarnings("ignore", module=r"lightning\..*|torch\..*")
+        warnings.filterwarnings("ignore", message=r".*(LeafSpec|num_workers|treespec).*")
+        torch.manual_seed(seed)
+        model = cast("PipelineConfig | EnsembleConfig", config).build(registry=registry)
+        _check_labels(model, examples)
+        loader = make_loader(examples, recipe.batch_size, seed)
+        trainer = lightning.Trainer(
+            accelerator=hardware.accelerator,
+            devices=hardware.devices,
+            strategy=hardware.strategy,
+            num_nodes=hardware.nodes,
+            precision="32-true" if recipe.precision == "32" else recipe.precision,
+            max_epochs=recipe.epochs,
+            gradient_clip_val=recipe.gradient_clip or None,
+            logger=_logger(lightning, folder, logger),
+            callbacks=[] if folder is None else [_checkpointing(lightning, folder)],
+            enable_checkpointing=folder is not None,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=1,
+        )
+        steps = recipe.epochs * -(-len(loader) // (trainer.world_size or 1))
+        learner = Learner(model, recipe, steps=steps, seed=seed, after_epoch=after_epoch)
+        path = checkpoint if checkpoint is not None and checkpoint.is_file() else None
+        # Plain tensors and numbers only: a checkpoint is a pickle, and may come from elsewhere.
+        trainer.fit(learner, loader, ckpt_path=path, weights_only=True if path else None)
+        if trainer.interrupted:
+            raise KeyboardInterrupt
+    return model.cpu().eval()
+
+
+def balance_classes(config: ModelConfig, examples: Examples) -> ModelConfig:
+    """Give each head of classes that has no weights of its own such that every class has the same sum of them.
+
+    A class that no example has keeps weight 1, and is warned of: nothing can be learned of it.
+    """
+    heads: dict[str, Any] = dict(getattr(config, "heads", {}))
+    for name, head in heads.items():
+        if name not in examples.targets or not isinstance(head, ClassHeadConfig) or head.class_weights is not None:
+            continue
+        values, valid = examples.targets[name]
+        counts = torch.bincount(values[valid].clamp(min=0), minlength=len(head.targets))[: len(head.targets)]
+        for target, count in zip(head.targets, counts.tolist(), strict=True):
+            if not count:
+                warnings.warn(f"heads.{name}: no example of {target!r}; it can't be learned", stacklevel=2)
+        total = int(counts.sum())
+        weights = tuple(total / (len(counts) * count) if count else 1.0 for count in counts.tolist())
+        heads[name] = replace(head, class_weights=weights)
+    return replace(config, heads=heads) if heads else config  # type: ignore[call-arg]
+
+
+def _check_labels(model: Model, examples: Examples) -> None:
+    for name in examples.targets:
+        if name not in model.traced.outputs:
+            outputs = ", ".join(model.traced.outputs)
+            raise InputError(f"examples: labels of {name!r}; the model scores {outputs}: rename one of them")
+
+
+def _logger(lightning: Any, folder: Path | None, name: str) -> Any:
+    if name not in ("csv", "tensorboard"):
+        raise ConfigError(f"{name!r} is no logger", "write csv or tensorboard", path="logger")
+    if folder is None:
+        return False
+    if name == "csv":
+        return lightning.loggers.CSVLogger(folder, name="", version="logs")
+    return lightning.loggers.TensorBoardLogger(folder, name="", version="logs")
+
+
+def _checkpointing(lightning: Any, folder: Path) -> Any:
+    return lightning.callbacks.ModelCheckpoint(
+        dirpath=folder, filename="last", enable_version_counter=False, save_top_k=1, every_n_epochs=1
+    )

@@ -1,0 +1,126 @@
+"""One fold: train on one half, predict the other. Training gets a copy of its half, and can't reach the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from affectkit.artifact import load, save
+from affectkit.configs import ModelConfig
+from affectkit.errors import InputError
+from affectkit.metrics.recognition import confusion_matrix, uf1
+from affectkit.model import Model
+from affectkit.protocols.splits import Fold, check_disjoint, split_inner
+from affectkit.recipes import Recipe
+from affectkit.training.examples import Examples, read_examples
+from affectkit.training.fitting import fit
+
+# Clips that are scored at once.
+_AT_ONCE = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldJob:
+    """All that a worker needs, on this machine or another that sees the same folder.
+
+    Attributes:
+        config, recipe: of the model; what is trained with `seed`.
+        examples: file of all of them.
+        head: whose classes are predicted.
+        fold: which are for what.
+        is_peer: whether the test half is predicted after every epoch too, beside the honest number.
+        artifact: saved model to predict with, in place of training; None to train.
+        keep: folder that the trained model is saved to; None not to keep it.
+    """
+
+    config: ModelConfig
+    recipe: Recipe
+    examples: Path
+    head: str
+    fold: Fold
+    seed: int
+    is_peer: bool = False
+    artifact: Path | None = None
+    keep: Path | None = None
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """Probabilities of the test half.
+
+    Attributes:
+        probabilities: `(n, K)` of the model that counts.
+        epochs: how long that was trained; 0 where it was given.
+        peer: `(E, n, K)` after every epoch; None unless asked for.
+    """
+
+    probabilities: list[list[float]]
+    epochs: int
+    peer: list[list[list[float]]] | None
+
+
+def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> FoldResult:
+    """Train and predict.
+
+    Raises:
+        InputError: a subject is in both halves, or the saved model has another head.
+    """
+    everything = read_examples(job.examples)
+    check_disjoint(job.fold, everything.subjects)
+    test = everything.take(job.fold.test)
+    peer: list[Tensor] = []
+
+    def watch(model: Model, epoch: int) -> None:
+        if job.is_peer:
+            peer.append(probabilities(model, test, job.head))
+        if progress is not None:
+            progress(epoch)
+
+    if job.artifact is not None:
+        model, epochs = load(job.artifact), 0
+        if job.head not in model.traced.outputs:
+            raise InputError(f"{job.artifact}: scores {', '.join(model.traced.outputs)}; give models with {job.head!r}")
+    else:
+        train = everything.take(job.fold.train)
+        del everything
+        recipe = job.recipe
+        if recipe.epoch == "inner":
+            recipe = replace(recipe, epochs=choose_epochs(job, train), epoch="last")
+        model, epochs = fit(job.config, train, recipe, seed=job.seed, after_epoch=watch), recipe.epochs
+        if job.keep is not None:
+            save(model, job.keep, notes=f"Trained without {job.fold.name}, seed {job.seed}.", overwrite=True)
+    found = probabilities(model, test, job.head)
+    return FoldResult(found.tolist(), epochs, [one.tolist() for one in peer] if job.is_peer else None)
+
+
+def choose_epochs(job: FoldJob, train: Examples) -> int:
+    """How many epochs are best on some subjects of the training half, trained on the others; the least of several."""
+    everybody = Fold(job.fold.name, tuple(range(len(train))), ())
+    inner = split_inner(everybody, train.subjects, seed=job.seed)
+    held = train.take(inner.test)
+    truth = held.targets[job.head].values
+    scores: list[float] = []
+
+    def watch(model: Model, epoch: int) -> None:
+        found = probabilities(model, held, job.head)
+        counts = confusion_matrix(truth.tolist(), found.argmax(dim=1).tolist(), found.shape[1])
+        scores.append(float(uf1(counts)))
+
+    fit(job.config, train.take(inner.train), job.recipe, seed=job.seed, after_epoch=watch)
+    return scores.index(max(scores)) + 1
+
+
+def probabilities(model: Model, examples: Examples, head: str) -> Tensor:
+    """Of every class of a head, `(N, K)`, float32 on the CPU."""
+    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    found: list[Tensor] = []
+    for rows in torch.split(torch.arange(len(examples)), _AT_ONCE):
+        inputs, _ = examples.batch(rows)
+        moved: dict[str, Any] = {name: one.to(device) for name, one in inputs.items()}
+        found.append(model.predict(moved)[head].float().cpu())
+    return torch.cat(found)

@@ -1,0 +1,153 @@
+"""What Lightning trains: a built model with its recipe, and the batches that it is given.
+
+Everything random is drawn from the seed and the number of the epoch or step, so that a run that was interrupted goes on
+as if it had not been.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from affectkit.errors import ConfigError, did_you_mean
+from affectkit.model import Model
+from affectkit.recipes import Recipe
+from affectkit.sequences import Batch, Targets
+from affectkit.training.augmentation import augment
+from affectkit.training.examples import Examples
+from affectkit.training.lightning_import import import_lightning
+
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule
+else:
+    LightningModule = import_lightning().LightningModule
+
+# Share of the steps in which the rate rises.
+WARM_UP = 0.1
+Step = tuple[Batch, dict[str, Targets]]
+
+
+class Learner(LightningModule):
+    """A model in training.
+
+    Arguments:
+        model: built; trained in place.
+        recipe: how.
+        steps: in all epochs together, for the schedule.
+        seed: of augmentation and dropout.
+        after_epoch: called with the model and the number of epochs done, in evaluation mode and without gradients.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        *,
+        steps: int,
+        seed: int,
+        after_epoch: Callable[[Model, int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.model, self.recipe = model, recipe
+        self._steps, self._seed, self._after_epoch = steps, seed, after_epoch
+        self._generator = torch.Generator()
+
+    def training_step(self, batch: Step, index: int) -> Tensor:
+        """The loss of one batch."""
+        # Anew in every step: what Lightning draws in between depends on whether a run was resumed.
+        torch.manual_seed(_mixed(self._seed, self.global_step))
+        self._generator.manual_seed(_mixed(self._seed, self.global_step))
+        inputs, targets = batch
+        inputs = augment(inputs, self.model.config.input_streams(), self.recipe.augmentation, self._generator)
+        _, losses = self.model(inputs, targets)
+        loss: Tensor = sum(losses.values(), start=torch.zeros((), device=self.device))
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(next(iter(inputs.values())).values))
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Let whoever asked for it look at the model."""
+        if self._after_epoch is not None:
+            self._after_epoch(self.model, self.current_epoch + 1)
+
+    def configure_optimizers(self) -> Any:
+        """AdamW and the schedule."""
+        groups = [
+            {"params": members, "lr": self.recipe.learning_rate * factor}
+            for factor, members in _by_rate(self.model, self.recipe).items()
+        ]
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay)
+        if self.recipe.schedule == "constant":
+            return optimizer
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _factor(self, step: int) -> float:
+        rise = max(round(WARM_UP * self._steps), 1)
+        if step < rise:
+            return (step + 1) / rise
+        return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(self._steps - rise, 1), 1.0)))
+
+
+def make_loader(examples: Examples, batch_size: int, seed: int) -> DataLoader[Any]:
+    """Batches of `Step`, in another order in every epoch."""
+    # pin_memory and workers would cost more than they bring: everything is in memory already
+    return DataLoader(
+        _Rows(examples), batch_size=batch_size, sampler=_Shuffled(len(examples), seed), collate_fn=_collated
+    )
+
+
+class _Rows(Dataset[Any]):
+    def __init__(self, examples: Examples) -> None:
+        self._examples = examples
+
+    def __len__(self) -> int:
+        return len(self._examples)
+
+    def __getitems__(self, rows: list[int]) -> Step:
+        return self._examples.batch(torch.as_tensor(rows))
+
+
+class _Shuffled(Sampler[int]):
+    def __init__(self, count: int, seed: int) -> None:
+        self._count, self._seed, self._epoch = count, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lightning says here which epoch begins."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(_mixed(self._seed, self._epoch))
+        return iter(torch.randperm(self._count, generator=generator).tolist())
+
+
+def _collated(step: Any) -> Any:
+    return step  # `__getitems__` has made the batch
+
+
+def _mixed(seed: int, number: int) -> int:
+    return (seed * 1_000_003 + number) % 2**63
+
+
+def _by_rate(model: Model, recipe: Recipe) -> dict[float, list[nn.Parameter]]:
+    stages = model.stages()
+    for path in recipe.rates:
+        if not any(name == path or name.startswith(f"{path}.") for name in stages):
+            raise ConfigError("no such stage", did_you_mean(path, list(stages), noun="stages"), path=f"rates.{path}")
+    found: dict[float, list[nn.Parameter]] = {}
+    seen: set[int] = set()
+    for name, stage in stages.items():
+        fitting = [path for path in recipe.rates if name == path or name.startswith(f"{path}.")]
+        factor = recipe.rates[max(fitting, key=len)] if fitting else 1.0
+        for parameter in stage.parameters():
+            if parameter.requires_grad and id(parameter) not in seen:
+                seen.add(id(parameter))
+                found.setdefault(factor, []).append(parameter)
+    return found

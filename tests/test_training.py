@@ -1,0 +1,249 @@
+"""`fit`: what a recipe does, that seeds reproduce, and that an interrupted run goes on as if it had not been."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from affectkit import Branch, ConfigError, FeatureStream, FrameStream, InputError, MicroExpressionConfig, PipelineConfig
+from affectkit.features.conv_stem import ConvStemConfig
+from affectkit.model import Model
+from affectkit.recipes import Augmentation, Recipe, read_recipe
+from affectkit.sequences import Sequence, Targets
+from affectkit.streams import InputStream
+from affectkit.training import Examples, fit
+from affectkit.training.augmentation import augment, mirror
+from affectkit.training.fitting import balance_classes
+
+FEATURES = PipelineConfig(
+    input=FeatureStream(dim=4, steps=("event",)),
+    branches={"stored": Branch()},
+    heads={"micro": MicroExpressionConfig(hidden=(8,), dropout=0.2)},
+)
+FLOW = FrameStream(channels=("u", "v"), unit="pixel", height=8, width=8, steps=("event",))
+
+
+def make_examples(count: int = 36, *, subjects: int = 6, seed: int = 0) -> Examples:
+    """Three classes that the features tell apart but for noise; every subject has all of them."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % 3
+    values = torch.nn.functional.one_hot(labels, 4).float() + 0.3 * torch.randn(count, 4, generator=generator)
+    return Examples(
+        inputs={"clip": Sequence.of(values.unsqueeze(1))},
+        targets={"micro": Targets.of(labels)},
+        subjects=tuple(f"made/{row // (count // subjects):02}" for row in range(count)),
+    )
+
+
+def state(model: Model) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
+
+
+QUICK = Recipe(epochs=6, batch_size=8, learning_rate=0.05, augmentation=Augmentation(flip=0.0))
+
+
+def test_a_model_learns_and_the_seed_says_which() -> None:
+    examples = make_examples()
+    random = torch.random.get_rng_state()
+    model = fit(FEATURES, examples, QUICK, seed=3)
+    found = model.predict(dict(examples.inputs))["micro"].argmax(dim=1)
+    assert (found == examples.targets["micro"].values).float().mean() > 0.8
+    assert not model.training
+    assert torch.equal(state(model), state(fit(FEATURES, examples, QUICK, seed=3)))
+    assert not torch.equal(state(model), state(fit(FEATURES, examples, QUICK, seed=4)))
+    assert torch.equal(torch.random.get_rng_state(), random)
+
+
+def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> None:
+    examples = make_examples()
+    whole = fit(FEATURES, examples, QUICK)
+
+    def stop(model: Model, epoch: int) -> None:
+        if epoch == 4:
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError, match="the power went"):
+        fit(FEATURES, examples, QUICK, folder=tmp_path, after_epoch=stop)
+    epochs: list[int] = []
+    resumed = fit(
+        FEATURES, examples, QUICK, folder=tmp_path, resume=True, after_epoch=lambda model, epoch: epochs.append(epoch)
+    )
+    assert epochs[-1] == 6
+    assert epochs[0] > 1
+    assert torch.equal(state(whole), state(resumed))
+    logged = (tmp_path / "logs" / "metrics.csv").read_text().splitlines()
+    assert logged[0].startswith("epoch,loss")
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
+    fit(FEATURES, make_examples(), replace(QUICK, epochs=1), folder=tmp_path)
+    with pytest.raises(InputError) as caught:
+        fit(FEATURES, make_examples(), QUICK, folder=tmp_path)
+    path = tmp_path / "last.ckpt"
+    assert str(caught.value) == f"{path}: is there from an earlier run; resume it, or give another folder"
+
+
+def test_checkpoints_that_hold_code_are_not_loaded(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path(tmp_path / "ran").touch, ())  # type: ignore[return-value]
+
+    torch.save({"state_dict": Evil()}, tmp_path / "last.ckpt")
+    with pytest.raises(Exception, match="weights_only"):
+        fit(FEATURES, make_examples(), QUICK, folder=tmp_path, resume=True)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_classes_are_weighed_so_that_each_counts_the_same() -> None:
+    examples = make_examples()
+    rare = examples.take([row for row in range(36) if row % 3 or row < 6])
+    config = balance_classes(FEATURES, rare)
+    assert isinstance(config, PipelineConfig)
+    head = config.heads["micro"]
+    assert isinstance(head, MicroExpressionConfig)
+    assert head.class_weights is not None
+    counts = torch.bincount(rare.targets["micro"].values).tolist()
+    assert [weight * count for weight, count in zip(head.class_weights, counts, strict=True)] == pytest.approx(
+        [len(rare) / 3] * 3
+    )
+    given = replace(FEATURES, heads={"micro": MicroExpressionConfig(class_weights=(1.0, 2.0, 3.0))})
+    assert balance_classes(given, rare).heads == given.heads  # type: ignore[attr-defined]
+
+
+def test_a_class_that_nobody_shows_is_warned_of() -> None:
+    examples = make_examples()
+    two = examples.take([row for row in range(36) if row % 3])
+    with pytest.warns(UserWarning, match=r"^heads\.micro: no example of 'negative'; it can't be learned$"):
+        model = fit(FEATURES, two, QUICK)
+    assert model.predict(dict(two.inputs))["micro"].isfinite().all()
+
+
+def test_rates_by_path() -> None:
+    config = PipelineConfig(
+        input=FLOW, branches={"flow": Branch(features=ConvStemConfig(dim=8))}, heads={"micro": MicroExpressionConfig()}
+    )
+    generator = torch.Generator().manual_seed(0)
+    values = torch.rand(12, 1, 2, 8, 8, generator=generator)
+    examples = Examples(
+        inputs={"clip": Sequence.of(values)},
+        targets={"micro": Targets.of(torch.arange(12) % 3)},
+        subjects=tuple(f"made/{row}" for row in range(12)),
+    )
+    recipe = Recipe(epochs=1, rates={"branches.flow": 0.0})
+    torch.manual_seed(0)
+    before = config.build().state_dict()
+    after = fit(config, examples, recipe, seed=0).state_dict()
+    for name, tensor in before.items():
+        assert torch.equal(tensor, after[name]) == name.startswith("branches.")
+    with pytest.raises(ConfigError) as caught:
+        fit(config, examples, Recipe(rates={"branches.flaw": 0.1}))
+    assert str(caught.value).startswith("rates.branches.flaw: no such stage; ")
+
+
+def test_labels_of_a_head_that_is_not_there() -> None:
+    examples = make_examples()
+    other = replace(examples, targets={"emotion": examples.targets["micro"]})
+    with pytest.raises(InputError) as caught:
+        fit(FEATURES, other, QUICK)
+    assert str(caught.value) == "examples: labels of 'emotion'; the model scores micro: rename one of them"
+
+
+# Augmentation
+
+
+def test_a_mirrored_flow_moves_the_other_way() -> None:
+    values = torch.rand(2, 1, 3, 4, 6)
+    mirrored = mirror(values, ("u", "v", "strain"))
+    assert torch.equal(mirrored[:, :, 0], -values[:, :, 0].flip(-1))
+    assert torch.equal(mirrored[:, :, 1:], values[:, :, 1:].flip(-1))
+    assert torch.equal(mirror(mirrored, ("u", "v", "strain")), values)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [Augmentation(flip=1.0), Augmentation(flip=0.0, shift=2), Augmentation(flip=0, gain=0.5), Augmentation(noise=0.1)],
+)
+def test_augmentation_draws_for_each_clip_and_leaves_the_input(augmentation: Augmentation) -> None:
+    one = Sequence.of(torch.rand(8, 2, 2, 8, 8) + 1)
+    kept = one.values.clone()
+    stream = replace(FLOW, steps=("contraction", "relaxation"))
+
+    def draw(seed: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(seed)
+        return augment({"clip": one}, {"clip": stream}, augmentation, generator)["clip"].values
+
+    assert torch.equal(one.values, kept)
+    assert torch.equal(draw(1), draw(1))
+    if augmentation.flip < 1:
+        assert not torch.equal(draw(1), draw(2))
+    assert not torch.equal(draw(1), kept)
+
+
+def test_a_shift_repeats_the_border_and_is_the_same_for_all_steps() -> None:
+    ramp = torch.arange(8.0).expand(4, 2, 2, 8, 8).contiguous()
+    generator = torch.Generator().manual_seed(0)
+    stream = replace(FLOW, steps=("a", "b"))
+    batch = {"clip": Sequence.of(ramp)}
+    found = augment(batch, {"clip": stream}, Augmentation(flip=0.0, shift=2), generator)["clip"].values
+    assert torch.equal(found[:, 0], found[:, 1])
+    for clip in found:
+        offset = clip[0, 0, 0, 4] - 4
+        assert torch.equal(clip[0, 0, 0], (torch.arange(8.0) + offset).clamp(0, 7))
+
+
+def test_pictures_stay_in_range_and_stored_features_as_they_are() -> None:
+    picture = FrameStream(height=8, width=8)
+    batch = {"face": Sequence.of(torch.ones(4, 1, 3, 8, 8)), "stored": Sequence.of(torch.ones(4, 1, 5))}
+    streams: dict[str, InputStream] = {"face": picture, "stored": FeatureStream(dim=5)}
+    generator = torch.Generator().manual_seed(0)
+    found = augment(batch, streams, Augmentation(gain=0.5, noise=0.1), generator)
+    assert found["face"].values.max() <= 1
+    assert found["stored"] is batch["stored"]
+
+
+# Recipes
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"epochs": 0}, "epochs: 0 is too few; write 1 or more"),
+        ({"batch_size": 0}, "batch_size: 0 is too few; write 1 or more"),
+        ({"learning_rate": 0.0}, "learning_rate: 0.0 is no rate; write more than 0"),
+        ({"weight_decay": -1.0}, "weight_decay: -1.0 is below 0; write 0 or more"),
+        ({"gradient_clip": -1.0}, "gradient_clip: -1.0 is below 0; write 0 or more"),
+        ({"rates": {"fusion": -1.0}}, "rates.fusion: -1.0 is no factor; write 0 or more"),
+    ],
+)
+def test_a_wrong_recipe(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Recipe(**fields)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"flip": 1.5}, "flip: 1.5 is no share; write 0 to 1"),
+        ({"gain": -0.5}, "gain: -0.5 is no share; write 0 to 1"),
+        ({"shift": -1}, "shift: -1 is below 0; write 0 or more"),
+        ({"noise": -1.0}, "noise: -1.0 is below 0; write 0 or more"),
+    ],
+)
+def test_a_wrong_augmentation(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Augmentation(**fields)  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+def test_recipes_in_files(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("epochs = 12\n[augmentation]\nshift = 1\n", encoding="utf-8")
+    assert read_recipe(path) == Recipe(epochs=12, augmentation=Augmentation(shift=1))
+    path.write_text("epoch = 12\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        read_recipe(path)
+    assert str(caught.value) == f"{path}: epoch: 12 is not accepted; write 'last' or 'inner'"
