@@ -190,7 +190,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
     )
     alone = {name: cells[:4] for name, cells in predictions().columns.items()}
     assert message(lambda: score_predictions(Predictions(alone), classes=NAMES)) == (
-        "confusions: 1 subject; an interval over subjects needs at least 2"
+        "counts: 1 subject; an interval over subjects needs at least 2"
     )
     assert message(lambda: Predictions({"subject": ("a",), "truth": (), "predicted": ("b",)}, "t")) == (
         "t: 0 cells of 'truth' for 1 samples; give one each"
