@@ -318,7 +318,7 @@ def test_the_command_prints_what_python_gives(tmp_path: Path, capsys: pytest.Cap
     lines = run(
         capsys, found, "--protocol", "spotting", "--truth", true, "--by", "dataset", "--against", found
     ).splitlines()
-    assert lines[:2] == ["2 videos of 2 subjects; 95 % intervals over subjects", "every video has an event"]
+    assert lines[:2] == ["2 videos of 2 subjects; 95 % intervals over subjects", "videos without an event: 0"]
     table = [line.split() for line in lines]
     assert [*table[5][:7]] == ["overall", "3", "1", "0", "0.750", "1.000", "0.857"]
     assert "apexes of what is right are 3 frames off, on average" in lines

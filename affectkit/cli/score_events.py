@@ -43,7 +43,7 @@ def _score_spotting(found: Events, truth: Events, other: Events | None, args: An
     differences = {} if other is None else compare_events(found, other, truth)
     output.json(_spotting_data(report, differences))
     output.text(_summary(report))
-    output.text(f"{report.quiet} videos without an event" if report.quiet else "every video has an event")
+    output.text(f"videos without an event: {report.quiet}")
     columns = ("kind", "right", "wrong", "missed", "precision", "recall", "F1", "from", "to")
     output.table(columns, [_spotting_row(name, report) for name in report.counts])
     if not math.isnan(report.apex_error):
