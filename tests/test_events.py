@@ -172,8 +172,15 @@ KINDS = "kinds: 'micro-expression', 'macro-expression', 'expression', 'blink', '
         ("a.csv", "video,onset,offset\na,5,2\n",
          "{path}: offset 2 is before onset 5 in 'a'; swap them, or leave it out"),
         ("a.csv", "video,onset,offset\na,1,2.5\n",
-         "{path}: offset '2.5' of an event in 'a' is no frame number; give whole numbers, or --unit seconds (in Python "
-         "unit='seconds')"),
+         "{path}: offset '2.5' of an event in 'a' is no frame number; give whole numbers from 0 on, or --unit seconds "
+         "(in Python unit='seconds')"),
+        ("a.csv", "video,onset,offset,apex\na,1,2,-1\n",
+         "{path}: apex '-1' of an event in 'a' is no frame number; give whole numbers from 0 on, or --unit seconds "
+         "(in Python unit='seconds')"),
+        ("a.csv", "vidoe,onset,offset\na,1,2\n",
+         "{path}: no column 'video'; did you mean 'vidoe'? columns: 'vidoe', 'onset', 'offset'"),
+        ("a.csv", "video,subject,onset,offset\na,,1,2\n",
+         "{path}: an empty cell of 'subject'; fill it, or leave the event out"),
         ("a.csv", "video,onset,offset\na,nan,2\n", "{path}: onset 'nan' of an event in 'a' is no number; mend it"),
         ("a.csv", "video,onset,offset,apex\na,1,2,x\n", "{path}: apex 'x' of an event in 'a' is no number; mend it"),
         ("a.csv", "video,onset,offset,kind\na,1,2,micro\n", "{path}: kind 'micro' of an event in 'a'; " + KINDS),

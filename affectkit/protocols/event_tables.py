@@ -23,9 +23,9 @@ _MOMENTS = ("onset", "apex", "offset")
 def read_events(path: str | Path, *, unit: Unit = "frames") -> Events:
     """A table, or a folder in which `analyze` wrote some: all of its `*.events.csv` and `*.events.parquet`.
 
-    Tables that `analyze` wrote have frames and seconds; `unit` says which to take. A table without a column `video` is
-    of one video, which is called as the analyzed file without its ending, or else as the table; in a folder with the
-    names of the folders between, as `s15/0101`.
+    Tables that `analyze` wrote have frames and seconds; `unit` says which to take. Each is of one video, which is
+    called as the analyzed file without its ending, or else as the table; in a folder with the names of the folders
+    between, as `s15/0101`. Events of all faces of a video are put together.
 
     Raises:
         InputError: it can't be read, isn't what `Events` accepts, or the folder has no such tables or unlike ones.
@@ -101,11 +101,10 @@ def _read(path: Path, unit: Unit, prefix: str) -> dict[str, tuple[str, ...]]:
     if set(columns) == set(MEGC_COLUMNS):
         kinds = tuple(MEGC_TYPES.get(name, name) for name in columns["type"])
         return {"video": columns["vid"], "onset": columns["onset"], "offset": columns["offset"], "kind": kinds}
-    if "onset_frame" in columns:
-        columns = _of_analyze(path, columns, unit)
-    if columns and "video" not in columns:
-        columns["video"] = (prefix + _video_of(path),) * len(next(iter(columns.values())))
-    return columns
+    if "onset_frame" not in columns:
+        return columns
+    named = {} if "video" in columns else {"video": (prefix + _video_of(path),) * len(columns["onset_frame"])}
+    return named | _of_analyze(path, columns, unit)
 
 
 def _of_analyze(path: Path, columns: dict[str, tuple[str, ...]], unit: Unit) -> dict[str, tuple[str, ...]]:

@@ -30,8 +30,8 @@ class Events:
         unit: of onset, apex and offset: `frames`, whole numbers, or `seconds`.
 
     Raises:
-        InputError: a column is missing or has another length; a video has no name, or several subjects; an onset,
-            offset or apex is none; or a kind is unknown.
+        InputError: a column is missing or has another length; a cell that tells videos, subjects or runs apart is
+            empty; a video has several subjects; an onset, offset or apex is none; or a kind is unknown.
     """
 
     columns: Columns
@@ -44,8 +44,9 @@ class Events:
                 hint = did_you_mean(name, list(self.columns), noun="columns")
                 raise InputError(f"{self.source}: no column {name!r}; {hint}")
         check_lengths(self.columns, len(self), "events", self.source)
-        if "" in self.videos:
-            raise InputError(f"{self.source}: an empty cell of 'video'; fill it, or leave the event out")
+        for name in ("video", "subject", "dataset", "seed"):
+            if "" in self.columns.get(name, ()):
+                raise InputError(f"{self.source}: an empty cell of {name!r}; fill it, or leave the event out")
         # what can't be read is refused here, and not where it is first looked at
         for interval, kind, video in zip(self.intervals, self.kinds, self.videos, strict=True):
             if "kind" in self.columns and interval is not None and kind not in get_args(EventKind):
@@ -127,8 +128,9 @@ class Events:
             number = math.nan
         if not math.isfinite(number):
             raise InputError(f"{self.source}: {name} {cell!r} of an event in {video!r} is no number; mend it")
-        if self.unit == "frames" and number != int(number):
-            hint = "give whole numbers, or --unit seconds (in Python unit='seconds')"
+        # annotators write -1 for what they don't know
+        if self.unit == "frames" and (number != int(number) or number < 0):
+            hint = "give whole numbers from 0 on, or --unit seconds (in Python unit='seconds')"
             raise InputError(f"{self.source}: {name} {cell!r} of an event in {video!r} is no frame number; {hint}")
         return number
 

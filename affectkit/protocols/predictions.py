@@ -39,8 +39,8 @@ class Predictions:
         source: where they are from, for messages.
 
     Raises:
-        InputError: a column is missing or has another length, a required cell is empty, there is no sample, or a sample
-            is there twice.
+        InputError: a column is missing or has another length; a cell of one that is named here is empty, or of
+            `dataset`, `clip` or `seed`; there is no sample, or a sample is there twice.
     """
 
     columns: Columns
@@ -51,9 +51,10 @@ class Predictions:
             if name not in self.columns:
                 hint = did_you_mean(name, list(self.columns), noun="columns")
                 raise InputError(f"{self.source}: no column {name!r}; {hint}")
-            if "" in self.columns[name]:
-                raise InputError(f"{self.source}: an empty cell of {name!r}; fill it, or leave the sample out")
         check_lengths(self.columns, len(self), "samples", self.source)
+        for name in (*REQUIRED, "dataset", "clip", "seed"):
+            if "" in self.columns.get(name, ()):
+                raise InputError(f"{self.source}: an empty cell of {name!r}; fill it, or leave the sample out")
         if not len(self):
             raise InputError(f"{self.source}: no samples; give at least one")
         if "clip" in self.columns:
