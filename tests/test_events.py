@@ -57,6 +57,9 @@ def test_what_is_written_is_read(tmp_path: Path, ending: str) -> None:
     assert (again.columns, again.source) == (events.columns, str(path))
     assert message(lambda: write_events(events, path)).startswith(f"{path}: already there; ")
     write_events(events, path, overwrite=True)
+    assert message(lambda: write_events(events, tmp_path / "a.txt")) == (
+        f"{tmp_path / 'a.txt'}: ending '.txt'; write a table (.parquet, .csv)"
+    )
 
 
 def test_what_is_not_said_is_empty(tmp_path: Path) -> None:

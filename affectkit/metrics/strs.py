@@ -4,8 +4,9 @@
 
 P and R are the means over the C classes of precision and recall of the true positives of spotting (Micro-Expression
 Grand Challenges 2024 and 2025; Liong et al., MEAN, 2023). F1_analysis is thus the F1 of two means, and not UF1, the
-mean of F1 per class. A class that no true positive has, or that is never predicted, counts 0 in the mean. True
-positives whose true class is none of the C, `others` for instance, are left out.
+mean of F1 per class. A class that no true positive has, or that is never predicted, counts 0 in the mean, with which
+the baselines of 2025 agree (arXiv:2506.15298); public code leaves out a class that is neither true nor predicted, which
+makes the score higher. True positives whose true class is none of the C, `others` for instance, are left out.
 
 The confusion of true positives is `(..., C, C + 1)`: truth in rows, the last column for predictions of no class.
 """
