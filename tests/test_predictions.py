@@ -154,6 +154,8 @@ def test_what_a_log_cannot_hold_is_refused(tmp_path: Path) -> None:
         ("a.csv", "subject,truth,predicted\na,b\n", "{path}, line 2: 2 cells for 3 columns; mend the line"),
         ("a.csv", "subject,truth,predicted\na,b,\n",
          "{path}: an empty cell of 'predicted'; fill it, or leave the sample out"),
+        ("a.csv", "dataset,subject,truth,predicted\n,a,x,x\n",
+         "{path}: an empty cell of 'dataset'; fill it, or leave the sample out"),
         ("a.csv", "subject,clip,truth,predicted\na,c,x,x\na,c,x,y\n",
          "{path}: a/c is there 2 times; keep one line per sample"),
         ("a.csv", "subject,clip,truth,predicted,seed\na,c,x,x,1\na,c,x,y,1\n",
@@ -190,7 +192,7 @@ def test_what_cannot_be_scored_is_refused() -> None:
     )
     alone = {name: cells[:4] for name, cells in predictions().columns.items()}
     assert message(lambda: score_predictions(Predictions(alone), classes=NAMES)) == (
-        "confusions: 1 subject; an interval over subjects needs at least 2"
+        "counts: 1 subject; an interval over subjects needs at least 2"
     )
     assert message(lambda: Predictions({"subject": ("a",), "truth": (), "predicted": ("b",)}, "t")) == (
         "t: 0 cells of 'truth' for 1 samples; give one each"

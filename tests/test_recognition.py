@@ -142,7 +142,9 @@ def test_what_can_not_be_compared() -> None:
     assert message(matrices, matrices[::-1], uf1) == (
         "theirs: other subjects or samples than in `ours`; a paired test needs both systems on the same ones"
     )
-    assert message(matrices[:1], uf1) == "confusions: 1 subject; an interval over subjects needs at least 2"
-    assert message(matrices[0], uf1) == "confusions: shape (3, 3) is not (subjects, C, C) or (seeds, subjects, C, C)"
+    assert message(matrices[:1], uf1) == "counts: 1 subject; an interval over subjects needs at least 2"
+    assert message(matrices[0], uf1) == (
+        "counts: shape (3, 3); give (subjects, rows, columns) or (seeds, subjects, rows, columns)"
+    )
     assert message(matrices, uf1, level=1.0) == "level: 1.0 is no share; give more than 0 and less than 1"
     assert message(matrices, uf1, replicates=0) == "replicates: 0 is too few; give 1 or more"

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from affectkit.errors import InputError
-from affectkit.metrics.spotting import Interval, SpottingCounts, count_spotting, interval_iou, match_intervals
+from affectkit.metrics.spotting import (
+    Interval,
+    SpottingCounts,
+    apex_spotting_rate,
+    count_spotting,
+    interval_iou,
+    match_intervals,
+    spotting_f1,
+    spotting_precision,
+    spotting_recall,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +35,24 @@ from affectkit.metrics.spotting import Interval, SpottingCounts, count_spotting,
 def test_overlap_counts_both_ends(one: Interval, two: Interval, iou: float) -> None:
     assert interval_iou(one, two) == pytest.approx(iou)
     assert interval_iou(two, one) == pytest.approx(iou)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "iou"),
+    [
+        ((1.0, 2.0), (1.0, 1.5), 0.5),
+        ((0.0, 1.0), (1.0, 2.0), 0.0),
+        ((0.0, 1.0), (0.5, 1.5), 1 / 3),
+        ((1.5, 1.5), (1.0, 2.0), 0.0),
+        ((1.5, 1.5), (1.5, 1.5), 1.0),
+        ((1.5, 1.5), (1.6, 1.6), 0.0),
+    ],
+)
+def test_overlap_in_seconds_counts_no_end(one: Interval, two: Interval, iou: float) -> None:
+    assert interval_iou(one, two, unit="seconds") == pytest.approx(iou)
+    assert interval_iou(two, one, unit="seconds") == pytest.approx(iou)
+    hits = int(iou >= 0.5)
+    assert count_spotting([one], [two], unit="seconds") == SpottingCounts(hits, 1 - hits, 1 - hits)
 
 
 def test_two_videos_are_scored_as_one() -> None:
@@ -76,6 +105,25 @@ def test_nothing_predicted_is_no_false_positive_unless_asked_for() -> None:
 def test_empty_counts_score_zero() -> None:
     nothing = sum([], SpottingCounts())
     assert (nothing.precision, nothing.recall, nothing.f1) == (0.0, 0.0, 0.0)
+
+
+def test_arrays_of_counts_are_scored_as_counts_are() -> None:
+    drawn = np.random.default_rng(0).integers(4, size=(5, 7, 3))
+    for counts in drawn.reshape(-1, 3):
+        one = SpottingCounts(*map(int, counts))
+        scores = spotting_precision(counts), spotting_recall(counts), spotting_f1(counts)
+        assert scores == pytest.approx((one.precision, one.recall, one.f1))
+    assert spotting_f1(drawn).shape == (5, 7)
+    assert (drawn.sum(axis=-1) == 0).any()
+
+
+def test_an_apex_is_spotted_within_the_event() -> None:
+    # the ends do not count
+    assert apex_spotting_rate([11, 10, 20, 25], [(10, 20)] * 4) == 0.25
+    assert apex_spotting_rate([], []) == 0
+    with pytest.raises(InputError) as caught:
+        apex_spotting_rate([1], [])
+    assert str(caught.value) == "predicted: 1 apexes for 0 events; give one per event"
 
 
 @pytest.mark.parametrize("stop", [4, math.nan])

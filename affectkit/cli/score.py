@@ -1,4 +1,4 @@
-"""`affectkit score`: scores of anyone's predictions, with intervals, and against another system's."""
+"""`affectkit score`: scores of anyone's predictions or events, with intervals, and against another system's."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
+from affectkit.cli.score_events import run_events
+from affectkit.cli.score_tables import interval_data, interval_row, print_differences, shown
 
 if TYPE_CHECKING:
     from affectkit.metrics.bootstrap import Interval
     from affectkit.protocols.report import Report
 
-SUMMARY = "score predictions: UF1, UAR and accuracy, pooled, with intervals over subjects"
+SUMMARY = "score predictions (UF1, UAR) or events (F1, STRS), pooled, with intervals over subjects"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,15 +24,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "predictions",
         metavar="PREDICTIONS",
         type=Path,
-        help="a .parquet or .csv table with columns subject, truth, predicted, or a MEGC log (.txt)",
+        help="a .parquet or .csv table with columns subject, truth, predicted, or a MEGC log (.txt); with --truth a "
+        "table of events, or a folder that analyze wrote",
     )
     parser.add_argument(
         "--protocol",
-        choices=("pooled", "megc2019"),
+        choices=("pooled", "megc2019", "spotting", "strs"),
         default="pooled",
-        help="megc2019: classes negative, positive, surprise, and scores of each dataset; default: pooled",
+        help="megc2019: classes negative, positive, surprise, and scores of each dataset; spotting: events by kind; "
+        "strs: micro-expressions that are spotted, then recognized; default: pooled",
     )
-    parser.add_argument("--classes", metavar="A,B,...", help="fixed classes, in order; default: those that are true")
+    parser.add_argument("--truth", metavar="TRUTH", type=Path, help="true events, for spotting and strs")
+    parser.add_argument("--unit", choices=("frames", "seconds"), help="of onsets and offsets; default: frames")
+    parser.add_argument(
+        "--classes",
+        metavar="A,B,...",
+        help="fixed classes, in order; default: those that are true, for strs negative, positive, surprise",
+    )
     parser.add_argument("--by", metavar="COLUMN", help="scores of each value of a column too")
     parser.add_argument("--against", metavar="OTHER", type=Path, help="predictions of the same samples to compare with")
 
@@ -42,6 +52,12 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.protocols.predictions import read_predictions
     from affectkit.protocols.report import compare_predictions, score_predictions
 
+    if args.protocol in ("spotting", "strs"):
+        return run_events(args, output)
+    for name in ("truth", "unit"):
+        if getattr(args, name) is not None:
+            hint = "add --protocol spotting or strs, or leave it out"
+            raise ConfigError(f"given with --protocol {args.protocol}, which scores no events", hint, path=f"--{name}")
     classes = args.classes.split(",") if args.classes is not None else None
     by = args.by
     if args.protocol == "megc2019":
@@ -63,35 +79,23 @@ def run(args: argparse.Namespace, output: Output) -> int:
 def _print(report: Report, differences: dict[str, Interval], by: str | None, other: str, output: Output) -> None:
     runs = "" if report.seeds == 1 else f", means over {report.seeds} seeds"
     output.text(f"{report.samples} samples of {report.subjects} subjects{runs}; 95 % intervals over subjects")
-    output.table(("score", "value", "from", "to"), [_row(name, found) for name, found in report.scores.items()])
+    output.table(("score", "value", "from", "to"), [interval_row(name, found) for name, found in report.scores.items()])
     per_class = zip(report.classes, report.f1, report.recall, report.confusion.tolist(), strict=True)
     columns = ("class", "F1", "recall", *(f"as {name}" for name in report.classes))
-    output.table(columns, [(name, _shown(f1), _shown(recall), *counts) for name, f1, recall, counts in per_class])
+    output.table(columns, [(name, shown(f1), shown(recall), *counts) for name, f1, recall, counts in per_class])
     for name in report.absent:
         output.text(f"no sample is {name}: it counts 0 in UF1 and nothing in UAR")
     if by is not None:
         rows = [
-            (value, part.samples, part.subjects, *map(_shown, part.scores.values()), ", ".join(part.absent))
+            (value, part.samples, part.subjects, *map(shown, part.scores.values()), ", ".join(part.absent))
             for value, part in report.slices.items()
         ]
         output.table((by, "samples", "subjects", *report.scores, "absent"), rows)
     if differences:
-        output.text(f"less {other}, paired over subjects")
-        output.table(("score", "difference", "from", "to"), [_row(name, found) for name, found in differences.items()])
-
-
-def _row(name: str, found: Interval) -> tuple[str, str, str, str]:
-    return name, _shown(found.value), _shown(found.low), _shown(found.high)
-
-
-def _shown(score: float) -> str:
-    return "-" if math.isnan(score) else f"{score:.3f}"
+        print_differences(differences, other, output)
 
 
 def _data(report: Report, differences: dict[str, Interval]) -> dict[str, Any]:
-    def interval(found: Interval) -> dict[str, Any]:
-        return {"value": found.value, "low": found.low, "high": found.high, "level": found.level}
-
     # JSON has no NaN
     def known(scores: Any) -> list[float | None]:
         return [None if math.isnan(score) else score for score in scores]
@@ -101,7 +105,7 @@ def _data(report: Report, differences: dict[str, Interval]) -> dict[str, Any]:
         "subjects": report.subjects,
         "seeds": report.seeds,
         "classes": list(report.classes),
-        "scores": {name: interval(found) for name, found in report.scores.items()},
+        "scores": {name: interval_data(found) for name, found in report.scores.items()},
         "f1": known(report.f1),
         "recall": known(report.recall),
         "confusion": report.confusion.tolist(),
@@ -115,5 +119,5 @@ def _data(report: Report, differences: dict[str, Interval]) -> dict[str, Any]:
             for value, part in report.slices.items()
         },
         "absent": list(report.absent),
-        "differences": {name: interval(found) for name, found in differences.items()},
+        "differences": {name: interval_data(found) for name, found in differences.items()},
     }

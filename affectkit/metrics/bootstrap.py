@@ -1,8 +1,8 @@
 """How sure a score is: subjects are drawn anew, not samples, since samples of one person are alike.
 
 The percentile bootstrap (Efron and Tibshirani, 1993, chapter 13) over subjects: each of B replicates takes S subjects
-of the S, with replacement, sums their confusion matrices, and scores the sum. Two systems are compared on the same
-draws, so that what makes a subject hard for both cancels.
+of the S, with replacement, sums their counts, and scores the sum. Two systems are compared on the same draws, so that
+what makes a subject hard for both cancels. Counts are confusion matrices, or any that may be added up.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Interval:
 
 
 def bootstrap_score(
-    confusions: Counts, score: Score, *, level: float = 0.95, replicates: int = 5000, seed: int = 0
+    counts: Counts, score: Score, *, level: float = 0.95, replicates: int = 5000, seed: int = 0
 ) -> Interval:
     """The interval of a score.
 
     Arguments:
-        confusions: of each subject, `(S, C, C)`, or of each seed and subject, `(K, S, C, C)`: then the score is the
-            mean over the seeds, of whose training the subjects are drawn alike.
-        score: of pooled matrices, `(..., C, C)` to `(...)`, such as `uf1`.
+        counts: of each subject, `(S, R, C)`, or of each seed and subject, `(K, S, R, C)`: then the score is the mean
+            over the seeds, of whose training the subjects are drawn alike.
+        score: of pooled counts, `(..., R, C)` to `(...)`, such as `uf1`.
         level: share of the replicates inside the interval.
         replicates: B.
         seed: of the draws.
@@ -60,27 +60,36 @@ def bootstrap_score(
     Raises:
         InputError: there are fewer than two subjects, or an argument is out of its range.
     """
-    runs = _runs(confusions, "confusions")
+    runs = _runs(counts, "counts")
     value, drawn = _mean_score(runs, score, replicates, seed)
     return _interval(value, drawn, level, runs)
 
 
 def bootstrap_difference(
-    ours: Counts, theirs: Counts, score: Score, *, level: float = 0.95, replicates: int = 5000, seed: int = 0
+    ours: Counts,
+    theirs: Counts,
+    score: Score,
+    *,
+    same_rows: bool = True,
+    level: float = 0.95,
+    replicates: int = 5000,
+    seed: int = 0,
 ) -> Interval:
     """The interval of the score of `ours` less that of `theirs`, on the same subjects in the same order.
 
     Arguments:
         ours: as `bootstrap_score` takes them.
         theirs: the same; the number of seeds may differ.
+        same_rows: whether rows of one subject have to have the same sums, as those of confusion matrices of the same
+            samples have. Counts of events have not, since each system predicts as many as it likes.
         score, level, replicates, seed: as `bootstrap_score`.
 
     Raises:
-        InputError: as `bootstrap_score`; or the subjects, or what they did, differ: the rows of two matrices of one
-            subject have to have the same sums.
+        InputError: as `bootstrap_score`; or the subjects, or what they did, differ.
     """
     one, other = _runs(ours, "ours"), _runs(theirs, "theirs")
-    if one.shape[1:] != other.shape[1:] or (one[0].sum(axis=-1) != other[0].sum(axis=-1)).any():
+    is_same = one.shape[1:] == other.shape[1:]
+    if not is_same or (same_rows and (one[0].sum(axis=-1) != other[0].sum(axis=-1)).any()):
         raise InputError(
             "theirs: other subjects or samples than in `ours`; a paired test needs both systems on the same ones"
         )
@@ -89,10 +98,12 @@ def bootstrap_difference(
     return _interval(value - value_other, drawn - drawn_other, level, one)
 
 
-def _runs(confusions: Counts, name: str) -> Counts:
-    runs = confusions if confusions.ndim == 4 else confusions[None]
-    if runs.ndim != 4 or runs.shape[-1] != runs.shape[-2]:
-        raise InputError(f"{name}: shape {confusions.shape} is not (subjects, C, C) or (seeds, subjects, C, C)")
+def _runs(counts: Counts, name: str) -> Counts:
+    runs = counts if counts.ndim == 4 else counts[None]
+    if runs.ndim != 4:
+        raise InputError(
+            f"{name}: shape {counts.shape}; give (subjects, rows, columns) or (seeds, subjects, rows, columns)"
+        )
     if runs.shape[1] < 2:
         raise InputError(f"{name}: {runs.shape[1]} subject; an interval over subjects needs at least 2")
     return runs

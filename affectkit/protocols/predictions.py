@@ -7,19 +7,27 @@ of a line `casme2 sub01` and lines `EP02_01f 1 0`: clip, truth, predicted.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence as Items
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
 from affectkit.data.labels import MICRO_3
 from affectkit.errors import InputError, did_you_mean
+from affectkit.protocols.text_tables import (
+    ENDINGS,
+    Columns,
+    check_lengths,
+    joined,
+    read_columns,
+    read_text,
+    write_columns,
+)
 from affectkit.results.places import check_ending, check_file, replacing
 
 REQUIRED = ("subject", "truth", "predicted")
-_ENDINGS = (".parquet", ".csv", ".txt")
+_ENDINGS = (*ENDINGS, ".txt")
 
 
 @dataclass(frozen=True)
@@ -31,10 +39,11 @@ class Predictions:
         source: where they are from, for messages.
 
     Raises:
-        InputError: a column is missing or has another length, there is no sample, or a sample is there twice.
+        InputError: a column is missing or has another length; a cell of one that is named here is empty, or of
+            `dataset`, `clip` or `seed`; there is no sample, or a sample is there twice.
     """
 
-    columns: Mapping[str, tuple[str, ...]]
+    columns: Columns
     source: str = "predictions"
 
     def __post_init__(self) -> None:
@@ -42,11 +51,10 @@ class Predictions:
             if name not in self.columns:
                 hint = did_you_mean(name, list(self.columns), noun="columns")
                 raise InputError(f"{self.source}: no column {name!r}; {hint}")
-        for name, cells in self.columns.items():
-            if len(cells) != len(self):
-                raise InputError(
-                    f"{self.source}: {len(cells)} cells of {name!r} for {len(self)} samples; give one each"
-                )
+        check_lengths(self.columns, len(self), "samples", self.source)
+        for name in (*REQUIRED, "dataset", "clip", "seed"):
+            if "" in self.columns.get(name, ()):
+                raise InputError(f"{self.source}: an empty cell of {name!r}; fill it, or leave the sample out")
         if not len(self):
             raise InputError(f"{self.source}: no samples; give at least one")
         if "clip" in self.columns:
@@ -61,21 +69,17 @@ class Predictions:
     @property
     def subjects(self) -> tuple[str, ...]:
         """With the dataset before them, where there is one: `01` is somebody else in each."""
-        return self._joined("dataset", "subject")
+        return joined(self.columns, "dataset", "subject")
 
     @property
     def keys(self) -> tuple[str, ...]:
         """Names of the samples: dataset, subject and clip, as far as they are known."""
-        return self._joined("dataset", "subject", "clip")
+        return joined(self.columns, "dataset", "subject", "clip")
 
     @property
     def seeds(self) -> tuple[str, ...]:
         """Which run each is of."""
         return self.columns.get("seed", ("",) * len(self))
-
-    def _joined(self, *names: str) -> tuple[str, ...]:
-        known = [self.columns[name] for name in names if name in self.columns]
-        return tuple("/".join(cells) for cells in zip(*known, strict=True))
 
 
 def read_predictions(path: str | Path) -> Predictions:
@@ -86,16 +90,9 @@ def read_predictions(path: str | Path) -> Predictions:
     """
     path = Path(path)
     check_ending(path, _ENDINGS, "give a table (.parquet, .csv) or a log (.txt)")
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; check the path")
-    try:
-        if path.suffix == ".parquet":
-            return Predictions(_read_parquet(path), str(path))
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: can't be read ({error}); give a table of predictions") from error
-    columns = _read_log(path, text.splitlines()) if path.suffix == ".txt" else _read_csv(path, text.splitlines())
-    return Predictions(columns, str(path))
+    if path.suffix == ".txt":
+        return Predictions(_read_log(path, read_text(path, "predictions").splitlines()), str(path))
+    return Predictions(read_columns(path, "predictions"), str(path))
 
 
 def write_predictions(predictions: Predictions, path: str | Path, *, overwrite: bool = False) -> None:
@@ -107,45 +104,13 @@ def write_predictions(predictions: Predictions, path: str | Path, *, overwrite: 
     """
     path = Path(path)
     check_ending(path, _ENDINGS, "write a table (.parquet, .csv) or a log (.txt)")
-    check_file(path, overwrite=overwrite)
-    if path.suffix == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        with replacing(path) as file:
-            pq.write_table(pa.table({name: list(cells) for name, cells in predictions.columns.items()}), file)
+    if path.suffix != ".txt":
+        write_columns(predictions.columns, path, overwrite=overwrite)
         return
-    lines = _log_lines(predictions) if path.suffix == ".txt" else _csv_lines(predictions)
+    check_file(path, overwrite=overwrite)
+    lines = _log_lines(predictions)
     with replacing(path) as file:
         file.write("".join(f"{line}\n" for line in lines).encode())
-
-
-def _read_parquet(path: Path) -> dict[str, tuple[str, ...]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path}: is no Parquet file ({error}); give a table of predictions") from error
-    return {name: tuple(_text(path, name, cell) for cell in table[name].to_pylist()) for name in table.column_names}
-
-
-def _read_csv(path: Path, lines: Items[str]) -> dict[str, tuple[str, ...]]:
-    rows = list(csv.reader(lines))
-    header = rows[0] if rows else []
-    if len(set(header)) < len(header):
-        raise InputError(f"{path}: two columns have one name; give each its own")
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise InputError(f"{path}, line {number}: {len(row)} cells for {len(header)} columns; mend the line")
-    return {name: tuple(_text(path, name, row[at]) for row in rows[1:]) for at, name in enumerate(header)}
-
-
-def _text(path: Path, name: str, cell: object) -> str:
-    if cell is None or (name in REQUIRED and cell == ""):
-        raise InputError(f"{path}: an empty cell of {name!r}; fill it, or leave the sample out")
-    return str(cell)
 
 
 def _read_log(path: Path, lines: Items[str]) -> dict[str, tuple[str, ...]]:
@@ -166,16 +131,6 @@ def _read_log(path: Path, lines: Items[str]) -> dict[str, tuple[str, ...]]:
 
 # MEGC 2019 numbers them in this order.
 _NUMBERS = {str(number): name for number, name in enumerate(MICRO_3)}
-
-
-def _csv_lines(predictions: Predictions) -> Iterable[str]:
-    import io
-
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(predictions.columns)
-    writer.writerows(zip(*predictions.columns.values(), strict=True))
-    return text.getvalue().splitlines()
 
 
 def _log_lines(predictions: Predictions) -> list[str]:
