@@ -32,35 +32,41 @@ class FMANetConfig(FeaturesConfig):
     Attributes:
         dim: width of the feature.
         width: channels of each stream's first convolution; the second has twice as many.
+        cells: per side, into which a picture is divided before the last layer, so that it is known where something
+            moved; 1 for the mean over the picture.
         phases: `both`, or the first one alone (`contraction`).
         is_shared: whether the streams share their weights.
         fusion: `attention`, a softmax over the phases at every place; or their `mean`.
         modulation: of the flow by its magnitude before the streams: `soft`, with threshold, steepness and gains learned
             within limits; `hard`, with fixed ones; or `none`.
         has_motion_attention: whether places are weighed by their features and magnitudes after the fusion.
-        dropout: share of the channels behind the streams that is left out in training.
+        dropout: share of what goes into the last layer that is left out in training.
     """
 
     dim: int = 64
     width: int = 16
+    cells: int = 7
     phases: Literal["both", "contraction"] = "both"
     is_shared: bool = False
     fusion: Literal["attention", "mean"] = "attention"
     modulation: Literal["soft", "hard", "none"] = "soft"
     has_motion_attention: bool = True
-    dropout: float = 0.2
+    dropout: float = 0.5
 
     def validate(self) -> None:
-        for name in ("dim", "width"):
+        for name in ("dim", "width", "cells"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)!r} is too small", "write 1 or more", path=name)
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"{self.dropout!r} is no share", "write 0 or more, and less than 1", path="dropout")
 
     def output(self, stream: FrameStream) -> FeatureStream:
-        require_channels(stream, ("u", "v"))
+        require_channels(stream, ("u", "v"), ("u", "v", "strain"))
         require_unit(stream, "pixel", "iod", "relative")
-        require_steps(stream, PHASES)
+        require_steps(stream, PHASES, PHASES[:1])
+        if self.phases == "both" and len(stream.steps) == 1:
+            fact = "the input has the contraction alone"
+            raise ConfigError(fact, "write phases='contraction', or give both", path="phases")
         require_size(stream, at_least=8)
         return FeatureStream(dim=self.dim, fps=stream.fps, steps=("event",))
 

@@ -3,7 +3,7 @@
     F = sum_k softmax_k(w_k) F_k                                           fusion, at every place
     F <- F (1 + sigmoid(conv7([mean_c F, max_c F, N_1, N_2])))             motion attention
 
-The feature is a linear map of the mean of F over the picture.
+The feature is GELU of a linear map of F, averaged within cells. A stream's convolutions have strides, no pooling.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from affectkit import FeatureExtractor, FrameStream, InputError, Sequence
 from affectkit.motion.mm_cof_net import magnitude, scaled
-from affectkit_fmanet.backbone import FMANetConfig
+from affectkit_fmanet.backbone import PHASES, FMANetConfig
 from affectkit_fmanet.modulation import Modulation
 
 # In units of the flow: a phase that moves by less everywhere is still.
@@ -22,7 +22,7 @@ LEAST_MOTION = 1e-3
 
 
 class FMANet(FeatureExtractor[FMANetConfig]):
-    """Flow `(B, 2, 2, H, W)` of contraction and relaxation to features `(B, 1, dim)`; zero without a contraction.
+    """Flow `(B, 1 or 2, C, H, W)` of contraction and relaxation to features `(B, 1, dim)`; zero without a contraction.
 
     An event without a relaxation, where the mask says so, is that of its first phase.
     """
@@ -31,35 +31,41 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         super().__init__(config)
         config.output(stream)
         count = 1 if config.phases == "contraction" else 2
-        self.streams = nn.ModuleList(_stream(config) for _ in range(1 if config.is_shared else count))
+        self.steps = len(stream.steps)
+        # What the front-end measured, and the magnitude.
+        channels = len(stream.channels) + 1
+        self.streams = nn.ModuleList(_stream(config, channels) for _ in range(1 if config.is_shared else count))
         self.modulation = None if config.modulation == "none" else Modulation(is_soft=config.modulation == "soft")
         wide = 2 * config.width
         has_weights = config.fusion == "attention" and count == 2
         self.weights = nn.Conv2d(2 * wide, 2, kernel_size=1) if has_weights else None
         self.attention = nn.Conv2d(4, 1, kernel_size=7, padding=3) if config.has_motion_attention else None
-        self.dropout = nn.Dropout1d(config.dropout)
-        self.project = nn.Linear(wide, config.dim)
+        self.pool = nn.AdaptiveAvgPool2d(config.cells)
+        self.dropout = nn.Dropout(config.dropout)
+        self.project = nn.Linear(wide * config.cells**2, config.dim)
 
     def forward(self, inputs: Sequence) -> Sequence:
-        if inputs.values.shape[1] != 2:
-            raise InputError(f"fmanet-backbone: {inputs.values.shape[1]} flows; needs 2: contraction and relaxation")
+        if inputs.values.shape[1] != self.steps:
+            needs = " and ".join(PHASES[: self.steps])
+            raise InputError(f"fmanet-backbone: {inputs.values.shape[1]} flows; needs {self.steps}: {needs}")
         is_event = inputs.mask[:, :1]
         is_real = inputs.mask.clone()
         if self.config.phases == "contraction":
-            is_real[:, 1] = False
+            is_real[:, 1:] = False
         # An event without its first phase is zero in the end; until then it is one that stands still.
         is_real[:, :1] = True
         shown = (inputs.mask & is_real)[:, :, None, None, None]
         flows = torch.where(shown, inputs.values, torch.zeros_like(inputs.values))
-        lengths = scaled(magnitude(flows), LEAST_MOTION)
+        lengths = scaled(magnitude(flows[:, :, :2]), LEAST_MOTION)
         if self.modulation is not None:
             flows = flows * self.modulation(lengths, is_real).unsqueeze(1)
-        seen = torch.cat([flows, magnitude(flows).unsqueeze(2)], dim=2)
+        seen = torch.cat([flows, magnitude(flows[:, :, :2]).unsqueeze(2)], dim=2)
         count = 1 if self.config.phases == "contraction" else 2
         maps = [self.streams[min(k, len(self.streams) - 1)](seen[:, k]) for k in range(count)]
         fused = self._attended(self._fused(maps, is_real), lengths)
-        pooled = self.dropout(fused.mean(dim=(-2, -1)).unsqueeze(-1)).squeeze(-1)
-        features = self.project(pooled).unsqueeze(1)
+        if fused.shape[-2:] != (self.config.cells, self.config.cells):
+            fused = self.pool(fused)
+        features = functional.gelu(self.project(self.dropout(fused.flatten(1)))).unsqueeze(1)
         features = torch.where(is_event.unsqueeze(-1), features, torch.zeros_like(features))
         return Sequence(features, is_event, inputs.times[:, :1])
 
@@ -78,17 +84,18 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         if self.attention is None:
             return fused
         small = functional.interpolate(lengths, size=fused.shape[-2:], mode="area").to(fused.dtype)
+        if small.shape[1] == 1:
+            small = functional.pad(small, (0, 0, 0, 0, 0, 1))
         summary = torch.cat([fused.mean(dim=1, keepdim=True), fused.amax(dim=1, keepdim=True), small], dim=1)
         attended: Tensor = fused * (1 + torch.sigmoid(self.attention(summary)))
         return attended
 
 
-def _stream(config: FMANetConfig) -> nn.Module:
-    """Maps `(B, 3, H, W)` of u, v and magnitude to `(B, 2 width, H / 4, W / 4)`."""
+def _stream(config: FMANetConfig, channels: int) -> nn.Module:
+    """Maps `(B, channels, H, W)` to `(B, 2 width, H / 4, W / 4)`."""
     first, second = config.width, 2 * config.width
-    # No normalization before the first layer is done: strong motion stays told from weak.
+    # No normalization: strong motion stays told from weak.
     return nn.Sequential(
-        nn.Conv2d(3, first, kernel_size=3, padding=1), nn.GELU(), nn.AvgPool2d(2),
-        nn.Conv2d(first, second, kernel_size=3, padding=1, bias=False), nn.GroupNorm(1, second), nn.GELU(),
-        nn.AvgPool2d(2),
+        nn.Conv2d(channels, first, kernel_size=4, stride=2, padding=1), nn.GELU(),
+        nn.Conv2d(first, second, kernel_size=4, stride=2, padding=1), nn.GELU(),
     )  # fmt: skip

@@ -20,7 +20,7 @@ TAU, STEEPNESS, LOW, HIGH = 0.25, 10.0, 0.5, 1.5
 
 
 class Modulation(nn.Module):
-    """From scaled magnitudes `(B, 2, H, W)`, and which phases are real `(B, 2)`, to gains `(B, 1, H, W)` in (0, 2)."""
+    """From scaled magnitudes `(B, 1 or 2, H, W)`, and which phases are real, to gains `(B, 1, H, W)` in (0, 2)."""
 
     def __init__(self, *, is_soft: bool) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Modulation(nn.Module):
             self.high = nn.Parameter(torch.tensor(_logit(HIGH - 1)))
 
     def forward(self, lengths: Tensor, is_real: Tensor) -> Tensor:
-        theta = self.theta if self.is_soft else lengths.new_zeros(2)
+        theta = self.theta[: lengths.shape[1]] if self.is_soft else lengths.new_zeros(lengths.shape[1])
         # The phase that is missing leaves its weight to the other.
         shares = theta.masked_fill(~is_real, -torch.inf).softmax(dim=1)
         combined = (shares[:, :, None, None] * lengths).sum(dim=1, keepdim=True)

@@ -120,7 +120,7 @@ def test_what_makes_no_sense_is_refused() -> None:
     )
     frames = FrameStream(height=28, width=28, steps=("onset", "apex", "offset"))
     assert message(lambda: FMANetConfig().output(frames), StreamError) == (
-        "channels ('r', 'g', 'b') are not accepted; accepts ('u', 'v')"
+        "channels ('r', 'g', 'b') are not accepted; accepts ('u', 'v'), ('u', 'v', 'strain')"
     )
     assert message(lambda: network()(Sequence.of(flows()[:, :1])), InputError) == (
         "fmanet-backbone: 1 flows; needs 2: contraction and relaxation"
