@@ -17,8 +17,9 @@ from affectkit.protocols.report import score_predictions
 from affectkit.protocols.splits import Fold
 from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
-from affectkit.training import Examples, evaluate, fit, folds
+from affectkit.training import Examples, evaluate, folds
 from affectkit.training.examples import join_examples, read_examples, write_examples
+from affectkit.training.fitting import fit_tail
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
 from affectkit.training.peers import best_epochs
 from tests.test_training import FEATURES, QUICK, make_examples
@@ -67,13 +68,13 @@ def test_labels_of_the_left_out_subject_change_nothing_that_is_predicted_of_them
 @pytest.mark.parametrize("epoch", ["last", "inner"])
 def test_training_never_holds_the_test_subject(monkeypatch: pytest.MonkeyPatch, epoch: Any) -> None:
     held: list[set[str]] = []
-    trained = fit
+    trained = fit_tail
 
     def spy(config: Any, examples: Examples, recipe: Recipe, **rest: Any) -> Any:
         held.append(set(examples.subjects))
         return trained(config, examples, recipe, **rest)
 
-    monkeypatch.setattr(folds, "fit", spy)
+    monkeypatch.setattr(folds, "fit_tail", spy)
     evaluate(FEATURES, make_examples(), replace(SHORT, epoch=epoch), peer_rule=True)
     runs = 2 if epoch == "inner" else 1
     assert len(held) == 6 * runs
@@ -86,6 +87,7 @@ def test_a_subject_in_both_halves_is_refused(tmp_path: Path) -> None:
     write_examples(make_examples(), tmp_path / "examples.safetensors")
     job = FoldJob(
         config=FEATURES,
+        whole=FEATURES,
         recipe=SHORT,
         examples=tmp_path / "examples.safetensors",
         head="micro",
@@ -112,7 +114,13 @@ def test_the_peers_rule_is_apart_and_changes_nothing(tmp_path: Path) -> None:
 def test_the_best_epoch_of_each_subject() -> None:
     jobs: Any = {
         (0, name): FoldJob(
-            config=FEATURES, recipe=SHORT, examples=Path(), head="micro", fold=Fold(name, (), rows), seed=0
+            config=FEATURES,
+            whole=FEATURES,
+            recipe=SHORT,
+            examples=Path(),
+            head="micro",
+            fold=Fold(name, (), rows),
+            seed=0,
         )
         for name, rows in (("a", (0, 1)), ("b", (2,)))
     }

@@ -28,6 +28,7 @@ from affectkit.streams import PredictionStream
 from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
 from affectkit.training.peers import best_epochs
+from affectkit.training.tails import cut_tail
 from affectkit.workers import Workers
 
 Protocol = Literal["loso", "folds", "databases"]
@@ -108,10 +109,13 @@ def evaluate(
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
         _open(place, record, is_kept=folder is not None, resume=resume)
         file = (place / "examples.safetensors").resolve()
-        write_examples(examples, file)
+        # Given models are whole, and take what a whole model takes.
+        tail, mapped = cut_tail(config, examples, registry=names) if artifacts is None else (config, examples)
+        write_examples(mapped, file)
         jobs = {
             (seed, fold.name): FoldJob(
-                config=config,
+                config=tail,
+                whole=config,
                 recipe=recipe,
                 examples=file,
                 head=head,

@@ -18,6 +18,7 @@ from affectkit.recipes import Recipe
 from affectkit.registry import Registry
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
+from affectkit.training.tails import cut_tail, join_tail
 
 if TYPE_CHECKING:
     from affectkit.ensemble import EnsembleConfig
@@ -59,7 +60,8 @@ def fit(
     """Train a model from random weights.
 
     Arguments:
-        config: of a pipeline or ensemble that takes the inputs and has the heads of `examples`.
+        config: of a pipeline or ensemble that takes the inputs and has the heads of `examples`. Motion front-ends that
+            do not learn are computed once, and without augmentation, which is applied to their maps.
         examples: all that it is trained on.
         recipe: how; by default a `Recipe()`.
         seed: of weights, order, augmentation and dropout: the same one gives the same model on one machine.
@@ -67,7 +69,7 @@ def fit(
         resume: go on from the checkpoint that is in `folder`; from the beginning where there is none.
         logger: of losses in `folder`: `csv` or `tensorboard`.
         hardware: by default one device, a GPU where there is one.
-        after_epoch: called with the model and the number of epochs done.
+        after_epoch: called with what learns, the model behind its fixed front-ends, and the number of epochs done.
 
     Returns:
         The model after the last epoch, on the CPU, in evaluation mode.
@@ -77,7 +79,36 @@ def fit(
         InputError: the examples don't; or `folder` has a checkpoint and `resume` is not asked for.
         MissingDependencyError: Lightning is not installed.
     """
-    recipe = Recipe() if recipe is None else recipe
+    tail, mapped = cut_tail(config, examples, registry=registry)
+    model = fit_tail(
+        tail,
+        mapped,
+        Recipe() if recipe is None else recipe,
+        seed=seed,
+        folder=folder,
+        resume=resume,
+        logger=logger,
+        hardware=hardware,
+        after_epoch=after_epoch,
+        registry=registry,
+    )
+    return join_tail(config, model, registry=registry)
+
+
+def fit_tail(
+    config: ModelConfig,
+    examples: Examples,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    logger: str = "csv",
+    hardware: Hardware | None = None,
+    after_epoch: Callable[[Model, int], None] | None = None,
+    registry: Registry | None = None,
+) -> Model:
+    """As `fit`, with every stage computed in every step."""
     hardware = Hardware() if hardware is None else hardware
     lightning = import_lightning()
     from affectkit.training.learner import Learner, make_loader

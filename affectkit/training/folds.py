@@ -18,7 +18,8 @@ from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
 from affectkit.recipes import Recipe
 from affectkit.training.examples import Examples, read_examples
-from affectkit.training.fitting import fit
+from affectkit.training.fitting import fit_tail
+from affectkit.training.tails import join_tail
 
 # Clips that are scored at once.
 _AT_ONCE = 256
@@ -29,7 +30,9 @@ class FoldJob:
     """All that a worker needs, on this machine or another that sees the same folder.
 
     Attributes:
-        config, recipe: of the model; what is trained with `seed`.
+        config: of what is trained; where front-ends were computed beforehand, of the tail.
+        whole: of the pipeline that is saved.
+        recipe: how it is trained, with `seed`.
         examples: file of all of them.
         head: whose classes are predicted.
         fold: which are for what.
@@ -39,6 +42,7 @@ class FoldJob:
     """
 
     config: ModelConfig
+    whole: ModelConfig
     recipe: Recipe
     examples: Path
     head: str
@@ -91,9 +95,11 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
         recipe = job.recipe
         if recipe.epoch == "inner":
             recipe = replace(recipe, epochs=choose_epochs(job, train), epoch="last")
-        model, epochs = fit(job.config, train, recipe, seed=job.seed, after_epoch=watch), recipe.epochs
+        model = fit_tail(job.config, train, recipe, seed=job.seed, after_epoch=watch)
+        epochs = recipe.epochs
         if job.keep is not None:
-            save(model, job.keep, notes=f"Trained without {job.fold.name}, seed {job.seed}.", overwrite=True)
+            notes = f"Trained without {job.fold.name}, seed {job.seed}."
+            save(join_tail(job.whole, model), job.keep, notes=notes, overwrite=True)
     found = probabilities(model, test, job.head)
     return FoldResult(found.tolist(), epochs, [one.tolist() for one in peer] if job.is_peer else None)
 
@@ -111,7 +117,7 @@ def choose_epochs(job: FoldJob, train: Examples) -> int:
         counts = confusion_matrix(truth.tolist(), found.argmax(dim=1).tolist(), found.shape[1])
         scores.append(float(uf1(counts)))
 
-    fit(job.config, train.take(inner.train), job.recipe, seed=job.seed, after_epoch=watch)
+    fit_tail(job.config, train.take(inner.train), job.recipe, seed=job.seed, after_epoch=watch)
     return scores.index(max(scores)) + 1
 
 

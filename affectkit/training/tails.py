@@ -1,0 +1,92 @@
+"""What training need not compute again: motion front-ends that no training changes run once, over all examples.
+
+The tail of a pipeline is what comes after them. It takes their maps by the name of the branch, is what learns, and its
+weights are those of the whole pipeline but for the front-ends', which have none that changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import takewhile
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from affectkit.configs import ModelConfig
+from affectkit.model import Model
+from affectkit.pipeline import PipelineConfig
+from affectkit.registry import Registry
+from affectkit.sequences import Sequence
+from affectkit.training.examples import Examples
+
+# Clips whose motion is computed at once.
+_AT_ONCE = 16
+
+
+def cut_tail(
+    config: ModelConfig, examples: Examples, *, registry: Registry | None = None
+) -> tuple[ModelConfig, Examples]:
+    """The tail of a pipeline, and the examples as it takes them; both as they are where nothing can be cut off."""
+    if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()):
+        return config, examples
+    trace = config.trace(registry=registry)
+    inputs: dict[str, Any] = {}
+    branches = {}
+    for name, count in _fixed(config).items():
+        branch = config.branches[name]
+        last = f"branches.{name}.motion[{count - 1}]"
+        inputs[name] = trace[last].output if count else config.inputs[branch.source]
+        branches[name] = replace(branch, source=name, motion=branch.motion[count:])
+    model = config.build(registry=registry).eval()
+    maps = {
+        name: _mapped(examples.inputs[one.source], model, name, _fixed(config)[name])
+        for name, one in config.branches.items()
+    }
+    # Without the spotter: events are sampled before the motion of their frames is known.
+    tail = replace(config, inputs=inputs, branches=branches, sampling=None)
+    return tail, replace(examples, inputs=maps)
+
+
+def join_tail(config: ModelConfig, tail: Model, *, registry: Registry | None = None) -> Model:
+    """The whole pipeline with the tail's weights, in evaluation mode."""
+    if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()):
+        return tail
+    heads = getattr(tail.config, "heads", config.heads)
+    # The heads as they were trained: they hold the weights of the classes.
+    model = replace(config, heads=heads).build(registry=registry)
+    counts = _fixed(config)
+    state: dict[str, Tensor] = {}
+    for key, tensor in tail.state_dict().items():
+        parts = key.split(".")
+        if parts[0] == "branches" and parts[2] == "motion":
+            parts[3] = str(int(parts[3]) + counts[parts[1]])
+        state[".".join(parts)] = tensor
+    model.load_state_dict(model.state_dict() | state)
+    return model.eval()
+
+
+def _fixed(config: PipelineConfig) -> dict[str, int]:
+    """How many front-ends of each branch come before the first that learns."""
+    return {
+        name: len(list(takewhile(lambda part: part.is_frozen, branch.motion)))
+        for name, branch in config.branches.items()
+    }
+
+
+def _mapped(one: Sequence, model: Model, name: str, count: int) -> Sequence:
+    motion: list[nn.Module] = list(model.branches[name].motion)[:count]  # type: ignore[index, union-attr]
+    if not motion:
+        return one
+    found: list[Sequence] = []
+    with torch.no_grad():
+        for rows in torch.split(torch.arange(len(one.values)), _AT_ONCE):
+            part = Sequence(one.values[rows], one.mask[rows], one.times[rows])
+            for module in motion:
+                part = module(part)
+            found.append(part)
+    return Sequence(
+        torch.cat([part.values for part in found]),
+        torch.cat([part.mask for part in found]),
+        torch.cat([part.times for part in found]),
+    )
