@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         TaskHead,
         TemporalEncoder,
     )
+    from affectkit.recipes import Recipe
 
 C = TypeVar("C", bound=ComponentConfig)
 Motion = TypeVar("Motion", bound=MotionConfig)
@@ -352,6 +353,7 @@ class PipelineSpec:
             for a preset that has to be trained first.
         loader: reads weights of another format: from the verified files by name of their record to tensors by the
             model's state-dict keys (a function, or `lazy("module:function")`).
+        recipe: makes the `Recipe` that it is trained by unless another one is given; None for the default one.
         renamed_from: former names, which still resolve with a warning.
         citation: whom to cite.
     """
@@ -360,6 +362,7 @@ class PipelineSpec:
     config: Callable[[], ModelConfig]
     summary: str
     weights: Weights | tuple[Weights, ...] | None = None
+    recipe: Callable[[], Recipe] | None = None
     loader: Callable[[Mapping[str, Path]], Mapping[str, Tensor]] | Lazy | None = None
     renamed_from: tuple[str, ...] = ()
     citation: str = ""

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence as Items
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from affectkit.cli import analyze, check, components, demo, describe, plugins, score
+from affectkit.cli import analyze, check, components, demo, describe, evaluate, plugins, score, train
 from affectkit.cli.interrupts import one_interrupt
 from affectkit.cli.output import Output
 from affectkit.cli.parser import Parser
@@ -28,7 +28,7 @@ from affectkit.errors import (
     UntrainedWarning,
 )
 
-COMMANDS = (demo, analyze, score, plugins, components, describe, check)
+COMMANDS = (demo, analyze, train, evaluate, score, plugins, components, describe, check)
 
 
 def main(argv: Items[str] | None = None) -> int:

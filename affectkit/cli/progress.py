@@ -29,6 +29,16 @@ def video_bar(title: str) -> Iterator[Callable[[int, int | None], None] | None]:
 
 
 @contextmanager
+def count_bar(title: str, things: str) -> Iterator[Callable[[int, int | None], None] | None]:
+    """A bar that counts things, such as `folds`."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with _bar(title, unit=f"{things}/s") as update:
+        yield update
+
+
+@contextmanager
 def _bar(title: str, *, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

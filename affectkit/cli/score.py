@@ -71,12 +71,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
         if args.against is None
         else compare_predictions(predictions, read_predictions(args.against), classes=report.classes)
     )
-    output.json(_data(report, differences))
-    _print(report, differences, by, str(args.against), output)
+    output.json(report_data(report, differences))
+    print_report(report, differences, by, str(args.against), output)
     return 0
 
 
-def _print(report: Report, differences: dict[str, Interval], by: str | None, other: str, output: Output) -> None:
+def print_report(report: Report, differences: dict[str, Interval], by: str | None, other: str, output: Output) -> None:
+    """The scores, those of each class and slice, and what they are more than those of `other`."""
     runs = "" if report.seeds == 1 else f", means over {report.seeds} seeds"
     output.text(f"{report.samples} samples of {report.subjects} subjects{runs}; 95 % intervals over subjects")
     output.table(("score", "value", "from", "to"), [interval_row(name, found) for name, found in report.scores.items()])
@@ -95,7 +96,7 @@ def _print(report: Report, differences: dict[str, Interval], by: str | None, oth
         print_differences(differences, other, output)
 
 
-def _data(report: Report, differences: dict[str, Interval]) -> dict[str, Any]:
+def report_data(report: Report, differences: dict[str, Interval]) -> dict[str, Any]:
     # JSON has no NaN
     def known(scores: Any) -> list[float | None]:
         return [None if math.isnan(score) else score for score in scores]

@@ -1,0 +1,88 @@
+"""What DATA means on the command line: a file of examples, a dataset in a folder, or a file that says which."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from affectkit.codec import decode
+from affectkit.configs import DatasetConfig, ModelConfig
+from affectkit.errors import ConfigError, InputError, listed
+from affectkit.files import errors_in_file, parse_text, read_text
+from affectkit.interfaces import Dataset
+from affectkit.pipeline import PipelineConfig
+from affectkit.records import Index
+from affectkit.registry import Registry, default_registry
+from affectkit.training.examples import read_examples
+from affectkit.training.reading import Gathered, gather_examples
+
+
+def open_data(
+    data: str,
+    config: ModelConfig,
+    *,
+    faces: str | None = None,
+    registry: Registry | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Gathered:
+    """Examples for a pipeline.
+
+    Arguments:
+        data: a file of examples (`.npz`, `.safetensors`); `NAME=ROOT`, a dataset by its component's name in a folder;
+            or a `.toml` file with `root`, `use` and the fields of that dataset's config.
+        config: of what is trained.
+        faces: detector for pictures, by name; None for the pipeline's own, or `auto`.
+        registry: where components are looked up.
+        progress: called with how many clips are cut, and of how many.
+
+    Raises:
+        InputError: no such file or folder, or nothing in it fits the pipeline.
+        ConfigError: something in the `.toml` file is wrong.
+        RegistryError: no such dataset.
+    """
+    names = registry if registry is not None else default_registry()
+    if data.endswith((".npz", ".safetensors")):
+        return Gathered(read_examples(data), ())
+    if data.endswith(".toml"):
+        dataset, root = _read_source(Path(data), names)
+    else:
+        name, _, folder = data.partition("=")
+        if not folder:
+            raise InputError(f"{data}: no data; give NAME=ROOT, such as casme2=/data/CASME2, or .npz, .toml")
+        component = names.component("dataset", name)
+        dataset, root = component.spec.config(), Path(folder)
+    if not isinstance(config, PipelineConfig):
+        raise InputError(f"{data}: a dataset is cut for a pipeline; for an ensemble give a file of examples")
+    reader: Dataset[DatasetConfig] = names.of_config(type(dataset)).spec.factory(dataset)
+    index = reader.scan(root)
+    _check_classes(dataset, config)
+    return gather_examples(_labeled(index), config, faces=faces, registry=names, progress=progress)
+
+
+def _read_source(path: Path, names: Registry) -> tuple[DatasetConfig, Path]:
+    data = parse_text(read_text(path), path.suffix, str(path))
+    root = data.pop("root", None)
+    if not isinstance(root, str):
+        raise ConfigError("'root' is missing", "write the folder of the dataset, root = '/data/CASME2'", path=str(path))
+    with errors_in_file(path):
+        config = decode(DatasetConfig, data, names)
+    # seen from the file, so that it can be moved with its data
+    return config, path.parent / root
+
+
+def _labeled(index: Index) -> Index:
+    """Without the clips whose label the map leaves out on purpose, which the reader has counted in an issue."""
+    kept = tuple(sample for sample in index if any(bool(labels.valid.all()) for labels in sample.targets.values()))
+    return replace(index, samples=kept)
+
+
+def _check_classes(dataset: DatasetConfig, config: PipelineConfig) -> None:
+    classes = getattr(dataset, "class_names", None)
+    for name, head in config.heads.items():
+        targets = getattr(head, "targets", None)
+        if classes is not None and targets is not None and tuple(classes) != tuple(targets):
+            raise InputError(
+                f"heads.{name}: scores {listed(targets)}, the dataset has {listed(classes)}; "
+                "set the dataset's 'classes' or the head's 'targets'"
+            )
