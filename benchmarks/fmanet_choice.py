@@ -26,14 +26,18 @@ from affectkit.training.folds import probabilities
 
 GROUPS = 8
 SHARED = FMANetConfig(is_shared=True)
+BESIDE = replace(PLAIN, fusion="concat")
+SHORT = replace(RECIPE, epochs=25)
 CANDIDATES: dict[str, tuple[PipelineConfig, Recipe]] = {
     "flow": (make_setup(SINGLE, None), RECIPE),
     "phases": (make_setup(None, FULL), RECIPE),
     "flow + contraction, plain": (make_setup(SINGLE, SINGLE), RECIPE),
     "flow + both phases, plain": (make_setup(SINGLE, PLAIN), RECIPE),
     "flow + both phases, full": (make_setup(SINGLE, FULL), RECIPE),
+    "flow + both phases, side by side": (make_setup(SINGLE, BESIDE), SHORT),
+    "flow + both phases, side by side, full": (make_setup(SINGLE, replace(FULL, fusion="concat")), SHORT),
     "flow + both phases, full, shared streams": (make_setup(SINGLE, SHARED), RECIPE),
-    "flow + both phases, full, 25 epochs": (make_setup(SINGLE, FULL), replace(RECIPE, epochs=25)),
+    "flow + both phases, full, 25 epochs": (make_setup(SINGLE, FULL), SHORT),
     "flow + both phases, full, half the rate": (make_setup(SINGLE, FULL), replace(RECIPE, learning_rate=1e-3)),
 }
 

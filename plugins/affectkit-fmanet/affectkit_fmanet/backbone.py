@@ -36,7 +36,7 @@ class FMANetConfig(FeaturesConfig):
             moved; 1 for the mean over the picture.
         phases: `both`, or the first one alone (`contraction`).
         is_shared: whether the streams share their weights.
-        fusion: `attention`, a softmax over the phases at every place; or their `mean`.
+        fusion: `attention`, a softmax over the phases at every place; their `mean`; or both side by side (`concat`).
         modulation: of the flow by its magnitude before the streams: `soft`, with threshold, steepness and gains learned
             within limits; `hard`, with fixed ones; or `none`.
         has_motion_attention: whether places are weighed by their features and magnitudes after the fusion.
@@ -48,7 +48,7 @@ class FMANetConfig(FeaturesConfig):
     cells: int = 7
     phases: Literal["both", "contraction"] = "both"
     is_shared: bool = False
-    fusion: Literal["attention", "mean"] = "attention"
+    fusion: Literal["attention", "mean", "concat"] = "attention"
     modulation: Literal["soft", "hard", "none"] = "soft"
     has_motion_attention: bool = True
     dropout: float = 0.5

@@ -36,9 +36,11 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         channels = len(stream.channels) + 1
         self.streams = nn.ModuleList(_stream(config, channels) for _ in range(1 if config.is_shared else count))
         self.modulation = None if config.modulation == "none" else Modulation(is_soft=config.modulation == "soft")
-        wide = 2 * config.width
+        # What is side by side has no shares, and a layer of its own behind it for each phase.
+        is_wide = config.fusion == "concat" and count == 2
+        wide = 2 * config.width * (2 if is_wide else 1)
         has_weights = config.fusion == "attention" and count == 2
-        self.weights = nn.Conv2d(2 * wide, 2, kernel_size=1) if has_weights else None
+        self.weights = nn.Conv2d(4 * config.width, 2, kernel_size=1) if has_weights else None
         self.attention = nn.Conv2d(4, 1, kernel_size=7, padding=3) if config.has_motion_attention else None
         self.pool = nn.AdaptiveAvgPool2d(config.cells)
         self.dropout = nn.Dropout(config.dropout)
@@ -73,6 +75,8 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         if len(maps) == 1:
             return maps[0]
         both = torch.stack(maps, dim=1)
+        if self.config.fusion == "concat":
+            return (both * is_real[:, :, None, None, None]).flatten(1, 2)
         if self.weights is None:
             weights = both.new_zeros(len(both), 2, 1, 1)
         else:

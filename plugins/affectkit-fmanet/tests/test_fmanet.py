@@ -33,8 +33,9 @@ def message(work: Callable[[], object], error: type[Exception]) -> str:
     return str(caught.value)
 
 
-def test_everything_learns() -> None:
-    module = network()
+@pytest.mark.parametrize("fusion", ["attention", "mean", "concat"])
+def test_everything_learns(fusion: str) -> None:
+    module = network(fusion=fusion)
     module(Sequence.of(flows())).values.square().sum().backward()
     for name, parameter in module.named_parameters():
         assert parameter.grad is not None, name
@@ -70,9 +71,10 @@ def test_the_gains_stay_within_their_limits_whatever_is_learned() -> None:
         assert 0 <= gains.min() <= gains.max() <= 2
 
 
-def test_a_missing_relaxation_is_no_relaxation_at_all() -> None:
+@pytest.mark.parametrize("fusion", ["attention", "mean", "concat"])
+def test_a_missing_relaxation_is_no_relaxation_at_all(fusion: str) -> None:
     mask = torch.tensor([[True, False], [True, True], [False, True]])
-    module = network().eval()
+    module = network(fusion=fusion).eval()
     output = module(Sequence.of(flows(), mask=mask))
     assert output.mask.tolist() == [[True], [True], [False]]
     assert not output.values[2].any()
@@ -98,6 +100,18 @@ def test_every_part_changes_what_comes_out() -> None:
         known = part.state_dict()
         part.load_state_dict({name: value for name, value in whole.state_dict().items() if name in known})
         assert not torch.allclose(part(Sequence.of(flows())).values, whole(Sequence.of(flows())).values), change
+
+
+def test_the_contraction_may_stand_alone() -> None:
+    stream = FrameStream(channels=("u", "v", "strain"), unit="pixel", height=28, width=28, steps=("contraction",))
+    module = FMANet(FMANetConfig(dim=8, width=4, phases="contraction"), stream).eval()
+    assert module(Sequence.of(torch.rand(3, 1, 3, 28, 28))).values.shape == (3, 1, 8)
+    assert message(lambda: FMANetConfig().output(stream), ConfigError) == (
+        "phases: the input has the contraction alone; write phases='contraction', or give both"
+    )
+    assert message(lambda: module(Sequence.of(torch.rand(3, 2, 3, 28, 28))), InputError) == (
+        "fmanet-backbone: 2 flows; needs 1: contraction"
+    )
 
 
 def test_shared_streams_are_fewer_parameters() -> None:
