@@ -17,7 +17,7 @@ PACKAGE = Path(affectkit.__file__).parent
 # Each module may import, at its top level, those before it.
 TORCH_FREE = (
     "errors", "streams", "records", "fields", "tracing", "configs", "codec", "specs", "hookspecs", "plugins",
-    "registry", "pipeline", "ensemble", "files", "lookup", "dials",
+    "registry", "pipeline", "ensemble", "files", "lookup", "recipes", "dials",
 )  # fmt: skip
 TORCH_FROM_HERE = (
     "sequences", "interfaces", "model", "ensemble_model", "streaming", "weights", "devices", "cards", "hub", "artifact",
