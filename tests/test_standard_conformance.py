@@ -37,6 +37,7 @@ VARIANTS: dict[str, ComponentConfig] = {
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
     "mm-cof-of-flow": MMCOFConfig(steepness=20.0, encoding="color"),
     "optical-flow-phases": OpticalFlowConfig(pairs="phases", strain=True),
+    "optical-flow-clg": OpticalFlowConfig(method="combined-local-global", magnitude=True),
     "optical-flow-tv-l1": OpticalFlowConfig(method="tv-l1"),
     "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
     "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),
