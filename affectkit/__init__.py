@@ -92,6 +92,7 @@ if TYPE_CHECKING:
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
+    from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
@@ -221,6 +222,7 @@ _PUBLIC = {
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",
     "FrameDifferenceConfig": "affectkit.motion.frame_difference",
+    "HeadCompensationConfig": "affectkit.motion.head_compensation",
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
     "Branch": "affectkit.pipeline",
