@@ -108,10 +108,13 @@ def test_the_maps_are_those_of_the_front_ends_in_order(tmp_path: Path, cache: bo
         torch.testing.assert_close(both.values, expected.values, rtol=1e-3, atol=1e-4)
 
 
-def test_an_event_becomes_one_map(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "motion", [[MMCOFConfig()], [OpticalFlowConfig(pairs="phases"), HeadCompensationConfig(), MMCOFConfig()]]
+)
+def test_an_event_becomes_one_map(tmp_path: Path, motion: list[MotionConfig]) -> None:
     event = replace(STREAM, steps=("onset", "apex", "offset"))
     for _ in range(2):
-        found = apply_motion(MMCOFConfig(), clips(), event, cache=tmp_path)
+        found = apply_motion(motion, clips(), event, cache=tmp_path)
         assert found.values.shape == (2, 1, 3, 16, 16)
         assert torch.equal(found.times, torch.full((2, 1), 0.02, dtype=torch.float64))
 
