@@ -182,7 +182,7 @@ def test_streams_that_are_no_flow_are_refused() -> None:
     )
     scaled = FrameStream(channels=("u", "v"), unit="relative", height=8, width=8)
     assert refusal(scaled) == "unit 'relative' is not accepted; accepts 'pixel', 'iod'"
-    assert refusal(stream(height=1, width=8)) == "height 1 is too small; give frames of at least 2 pixels"
+    assert refusal(stream(height=2, width=8)) == "height 2 is too small; give frames of at least 3 pixels"
 
 
 def test_without_alignment_the_nose_has_to_be_given() -> None:

@@ -35,7 +35,7 @@ def noisy(flow: Tensor, amount: float) -> Tensor:
 
 
 @pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("size", [(2, 2), (5, 7), (40, 23)])
+@pytest.mark.parametrize("size", [(3, 3), (5, 7), (40, 23), (3, 50)])
 @pytest.mark.parametrize("iterations", [0, 1, 10])
 def test_it_equals_its_slow_twin(model: Model, size: tuple[int, int], iterations: int) -> None:
     flow = torch.rand(3, 2, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
@@ -73,6 +73,16 @@ def test_no_flow_has_no_rigid_part_and_a_finite_gradient(model: Model) -> None:
     assert torch.equal(found, torch.zeros(2, 2, 8, 9))
     (slope,) = torch.autograd.grad(found.sum(), flow)
     assert slope.isfinite().all()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_smallest_frames_have_a_fit_whatever_moves(model: Model) -> None:
+    """A line that moves farther than anything, in float32: the others lie on no line."""
+    for size in ((3, 3), (3, 300), (300, 3)):
+        flow = torch.zeros(4, 2, *size)
+        flow[0, :, 1], flow[1, :, :, 0], flow[2, :, 0] = 1e4, -1e4, 1.0
+        flow[3] = torch.randn(2, *size, generator=torch.Generator().manual_seed(4))
+        assert rigid_flow(flow, model).isfinite().all()
 
 
 def test_frames_do_not_mix_and_autocast_changes_nothing() -> None:

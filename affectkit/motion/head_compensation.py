@@ -59,8 +59,8 @@ class HeadCompensationConfig(MotionConfig):
     def output(self, stream: FrameStream) -> FrameStream:
         require_channels(stream, *_CHANNELS)
         require_unit(stream, "pixel", "iod")
-        # fewer pixels than a turn and a change of size have numbers
-        require_size(stream, at_least=2)
+        # of fewer, a half may lie on one line, and that says nothing about shear
+        require_size(stream, at_least=3)
         if self.method == "nose" and self.center is None and stream.alignment not in TEMPLATES:
             raise StreamError(
                 f"alignment {stream.alignment!r} does not say where the nose is",

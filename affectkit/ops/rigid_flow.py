@@ -32,10 +32,10 @@ def rigid_flow(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most
     """What `model` explains of a flow. Differentiable, on any device.
 
     Arguments:
-        flow: `(N, 2, H, W)`, u to the right and v downwards; H and W at least 2, float32 or float64.
+        flow: `(N, 2, H, W)`, u to the right and v downwards; H and W at least 3, float32 or float64.
         model: `similarity` has four numbers per frame, `affine` six.
         iterations: fits after the first one; at least 0.
-        most: pixels along the longer side that the fit looks at, at the most.
+        most: pixels along a side that the fit looks at, at the most; at least 3.
 
     Returns:
         `(N, 2, H, W)` in the same unit; of no flow zero.
@@ -43,11 +43,11 @@ def rigid_flow(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most
     # autocast would take half precision for the sums
     with torch.autocast(flow.device.type, enabled=False):
         height, width = flow.shape[-2:]
-        step = _step(height, width, most)
+        seen = _every(height, most), _every(width, most)
         y, x = (_centered(size, max(height, width), flow) for size in (height, width))
         places = torch.complex(x.expand(height, -1), y[:, None].expand(-1, width).contiguous())
-        basis = _basis(places[::step, ::step].flatten(), model)
-        found = torch.complex(flow[:, 0, ::step, ::step], flow[:, 1, ::step, ::step]).flatten(1)
+        basis = _basis(places[seen].flatten(), model)
+        found = torch.complex(flow[:, 0, *seen], flow[:, 1, *seen]).flatten(1)
         weights = torch.ones_like(found.real)
         for iteration in range(iterations + 1):
             weighed = weights.unsqueeze(1) * basis.conj()
@@ -64,7 +64,8 @@ def rigid_flow(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most
 def rigid_flow_ref(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most: int = MOST) -> Tensor:
     """The slow twin: frame by frame with real numbers, each fit by numpy's `lstsq`, in float64."""
     height, width = flow.shape[-2:]
-    step, half = _step(height, width, most), max(height, width) / 2
+    rows_seen, columns_seen = _every(height, most), _every(width, most)
+    half = max(height, width) / 2
     y, x = (np.mgrid[:height, :width] - np.array([height - 1, width - 1])[:, None, None] / 2) / half
     one, zero = np.ones_like(x), np.zeros_like(x)
     columns = {
@@ -73,10 +74,10 @@ def rigid_flow_ref(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, 
     }[model]
     # (2, H, W, number of unknowns)
     design = np.stack([np.stack(column) for column in columns], axis=-1)
-    seen = design[:, ::step, ::step]
+    seen = design[:, rows_seen, columns_seen]
     explained = []
     for frame in flow.double().cpu().numpy():
-        given = frame[:, ::step, ::step]
+        given = frame[:, rows_seen, columns_seen]
         weights = np.ones_like(given[0])
         for _ in range(iterations + 1):
             root = np.sqrt(weights)
@@ -90,8 +91,9 @@ def rigid_flow_ref(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, 
     return torch.from_numpy(np.stack(explained)).to(flow)
 
 
-def _step(height: int, width: int, most: int) -> int:
-    return math.ceil(max(height, width) / most)
+def _every(size: int, most: int) -> slice:
+    # along each side on its own: three pixels in a row would leave an affine map open
+    return slice(None, None, math.ceil(size / most))
 
 
 def _centered(size: int, longer: int, like: Tensor) -> Tensor:
