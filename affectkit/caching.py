@@ -133,9 +133,10 @@ def _describe(part: Any, path: str) -> Any:
     if isinstance(part, Mapping) and all(isinstance(name, str) for name in part):
         return {"map": {name: _describe(item, f"{path}.{name}") for name, item in part.items()}}
     if isinstance(part, Path):
-        if not part.is_file():
-            raise InputError(f"{path}: no file {str(part)!r}; check the path")
-        return {"file": sha256(part)}
+        try:
+            return {"file": sha256(part)}
+        except OSError as error:
+            raise InputError(f"{path}: {str(part)!r} can't be read ({error.strerror}); name a file") from None
     if isinstance(part, torch.Tensor):
         # as bytes, since numpy has no bfloat16; flattened, since a scalar tensor has no uint8 view
         content = part.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -208,10 +209,11 @@ def test_what_has_no_content_is_refused(tmp_path: Path, part: Any, message: str)
     )
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
-        cached(Counter(), parts=[tmp_path / "none.mp4"], folder=tmp_path)
-    assert str(caught.value) == f"parts[0]: no file {str(tmp_path / 'none.mp4')!r}; check the path"
+def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
+    for path, reason in ((tmp_path / "none.mp4", errno.ENOENT), (tmp_path, errno.EISDIR)):
+        with pytest.raises(InputError) as caught:
+            cached(Counter(), parts=[path], folder=tmp_path)
+        assert str(caught.value) == f"parts[0]: {str(path)!r} can't be read ({os.strerror(reason)}); name a file"
 
 
 def test_several_processes_share_a_cache(tmp_path: Path) -> None:

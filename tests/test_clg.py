@@ -46,6 +46,22 @@ def test_its_gradients_are_those_of_small_changes(random_pair: tuple[Tensor, Ten
     assert torch.autograd.gradcheck(lambda a, b: clg(a, b, window=1.0, warps=2, iterations=4), pair)
 
 
+def test_a_gradient_keeps_three_maps_per_iteration() -> None:
+    def kept(iterations: int) -> int:
+        maps: dict[int, Tensor] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            if tensor.numel() >= 2 * 20 * 20:
+                maps[tensor.data_ptr()] = tensor
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            clg(torch.rand(1, 20, 20, requires_grad=True), torch.rand(1, 20, 20), warps=1, iterations=iterations)
+        return len(maps)
+
+    assert kept(12) - kept(2) == 30
+
+
 def test_many_iterations_find_the_least_energy(random_pair: tuple[Tensor, Tensor]) -> None:
     """The energy as the module writes it, whose slope has to be zero at the flow."""
     a, b = random_pair

@@ -56,6 +56,7 @@ def apply_motion(
 
     Raises:
         StreamError: a config does not accept its stream; the path says which.
+        ConfigError: there is no config.
         InputError: the frames are not what the stream says, or a front-end has weights.
     """
     registry = default_registry() if registry is None else registry

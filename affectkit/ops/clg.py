@@ -56,7 +56,7 @@ def clg(
 ) -> Tensor:
     """Flow from `a` to `b`; exactly zero where they are equal over the whole image.
 
-    A gradient keeps two maps of the flow's size per iteration.
+    A gradient keeps three maps of the flow's size per iteration.
 
     Arguments:
         a: gray images `(N, H, W)` in [0, 1], float32 or float64.
