@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         AffectkitError as AffectkitError,
         AmbiguousNameError as AmbiguousNameError,
         ArtifactError as ArtifactError,
+        CacheWarning as CacheWarning,
         ConfigError as ConfigError,
         FallbackWarning as FallbackWarning,
         InputError as InputError,
@@ -91,7 +92,9 @@ if TYPE_CHECKING:
     from affectkit.late.weighted import WeightedFusionConfig as WeightedFusionConfig
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
+    from affectkit.motion.apply import apply_motion as apply_motion
     from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
+    from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
@@ -148,6 +151,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "analyze": "affectkit.analysis",
     "analyze_many": "affectkit.batch",
+    "apply_motion": "affectkit.motion.apply",
     "from_pretrained": "affectkit.artifact",
     "load": "affectkit.artifact",
     "load_weights": "affectkit.artifact",
@@ -171,6 +175,7 @@ _PUBLIC = {
     "AffectkitError": "affectkit.errors",
     "AmbiguousNameError": "affectkit.errors",
     "ArtifactError": "affectkit.errors",
+    "CacheWarning": "affectkit.errors",
     "ConfigError": "affectkit.errors",
     "FallbackWarning": "affectkit.errors",
     "InputError": "affectkit.errors",
@@ -221,6 +226,7 @@ _PUBLIC = {
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",
     "FrameDifferenceConfig": "affectkit.motion.frame_difference",
+    "HeadCompensationConfig": "affectkit.motion.head_compensation",
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
     "Branch": "affectkit.pipeline",

@@ -74,7 +74,7 @@ def save(
             "format": FORMAT,
             "affectkit": importlib.metadata.version("affectkit"),
             "config": config,
-            "requires": _requirements(config, model.registry),
+            "requires": requirements(config, model.registry),
             "weights": {"provenance": [dict(item) for item in _joined(model.provenance, weights)]},
         }
         _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
@@ -339,8 +339,8 @@ def _digest(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps({**data, "weights": weights}, separators=(",", ":")).encode()).hexdigest()
 
 
-def _requirements(config: Data, registry: Registry) -> list[dict[str, str]]:
-    """Distributions whose components the config names, with versions."""
+def requirements(config: Data, registry: Registry) -> list[dict[str, str]]:
+    """Distributions whose components an encoded config names, with versions."""
     versions = {report.provider: report.version for report in registry.reports}
     providers = sorted({name.partition("/")[0] for name in _used(config)})
     return [{"distribution": name, "version": versions.get(name, "")} for name in providers]

@@ -90,6 +90,10 @@ class FallbackWarning(UserWarning):
     """Something less good stands in for what can't be had on this machine."""
 
 
+class CacheWarning(UserWarning):
+    """A kept result can't be read or written; it is computed as if there were none."""
+
+
 class UntrainedWarning(UserWarning):
     """A pipeline without trained weights was run: its scores mean nothing."""
 

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from affectkit.data.synthetic import FaceIdentity, render_face
 from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
+from affectkit.ops.clg import clg
 from affectkit.ops.lucas_kanade import lucas_kanade
 from affectkit.ops.tv_l1 import tv_l1
 
@@ -50,6 +51,7 @@ def main() -> int:
         REFERENCE: opencv_flow("dual-tv-l1"),
         "farneback": opencv_flow("farneback"),
         "lucas-kanade": lucas_kanade,
+        "combined-local-global": clg,
         OURS: tv_l1,
     }
     held = [_table(size, methods) for size in SIZES]
@@ -76,14 +78,14 @@ def _table(size: int, methods: dict[str, PairFlow]) -> bool:
                     times[name].append(time.perf_counter() - started)
                     errors[name][largest].append(float((found[0] - truth).norm(dim=0).mean()))
     print(f"\n{size}x{size}: {', '.join(textures)}; {2 * SEEDS} fields each; mean endpoint error, pixels\n")
-    print(f"{'':14}" + "".join(f"{f'{largest:g} px':>9}" for largest in LARGEST) + f"{'time, ms':>11}{'':>8}")
+    print(f"{'':21}" + "".join(f"{f'{largest:g} px':>9}" for largest in LARGEST) + f"{'time, ms':>11}{'':>8}")
     means = {name: [statistics.fmean(of[largest]) for largest in LARGEST] for name, of in errors.items()}
     medians = {name: statistics.median(values) for name, values in times.items()}
     for name, row in means.items():
         share = f"1/{medians[REFERENCE] / medians[name]:.0f}" if name not in (NOTHING, REFERENCE) else ""
-        print(f"{name:14}" + "".join(f"{error:9.4f}" for error in row) + f"{medians[name] * 1000:11.1f}{share:>8}")
+        print(f"{name:21}" + "".join(f"{error:9.4f}" for error in row) + f"{medians[name] * 1000:11.1f}{share:>8}")
     ours, reference, nothing = means[OURS], means[REFERENCE], means[NOTHING]
-    print("  against it  " + "".join(f"{a / b - 1:+9.1%}" for a, b in zip(ours, reference, strict=True)))
+    print(f"{'  against it':21}" + "".join(f"{a / b - 1:+9.1%}" for a, b in zip(ours, reference, strict=True)))
     is_good = all(a <= WORSE * b and a < c for a, b, c in zip(ours, reference, nothing, strict=True))
     return is_good and medians[OURS] * FASTER <= medians[REFERENCE]
 

@@ -20,7 +20,8 @@ TORCH_FREE = (
     "registry", "pipeline", "ensemble", "files", "lookup", "recipes", "dials",
 )  # fmt: skip
 TORCH_FROM_HERE = (
-    "sequences", "interfaces", "model", "ensemble_model", "streaming", "weights", "devices", "cards", "hub", "artifact",
+    "sequences", "interfaces", "model", "ensemble_model", "streaming", "weights", "caching", "devices", "cards", "hub",
+    "artifact",
 )  # fmt: skip
 LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)
 # What a bare import, and making the default registry, may load besides the standard library.

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from affectkit import FrameStream, MMCOFConfig, OpticalFlowConfig, Sequence
 from affectkit.errors import ConfigError, InputError, StreamError
-from affectkit.motion.mm_cof_net import MMCOF, colored, magnitude, modulate, scaled
+from affectkit.motion.flow_maps_net import magnitude
+from affectkit.motion.mm_cof_net import MMCOF, colored, modulate, scaled
 from affectkit.motion.optical_flow_net import OpticalFlow
 
 FLOW = FrameStream(
@@ -129,7 +130,13 @@ def test_the_steps_alone() -> None:
     [
         (
             {"flow": OpticalFlowConfig()},
-            "flow: pairs='previous', strain=False; write OpticalFlowConfig(pairs='phases', ...) without strain",
+            "flow: pairs='previous', strain=False, magnitude=False; "
+            "write OpticalFlowConfig(pairs='phases', ...) without strain and magnitude",
+        ),
+        (
+            {"flow": OpticalFlowConfig(pairs="phases", magnitude=True)},
+            "flow: pairs='phases', strain=False, magnitude=True; "
+            "write OpticalFlowConfig(pairs='phases', ...) without strain and magnitude",
         ),
         ({"theta": (0.0, 0.0)}, "theta: (0.0, 0.0); write two numbers of at least 0, not both 0"),
         ({"theta": (1.0, -0.1)}, "theta: (1.0, -0.1); write two numbers of at least 0, not both 0"),
@@ -155,3 +162,28 @@ def test_what_has_no_two_phases_is_refused() -> None:
     with pytest.raises(InputError) as raised:
         mm_cof()(Sequence.of(EVENT[None, :1]))
     assert str(raised.value) == "mm-cof: 1 flows; needs 2: contraction and relaxation"
+
+
+def test_no_motion_at_all_gives_zeros() -> None:
+    for encoding in ("direction", "color", "magnitude"):
+        for stream, shape in ((FLOW, (2, 2, 2, 2, 2)), (FRAMES, (2, 3, 3, 16, 16))):
+            zeros = torch.zeros(shape, requires_grad=True)
+            found = mm_cof(stream, encoding=encoding, steepness=20.0)(Sequence.of(zeros)).values
+            assert not found.any()
+            found.sum().backward()
+            assert zeros.grad is not None
+            assert zeros.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("bad", "shown"), [(math.nan, "nan"), (-math.inf, "-inf")])
+def test_what_is_not_finite_is_refused(bad: float, shown: str) -> None:
+    values = EVENT.repeat(3, 1, 1, 1, 1)
+    values[2, 1, 0, 1, 1] = bad
+    with pytest.raises(InputError) as raised:
+        mm_cof()(Sequence.of(values))
+    assert str(raised.value) == (
+        f"mm-cof: {shown} in item 2 of the batch, frame 1; give finite values, or mask False for what is no real frame"
+    )
+    mask = torch.ones(3, 2, dtype=torch.bool)
+    mask[2, 1] = False
+    assert mm_cof()(Sequence.of(values, mask=mask)).values.isfinite().all()

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from affectkit.errors import ConfigError, InputError, MissingDependencyError, StreamError
+from affectkit.motion.flow_maps_net import flow_maps, magnitude, optical_strain
 from affectkit.motion.optical_flow import SPEC, OpticalFlowConfig
-from affectkit.motion.optical_flow_net import OpticalFlow, optical_strain
+from affectkit.motion.optical_flow_net import OpticalFlow
+from affectkit.ops.clg import clg
 from affectkit.ops.lucas_kanade import lucas_kanade
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
@@ -22,8 +24,8 @@ SIZE = 24
 RGB = FrameStream(height=SIZE, width=SIZE)
 GRAY = FrameStream(channels=("gray",), height=SIZE, width=SIZE)
 KEYFRAMES = FrameStream(height=SIZE, width=SIZE, steps=("onset", "apex", "offset"))
-Method = Literal["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"]
-METHODS: list[Method] = ["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"]
+Method = Literal["lucas-kanade", "combined-local-global", "tv-l1", "dual-tv-l1", "farneback"]
+METHODS: list[Method] = ["lucas-kanade", "combined-local-global", "tv-l1", "dual-tv-l1", "farneback"]
 
 
 def clip(batch: int = 2, steps: int = 4, channels: int = 3) -> Tensor:
@@ -41,6 +43,9 @@ def flow(stream: FrameStream = RGB, **options: object) -> OpticalFlow:
 def test_the_output_is_a_displacement_in_pixels() -> None:
     assert OpticalFlowConfig().output(RGB) == FrameStream(channels=("u", "v"), unit="pixel", height=SIZE, width=SIZE)
     assert OpticalFlowConfig(strain=True).output(GRAY).channels == ("u", "v", "strain")
+    assert OpticalFlowConfig(magnitude=True).output(GRAY).channels == ("u", "v", "magnitude")
+    both = OpticalFlowConfig(strain=True, magnitude=True).output(GRAY)
+    assert (both.channels, both.unit) == (("u", "v", "strain", "magnitude"), "pixel")
     assert OpticalFlowConfig(pairs="first").output(KEYFRAMES).steps == ("onset", "apex", "offset")
     assert OpticalFlowConfig(pairs="phases").output(KEYFRAMES).steps == ("contraction", "relaxation")
 
@@ -110,6 +115,10 @@ def test_the_window_reaches_the_method() -> None:
     values = clip(channels=1, steps=2)
     found = flow(GRAY, window=2.5)(Sequence.of(values)).values[:, 1]
     torch.testing.assert_close(found, lucas_kanade(values[:, 0, 0], values[:, 1, 0], window=2.5))
+    for window in (None, 2.5):
+        module = flow(GRAY, method="combined-local-global", window=window)
+        expected = clg(values[:, 0, 0], values[:, 1, 0], window=window or 3.0)
+        torch.testing.assert_close(module(Sequence.of(values)).values[:, 1], expected)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -146,7 +155,7 @@ def test_clips_that_are_all_padding_and_single_frames_work() -> None:
 def test_steps_equal_the_whole(pairs: str, strain: bool) -> None:
     mask = torch.tensor([[False, True, True, True], [True, True, False, True]])
     sequence = Sequence.of(clip(), mask=mask)
-    module = flow(pairs=pairs, strain=strain)
+    module = flow(pairs=pairs, strain=strain, magnitude=not strain)
     assert module.can_stream
     whole, state = module(sequence).values, module.initial_state(2)
     for t in range(4):
@@ -154,10 +163,11 @@ def test_steps_equal_the_whole(pairs: str, strain: bool) -> None:
         torch.testing.assert_close(output.values, whole[:, t : t + 1], rtol=1e-4, atol=1e-5)
 
 
-def test_gradients_reach_the_frames_through_flow_and_strain() -> None:
+@pytest.mark.parametrize("method", ["lucas-kanade", "combined-local-global"])
+def test_gradients_reach_the_frames_through_flow_and_strain(method: Method) -> None:
     values = clip(steps=3).requires_grad_()
     mask = torch.tensor([[True, True, False], [True, True, True]])
-    flow(strain=True)(Sequence.of(values, mask=mask)).values.square().sum().backward()
+    flow(method=method, strain=True, magnitude=True)(Sequence.of(values, mask=mask)).values.square().sum().backward()
     assert values.grad is not None
     assert values.grad.isfinite().all()
     assert values.grad[1].abs().sum(dim=(1, 2, 3)).gt(0).all()
@@ -196,6 +206,41 @@ def test_strain_is_that_of_the_formula() -> None:
     expected = (0.3**2 + 0.4**2 + 0.5 * (0.1 + 0.2) ** 2) ** 0.5
     torch.testing.assert_close(strain[..., :-1, :-1], torch.full((1, 1, 5, 6), expected))
     assert strain.shape == (1, 1, 6, 7)
+
+
+def test_the_maps_of_a_flow_come_in_the_order_of_their_names() -> None:
+    found = clip(channels=2)[0]
+    maps = flow_maps(found, ("u", "v", "strain", "magnitude"))
+    assert torch.equal(maps[:, :2], found)
+    assert torch.equal(maps[:, 2:3], optical_strain(found))
+    torch.testing.assert_close(maps[:, 3], torch.hypot(found[:, 0], found[:, 1]))
+    assert torch.equal(flow_maps(found, ("u", "v", "magnitude")), maps[:, [0, 1, 3]])
+
+
+def test_the_slope_of_a_length_is_zero_where_nothing_moves() -> None:
+    still = torch.zeros(1, 2, 3, 3, requires_grad=True)
+    (slope,) = torch.autograd.grad(magnitude(still).sum() + optical_strain(still).sum(), still)
+    assert not slope.any()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_black_frames_give_zeros(method: Method) -> None:
+    black = Sequence.of(torch.zeros(2, 3, 3, SIZE, SIZE))
+    found = flow(KEYFRAMES, method=method, strain=True, magnitude=True)(black).values
+    assert torch.equal(found, torch.zeros(2, 3, 4, SIZE, SIZE))
+
+
+@pytest.mark.parametrize("pairs", ["previous", "first", "phases"])
+@pytest.mark.parametrize(("bad", "shown"), [(float("nan"), "nan"), (float("inf"), "inf")])
+def test_what_is_not_finite_is_refused(pairs: str, bad: float, shown: str) -> None:
+    values = clip(batch=3, steps=3)
+    values[1, 2, 0, 4, 5] = bad
+    with pytest.raises(InputError) as caught:
+        flow(KEYFRAMES, pairs=pairs)(Sequence.of(values))
+    assert str(caught.value) == (
+        f"optical-flow: {shown} in item 1 of the batch, frame 2; "
+        "give finite values, or mask False for what is no real frame"
+    )
 
 
 def test_a_rotation_has_no_strain_to_first_order() -> None:
@@ -243,15 +288,17 @@ def test_dis_is_not_offered() -> None:
     with pytest.raises(ConfigError) as caught:
         OpticalFlowConfig(method="dis")  # type: ignore[arg-type]
     assert str(caught.value) == (
-        "method: 'dis' is not accepted; values: 'lucas-kanade', 'tv-l1', 'dual-tv-l1', 'farneback' (OpticalFlowConfig)"
+        "method: 'dis' is not accepted; values: 'lucas-kanade', 'combined-local-global', 'tv-l1', 'dual-tv-l1', "
+        "'farneback' (OpticalFlowConfig)"
     )
 
 
-def test_a_window_belongs_to_lucas_kanade_and_is_positive() -> None:
+def test_a_window_belongs_to_methods_that_have_one_and_is_positive() -> None:
     with pytest.raises(ConfigError) as caught:
         OpticalFlowConfig(method="farneback", window=4.0)
     assert str(caught.value) == (
-        "window: 4.0 with method 'farneback', which has no window; leave it out, or use method='lucas-kanade'"
+        "window: 4.0 with method 'farneback', which has no window; "
+        "leave it out, or use method='lucas-kanade' or 'combined-local-global'"
     )
     with pytest.raises(ConfigError) as caught:
         OpticalFlowConfig(window=0.0)

@@ -18,6 +18,7 @@ from affectkit import (
     FrameDifferenceConfig,
     FrameStream,
     GRUConfig,
+    HeadCompensationConfig,
     MicroExpressionConfig,
     MMCOFConfig,
     OpticalFlowConfig,
@@ -35,8 +36,12 @@ from tests.conftest import SHARED
 KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
 VARIANTS: dict[str, ComponentConfig] = {
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
+    "head-compensation-median": HeadCompensationConfig(method="median"),
+    "head-compensation-nose": HeadCompensationConfig(method="nose", center=(0.5, 0.45), size=0.2),
+    "head-compensation-affine": HeadCompensationConfig(method="affine"),
     "mm-cof-of-flow": MMCOFConfig(steepness=20.0, encoding="color"),
     "optical-flow-phases": OpticalFlowConfig(pairs="phases", strain=True),
+    "optical-flow-clg": OpticalFlowConfig(method="combined-local-global", magnitude=True),
     "optical-flow-tv-l1": OpticalFlowConfig(method="tv-l1"),
     "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
     "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
+from affectkit.errors import InputError
 from affectkit.sequences import Sequence
 
 
@@ -63,6 +64,24 @@ def pair_frames(inputs: Sequence, reference: Literal["previous", "first"], state
 def real_frames(inputs: Sequence) -> Tensor:
     """The values with zero for padding, so that NaN there reaches neither the output nor a gradient."""
     return torch.where(inputs.mask[:, :, None, None, None], inputs.values, torch.zeros_like(inputs.values))
+
+
+def check_finite(inputs: Sequence, name: str) -> None:
+    """Refuse what is not finite in real frames; padding may hold anything.
+
+    Raises:
+        InputError: NaN or infinity in a frame; the message begins with `name` and names the first such frame.
+    """
+    is_finite = inputs.values.isfinite().flatten(2).all(dim=2)
+    faulty = (inputs.mask & ~is_finite).nonzero()
+    if len(faulty):
+        item, step = faulty[0].tolist()
+        frame = inputs.values[item, step]
+        value = float(frame[~frame.isfinite()][0])
+        raise InputError(
+            f"{name}: {value} in item {item} of the batch, frame {step}; "
+            "give finite values, or mask False for what is no real frame"
+        )
 
 
 def luma(frames: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class MMCOFConfig(MotionConfig):
     without an offset, where the mask says so, is that of its first phase.
 
     Attributes:
-        flow: of the two phases, where frames come in; its `pairs` have to be `phases`.
+        flow: of the two phases, where frames come in; its `pairs` have to be `phases`, and it gives `u` and `v` alone.
         theta: weights of the two phases, at least 0, not both 0.
         threshold: what counts as large: from the `mean` of the map plus `spread` standard deviations on, or from the
             `percentile` on that `percentile` gives.
@@ -60,10 +60,10 @@ class MMCOFConfig(MotionConfig):
         return True
 
     def validate(self) -> None:
-        if self.flow.pairs != "phases" or self.flow.strain:
+        if self.flow.pairs != "phases" or self.flow.strain or self.flow.magnitude:
             raise ConfigError(
-                f"pairs={self.flow.pairs!r}, strain={self.flow.strain!r}",
-                "write OpticalFlowConfig(pairs='phases', ...) without strain",
+                f"pairs={self.flow.pairs!r}, strain={self.flow.strain!r}, magnitude={self.flow.magnitude!r}",
+                "write OpticalFlowConfig(pairs='phases', ...) without strain and magnitude",
                 path="flow",
             )
         if min(self.theta) < 0 or sum(self.theta) == 0:

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from affectkit.errors import InputError
 from affectkit.interfaces import MotionFrontEnd
+from affectkit.motion.flow_maps_net import magnitude
+from affectkit.motion.frame_pairs_net import check_finite
 from affectkit.motion.mm_cof import MMCOFConfig
 from affectkit.motion.optical_flow import KEYFRAMES
 from affectkit.motion.optical_flow_net import OpticalFlow
@@ -40,6 +42,7 @@ class MMCOF(MotionFrontEnd[MMCOFConfig]):
         return False
 
     def forward(self, inputs: Sequence) -> Sequence:
+        check_finite(inputs, "mm-cof")
         flows = inputs if self.flow is None else self.flow(inputs)
         if flows.values.shape[1] != 2:
             raise InputError(f"mm-cof: {flows.values.shape[1]} flows; needs 2: contraction and relaxation")
@@ -80,14 +83,6 @@ class MMCOF(MotionFrontEnd[MMCOFConfig]):
         is_moved = length > 0
         direction = torch.where(is_moved.unsqueeze(1), flow / torch.where(is_moved, length, 1).unsqueeze(1), 0)
         return torch.cat([direction * modulated.unsqueeze(1), modulated.unsqueeze(1)], dim=1)
-
-
-def magnitude(flow: Tensor) -> Tensor:
-    """Lengths `(..., H, W)` of flow `(..., 2, H, W)`; the gradient is zero where nothing moves."""
-    squared = flow.square().sum(dim=-3)
-    is_moved = squared > 0
-    # the root's slope at 0 is infinite, and times zero that is NaN
-    return torch.where(is_moved, torch.sqrt(torch.where(is_moved, squared, 1)), squared)
 
 
 def scaled(lengths: Tensor, least: float) -> Tensor:

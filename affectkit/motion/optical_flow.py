@@ -1,4 +1,4 @@
-"""Optical flow between frames, with optical strain on request."""
+"""Optical flow between frames, with optical strain and magnitude on request."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from affectkit.streams import RGB, FrameStream, require_channels, require_steps,
 # the three annotated frames of a micro-expression, and the two motions between them
 KEYFRAMES = ("onset", "apex", "offset")
 PHASES = ("contraction", "relaxation")
+_WINDOWED = ("lucas-kanade", "combined-local-global")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,22 +25,25 @@ class OpticalFlowConfig(MotionConfig):
     carries the time of its end frame and is real where both its frames are.
 
     Attributes:
-        method: `lucas-kanade` is in torch, batched and differentiable, and the most accurate below a pixel;
-            `tv-l1` is that from there to two pixels, runs pair by pair on the CPU, passes no gradient and
-            needs numba (`affectkit[fast]`). `dual-tv-l1` and `farneback` are OpenCV's, for comparison, and pass no
-            gradient either. DIS is not offered: at these motions it is worse than no flow at all.
+        method: `lucas-kanade` is in torch, batched and differentiable, and fast; `combined-local-global` is that too,
+            several times slower and the most accurate up to a pixel; `tv-l1` is so from there to two pixels, runs
+            pair by pair on the CPU, passes no gradient and needs numba (`affectkit[fast]`). `dual-tv-l1` and
+            `farneback` are OpenCV's, for comparison, and pass no gradient either. DIS is not offered: at these
+            motions it is worse than no flow at all.
         pairs: what each frame is compared with: the `previous` frame, the `first` real one of the clip, or the frame
             before it among onset, apex and offset (`phases`).
-        strain: whether to append the optical strain, the size of the flow's symmetric spatial derivative, as a third
-            channel (per pixel, so without unit, and never negative).
-        window: standard deviation of the Gaussian window of `lucas-kanade`, pixels; left out, 6.0. The other methods
-            have none.
+        strain: whether to append the optical strain, the size of the flow's symmetric spatial derivative, as a channel
+            (per pixel, so without unit, and never negative).
+        magnitude: whether to append the length of the displacement, pixels, as the last channel.
+        window: standard deviation of the Gaussian window, pixels; left out, 6.0 for `lucas-kanade` and 3.0 for
+            `combined-local-global`. The other methods have none.
     """
 
     context: ClassVar[int] = 2
-    method: Literal["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"] = "lucas-kanade"
+    method: Literal["lucas-kanade", "combined-local-global", "tv-l1", "dual-tv-l1", "farneback"] = "lucas-kanade"
     pairs: Literal["previous", "first", "phases"] = "previous"
     strain: bool = False
+    magnitude: bool = False
     # None, not 6.0, so that `validate` can tell a width that was written from one that was left out
     window: float | None = None
 
@@ -50,10 +54,10 @@ class OpticalFlowConfig(MotionConfig):
     def validate(self) -> None:
         if self.window is None:
             return
-        if self.method != "lucas-kanade":
+        if self.method not in _WINDOWED:
             raise ConfigError(
                 f"{self.window!r} with method {self.method!r}, which has no window",
-                "leave it out, or use method='lucas-kanade'",
+                f"leave it out, or use method={' or '.join(map(repr, _WINDOWED))}",
                 path="window",
             )
         if self.window <= 0:
@@ -62,7 +66,7 @@ class OpticalFlowConfig(MotionConfig):
     def output(self, stream: FrameStream) -> FrameStream:
         require_channels(stream, RGB, ("gray",))
         require_unit(stream, "intensity")
-        channels = ("u", "v", "strain") if self.strain else ("u", "v")
+        channels = ("u", "v", *(("strain",) if self.strain else ()), *(("magnitude",) if self.magnitude else ()))
         steps = stream.steps
         if self.pairs == "phases":
             require_steps(stream, KEYFRAMES)
@@ -75,5 +79,5 @@ SPEC = MotionSpec(
     name="optical-flow",
     config=OpticalFlowConfig,
     factory=lazy("affectkit.motion.optical_flow_net:OpticalFlow"),
-    summary="Dense optical flow in pixels, by Lucas-Kanade, Farneback or TV-L1.",
+    summary="Dense optical flow in pixels, by Lucas-Kanade, CLG, TV-L1 or Farneback.",
 )

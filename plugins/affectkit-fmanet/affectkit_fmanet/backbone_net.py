@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affectkit import FeatureExtractor, FrameStream, InputError, Sequence
-from affectkit.motion.mm_cof_net import magnitude, scaled
+from affectkit.motion.flow_maps_net import magnitude
+from affectkit.motion.mm_cof_net import scaled
 from affectkit_fmanet.backbone import PHASES, FMANetConfig
 from affectkit_fmanet.modulation import Modulation
 
