@@ -68,6 +68,17 @@ def test_motion_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(seen) == 12
 
 
+def test_motion_is_computed_once_for_all_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    examples = clips()
+    first = evaluate(FRAMES, examples, RECIPE, cache=tmp_path).predictions.columns
+
+    def refuse(self: OpticalFlow, inputs: Sequence) -> Sequence:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(OpticalFlow, "forward", refuse)
+    assert evaluate(FRAMES, examples, RECIPE, cache=tmp_path).predictions.columns == first
+
+
 def test_kept_models_are_whole(tmp_path: Path) -> None:
     examples = clips()
     found = evaluate(FRAMES, examples, RECIPE, folder=tmp_path, keep_models=True)

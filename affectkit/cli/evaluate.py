@@ -66,6 +66,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             artifacts=args.artifacts,
             keep_models=args.keep_models,
             folder=args.out,
+            cache=not args.no_cache,
             resume=args.resume,
             executor=executor,
             workers=args.workers if args.workers is not None else os.cpu_count() or 1,

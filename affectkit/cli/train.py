@@ -41,6 +41,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--recipe", metavar="FILE", type=Path, help="how to train (.toml); default: the preset's own")
     parser.add_argument("--epochs", metavar="N", type=int, help="in place of the recipe's")
+    parser.add_argument("--no-cache", action="store_true", help="compute motion anew, and keep nothing of it")
     parser.add_argument("--faces", metavar="NAME", help="face detector; whole-frame where pictures are faces already")
 
 
@@ -63,6 +64,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             folder=folder,
             resume=args.resume,
             logger=args.logger,
+            cache=not args.no_cache,
             hardware=Hardware(accelerator=args.accelerator, devices=args.devices, strategy=args.strategy),
             after_epoch=None if bar is None else lambda model, epoch: bar(epoch, recipe.epochs),
         )

@@ -70,6 +70,7 @@ def evaluate(
     executor: Executor | None = None,
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
+    cache: str | Path | bool = False,
     registry: Registry | None = None,
 ) -> Evaluation:
     """Train once per fold and seed, and predict what was left out.
@@ -90,6 +91,7 @@ def evaluate(
         executor: any `concurrent.futures` executor; its workers need to see `folder`. None for processes of this
             machine, as many as `workers`, or with `workers=1` none beside this one.
         progress: called with how many folds are done, of how many, and the name of the last.
+        cache: folder where maps of motion front-ends are kept and found again; True for the default one.
 
     Raises:
         InputError: `folder` holds another run, or a run and `resume` isn't asked for; or the examples don't fit.
@@ -110,7 +112,9 @@ def evaluate(
         _open(place, record, is_kept=folder is not None, resume=resume)
         file = (place / "examples.safetensors").resolve()
         # Given models are whole, and take what a whole model takes.
-        tail, mapped = cut_tail(config, examples, registry=names) if artifacts is None else (config, examples)
+        tail, mapped = config, examples
+        if artifacts is None:
+            tail, mapped = cut_tail(config, examples, cache=cache, registry=names)
         write_examples(mapped, file)
         jobs = {
             (seed, fold.name): FoldJob(

@@ -55,6 +55,7 @@ def fit(
     logger: str = "csv",
     hardware: Hardware | None = None,
     after_epoch: Callable[[Model, int], None] | None = None,
+    cache: str | Path | bool = False,
     registry: Registry | None = None,
 ) -> Model:
     """Train a model from random weights.
@@ -70,6 +71,7 @@ def fit(
         logger: of losses in `folder`: `csv` or `tensorboard`.
         hardware: by default one device, a GPU where there is one.
         after_epoch: called with what learns, the model behind its fixed front-ends, and the number of epochs done.
+        cache: folder where maps of motion front-ends are kept and found again; True for the default one.
 
     Returns:
         The model after the last epoch, on the CPU, in evaluation mode.
@@ -79,7 +81,7 @@ def fit(
         InputError: the examples don't; or `folder` has a checkpoint and `resume` is not asked for.
         MissingDependencyError: Lightning is not installed.
     """
-    tail, mapped = cut_tail(config, examples, registry=registry)
+    tail, mapped = cut_tail(config, examples, cache=cache, registry=registry)
     model = fit_tail(
         tail,
         mapped,

@@ -80,7 +80,8 @@ class Learner(LightningModule):
             {"params": members, "lr": self.recipe.learning_rate * factor}
             for factor, members in _by_rate(self.model, self.recipe).items()
         ]
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay)
+        # fused: for small networks on a CPU, a fifth of a step is the optimizer's own loops otherwise
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
         if self.recipe.schedule == "constant":
             return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)

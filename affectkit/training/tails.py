@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,9 +16,11 @@ from torch import Tensor, nn
 
 from affectkit.configs import ModelConfig
 from affectkit.model import Model
+from affectkit.motion.apply import apply_motion
 from affectkit.pipeline import PipelineConfig
 from affectkit.registry import Registry
 from affectkit.sequences import Sequence
+from affectkit.streams import FrameStream
 from affectkit.training.examples import Examples
 
 # Clips whose motion is computed at once.
@@ -25,9 +28,20 @@ _AT_ONCE = 16
 
 
 def cut_tail(
-    config: ModelConfig, examples: Examples, *, registry: Registry | None = None
+    config: ModelConfig,
+    examples: Examples,
+    *,
+    cache: str | Path | bool = False,
+    registry: Registry | None = None,
 ) -> tuple[ModelConfig, Examples]:
-    """The tail of a pipeline, and the examples as it takes them; both as they are where nothing can be cut off."""
+    """The tail of a pipeline, and the examples as it takes them; both as they are where nothing can be cut off.
+
+    Arguments:
+        config: of the whole model.
+        examples: as it takes them.
+        cache: where maps of front-ends without weights are kept and found again; True for the default folder.
+        registry: where components are looked up.
+    """
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()):
         return config, examples
     trace = config.trace(registry=registry)
@@ -39,10 +53,16 @@ def cut_tail(
         inputs[name] = trace[last].output if count else config.inputs[branch.source]
         branches[name] = replace(branch, source=name, motion=branch.motion[count:])
     model = config.build(registry=registry).eval()
-    maps = {
-        name: _mapped(examples.inputs[one.source], model, name, _fixed(config)[name])
-        for name, one in config.branches.items()
-    }
+    maps: dict[str, Sequence] = {}
+    for name, branch in config.branches.items():
+        one, count = examples.inputs[branch.source], _fixed(config)[name]
+        modules = list(model.branches[name].motion)[:count]
+        if count and not any(module.state_dict() for module in modules):
+            stream = config.inputs[branch.source]
+            assert isinstance(stream, FrameStream)  # a branch on stored features has no motion
+            maps[name] = apply_motion(branch.motion[:count], one, stream, cache=cache, registry=registry)
+        else:
+            maps[name] = _mapped(one, modules)
     # Without the spotter: events are sampled before the motion of their frames is known.
     tail = replace(config, inputs=inputs, branches=branches, sampling=None)
     return tail, replace(examples, inputs=maps)
@@ -74,15 +94,15 @@ def _fixed(config: PipelineConfig) -> dict[str, int]:
     }
 
 
-def _mapped(one: Sequence, model: Model, name: str, count: int) -> Sequence:
-    motion: list[nn.Module] = list(model.branches[name].motion)[:count]  # type: ignore[index, union-attr]
-    if not motion:
+def _mapped(one: Sequence, modules: list[nn.Module]) -> Sequence:
+    """As `apply_motion`, for front-ends with weights, which a cache can't tell by their configs."""
+    if not modules:
         return one
     found: list[Sequence] = []
     with torch.no_grad():
         for rows in torch.split(torch.arange(len(one.values)), _AT_ONCE):
             part = Sequence(one.values[rows], one.mask[rows], one.times[rows])
-            for module in motion:
+            for module in modules:
                 part = module(part)
             found.append(part)
     return Sequence(
