@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from affectkit.datasets import casme2
+from affectkit.datasets import casme2, megc2019, samm, smic
 from affectkit.faces import auto, given_boxes, haar, whole_frame, yunet
 from affectkit.features import conv_stem, timm_backbone
 from affectkit.fusion import affine, concat
@@ -29,7 +29,7 @@ _MODULES = (
     compound_from_basic,
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
-    casme2,
+    casme2, megc2019, samm, smic,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from affectkit import default_registry
 from affectkit.datasets import make_tree
-from affectkit.datasets.base import AnnotatedConfig
+from affectkit.datasets.base import PublishedConfig
 from affectkit.datasets.guessing import guess_dataset
 from affectkit.datasets.trees.making import TREES
 from affectkit.datasets.trees.writing import Tree
@@ -122,7 +122,7 @@ def test_every_published_dataset_has_a_tree() -> None:
     known = {
         one.spec.name
         for one in default_registry().components("dataset")
-        if one.provider == "affectkit" and issubclass(one.spec.config, AnnotatedConfig)
+        if one.provider == "affectkit" and issubclass(one.spec.config, PublishedConfig)
     }
     assert known == set(NAMES)
 

@@ -32,25 +32,34 @@ class Published:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnnotatedConfig(DatasetConfig):
+class PublishedConfig(DatasetConfig):
     """Base of the published datasets.
 
     Attributes:
         table: the annotation table, seen from the dataset's folder; by default it is found by its name.
-        apex: what an event gets that has no apex, or one outside the event: `annotated`, none; `middle`, the middle
-            between onset and offset, with `apex_source="middle"`.
     """
 
     # Names by which the table is found, and names directly below the dataset's folder by which the dataset is known.
     tables: ClassVar[tuple[str, ...]] = ()
     signs: ClassVar[tuple[str, ...]] = ()
     table: str | None = None
-    apex: Literal["annotated", "middle"] = "annotated"
 
     @property
     def published(self) -> Published:
         """Counts to compare a scan with."""
         return Published()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedConfig(PublishedConfig):
+    """Base of the published datasets whose events have an apex, or may get one.
+
+    Attributes:
+        apex: what an event gets that has no apex, or one outside the event: `annotated`, none; `middle`, the middle
+            between onset and offset, with `apex_source="middle"`.
+    """
+
+    apex: Literal["annotated", "middle"] = "annotated"
 
 
 @dataclass(frozen=True, kw_only=True)

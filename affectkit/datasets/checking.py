@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from affectkit.datasets.base import AnnotatedConfig, ClipsConfig, Published
-from affectkit.records import Index, Issue, IssueLevel, Sample
+from affectkit.datasets.base import ClipsConfig, Published, PublishedConfig
+from affectkit.records import Index, Issue, IssueLevel
 
 _VARYING = re.compile(r"'[^']*'|\S*\d\S*")
 
@@ -78,7 +78,7 @@ def check_index(index: Index, config: Any) -> Report:
         index: what a reader found.
         config: of the reader; what was published is known to those of affectkit's own.
     """
-    published = config.published if isinstance(config, AnnotatedConfig) else Published()
+    published = config.published if isinstance(config, PublishedConfig) else Published()
     events = [event for sample in index for event in sample.events]
     kinds = Counter[str](event.kind for event in events)
     words = Counter(event.label.strip().lower() for event in events if event.label)
@@ -88,10 +88,11 @@ def check_index(index: Index, config: Any) -> Report:
         *_rows("events", kinds, published.kinds),
         *_rows("labeled", words, published.words),
     ]
-    if isinstance(config, ClipsConfig):
-        classes = Counter(name for sample in index if (name := _class_of(sample, config)) is not None)
-        known = {name: classes[name] for name in config.class_names}
-        rows += _rows("of class", known, published.classes or _by_map(published, config))
+    # long videos have no classes
+    if names := getattr(config, "class_names", ()):
+        labels = (sample.targets.get(config.target) for sample in index)
+        counts = Counter(names[int(one.values)] for one in labels if one is not None and one.valid)
+        rows += _rows("of class", {name: counts[name] for name in names}, _published_classes(published, config))
     fields = Counter(name for sample in index for name, text in sample.raw.items() if text)
     issues = sorted(index.issues, key=lambda issue: _LEVELS.index(issue.level))
     return Report(tuple(rows), fields, tuple(issues), published.source)
@@ -102,18 +103,16 @@ def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> 
     return [Row(f"{what} {name}", found.get(name, 0), published.get(name, 0) if published else None) for name in names]
 
 
-def _class_of(sample: Sample, config: ClipsConfig) -> str | None:
-    labels = sample.targets.get(config.target)
-    return None if labels is None or not labels.valid else config.class_names[int(labels.values)]
-
-
-def _by_map(published: Published, config: ClipsConfig) -> dict[str, int]:
+def _published_classes(published: Published, config: Any) -> Mapping[str, int]:
+    """As published, or what the published words give by the config's map."""
+    if published.classes or not isinstance(config, ClipsConfig):
+        return published.classes
     counts: Counter[str] = Counter()
     for word, count in published.words.items():
         name = config.label_map.words.get(word)
         if name is not None:
             counts[name] += count
-    return dict(counts)
+    return counts
 
 
 _LEVELS: tuple[str, ...] = tuple(reversed(get_args(IssueLevel)))

@@ -95,21 +95,21 @@ def make_sample(dataset: str, row: ClipRow, config: ClipsConfig, notes: Notes) -
                 apex_source=source,
             ),
         ),
-        targets={config.target: _make_label(row, config, notes)},
+        targets={config.target: make_label(row.where, row.emotion, config, notes, row.key)},
         raw=row.raw,
         issues=notes.since(before),
     )
 
 
-def _make_label(row: ClipRow, config: ClipsConfig, notes: Notes) -> Labels:
+def make_label(where: str, word: str, config: ClipsConfig, notes: Notes, key: str | None = None) -> Labels:
+    """The class of a coder's word; not valid where the map leaves it out, or does not know it, which is noted."""
     import numpy as np
 
     try:
-        index = config.label_map.index(row.emotion)
+        index = config.label_map.index(word)
     except KeyError:
-        words = named(config.label_map.words, 20)
-        fact = f"label {row.emotion!r} is unknown, so it is not valid; known: {words}"
-        notes.add("warning", row.where, fact, row.key)
+        known = named(config.label_map.words, 20)
+        notes.add("warning", where, f"label {word!r} is unknown, so it is not valid; known: {known}", key)
         index = None
     return Labels(np.array(index or 0, dtype=np.int64), np.array(index is not None))
 

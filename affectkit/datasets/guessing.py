@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from affectkit.configs import ComponentConfig
-from affectkit.datasets.base import AnnotatedConfig
+from affectkit.datasets.base import PublishedConfig
 from affectkit.errors import InputError
 
 
@@ -26,7 +26,7 @@ def guess_dataset(root: Path, configs: Mapping[str, type[ComponentConfig]]) -> s
         raise InputError(f"{root}: no such folder; give the folder that holds the dataset")
     entries = [name.lower() for name in os.listdir(root) if not name.startswith(("~$", "."))]
     signs = {
-        name: config.signs or config.tables for name, config in configs.items() if issubclass(config, AnnotatedConfig)
+        name: config.signs or config.tables for name, config in configs.items() if issubclass(config, PublishedConfig)
     }
     found = [
         name

@@ -13,6 +13,9 @@ from affectkit.errors import InputError, did_you_mean
 # By name, the module that writes it.
 TREES = {
     "casme2": "casme2",
+    "megc2019": "megc2019",
+    "samm": "samm",
+    "smic": "smic",
 }
 
 

@@ -38,7 +38,7 @@ class Tree:
 
     Attributes:
         root: the folder to scan.
-        samples: sorted by key.
+        samples: sorted by dataset and key.
         issues: level and place of each issue, `warning SAMM.xlsx row 16`, sorted.
     """
 
@@ -112,7 +112,7 @@ class Writer:
 
     def tree(self) -> Tree:
         """What was written."""
-        samples = tuple(sorted(self.samples, key=lambda sample: sample.key))
+        samples = tuple(sorted(self.samples, key=lambda one: (one.subject.partition("/")[0], one.key)))
         return Tree(root=self.root, samples=samples, issues=tuple(sorted(self.issues)))
 
 
