@@ -33,9 +33,8 @@ def index_clips(dataset: str, rows: Iterable[ClipRow], config: ClipsConfig, wher
         sample = make_sample(dataset, row, config, notes)
         if sample is None:
             continue
-        word = row.emotion.strip().lower()
-        is_dropped = config.label_map.words.get(word, word) is None
-        out[word] += is_dropped
+        is_dropped = config.label_map.leaves_out(row.emotion)
+        out[row.emotion.strip().lower()] += is_dropped
         if not (is_dropped and config.dropped == "omit"):
             samples.append(sample)
     if total := out.total():

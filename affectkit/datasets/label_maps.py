@@ -36,8 +36,21 @@ class LabelMap:
         Raises:
             KeyError: the map does not know the word.
         """
-        name = self.words[word.strip().lower()]
+        if self.leaves_out(word):
+            return None
+        name = self.words[_plain(word)]
         return None if name is None else self.classes.index(name)
+
+    def leaves_out(self, word: str) -> bool:
+        """Whether the word is in no class on purpose: by the map, or as several words that are known, joined by `+`."""
+        parts = _plain(word).split("+")
+        if len(parts) > 1:
+            return all(_plain(part) in self.words for part in parts)
+        return self.words.get(parts[0], "") is None
+
+
+def _plain(word: str) -> str:
+    return word.strip().lower()
 
 
 def find_map(dataset: str, name: str) -> LabelMap:

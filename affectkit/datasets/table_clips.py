@@ -48,7 +48,7 @@ class TableClips(Dataset[K]):
         """
         root = Path(root)
         notes = Notes()
-        table = find_table(root, self.config.tables, self.config.table)
+        table = find_table(root, self.tables, self.config.table)
         rows = read_table(table, self.columns, optional=self.optional)
         base = self.find_base(root)
         folders = self._list_folders(base, notes)
@@ -56,9 +56,18 @@ class TableClips(Dataset[K]):
         note_spare(folders, {clip.key for clip in clips}, table.name, notes)
         return index_clips(self.config.dataset, clips, self.config, table.name, notes)
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names by which the table is found."""
+        return self.config.tables
+
     def find_base(self, root: Path) -> Path:
         """Where the folders of the frames asked for are; `root` itself by default."""
         return root
+
+    def list_paths(self, base: Path) -> list[str]:
+        """Paths of the folders of clips, sorted."""
+        return find_folders(base, self.folders, skip=self.skipped)
 
     @abstractmethod
     def folder_key(self, path: str) -> str | None:
@@ -72,13 +81,13 @@ class TableClips(Dataset[K]):
         """Canonical subject of a row; None if the cell is no spelling of one."""
         return canonical_subject(self.config.dataset, cells["subject"])
 
-    def row_fps(self, cells: Mapping[str, str]) -> float:
-        """Frames per second of the clip."""
+    def row_fps(self, cells: Mapping[str, str]) -> float | None:
+        """Frames per second of the clip; None if its cell is no number above 0."""
         return self.fps
 
     def _list_folders(self, base: Path, notes: Notes) -> dict[str, str]:
         found: dict[str, str] = {}
-        for path in find_folders(base, self.folders, skip=self.skipped):
+        for path in self.list_paths(base):
             key = self.folder_key(path)
             if key is not None and found.setdefault(key, path) != path:
                 shown = [str(Path(one).relative_to(base)) for one in (path, found[key])]
@@ -92,6 +101,10 @@ class TableClips(Dataset[K]):
             named = ", ".join(repr(cells.get(name, "")) for name in ("subject", "clip") if name in cells)
             notes.add("error", row.where, f"{named} names no clip of {self.config.dataset}; mend the row")
             return None
+        fps = self.row_fps(cells)
+        if fps is None:
+            notes.add("error", row.where, f"fps is {cells['fps']!r}; write frames per second, above 0", key)
+            return None
         return ClipRow(
             where=row.where,
             key=key,
@@ -99,7 +112,7 @@ class TableClips(Dataset[K]):
             emotion=cells["emotion"],
             folder=folders.get(key),
             expected=f"clip {key} below {base.name}",
-            fps=self.row_fps(cells),
+            fps=fps,
             onset=cells.get("onset"),
             apex=cells.get("apex"),
             offset=cells.get("offset"),

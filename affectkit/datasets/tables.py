@@ -144,6 +144,15 @@ def parse_frame(text: str) -> int | None:
     return int(number) if number.is_integer() else None
 
 
+def parse_fps(text: str) -> float | None:
+    """A rate in frames per second; None for anything but a finite number above 0."""
+    try:
+        rate = float(text)
+    except ValueError:
+        return None
+    return rate if 0 < rate < float("inf") else None
+
+
 def _places(row: list[str], columns: Columns) -> dict[str, int]:
     plain = [_plain(cell) for cell in row]
     found = {}

@@ -10,13 +10,9 @@ import numpy as np
 from affectkit.datasets.trees.writing import Tree, Writer
 from affectkit.errors import InputError, did_you_mean
 
-# By name, the module that writes it.
-TREES = {
-    "casme2": "casme2",
-    "megc2019": "megc2019",
-    "samm": "samm",
-    "smic": "smic",
-}
+TREES = (
+    "4dme", "cas-me-2", "cas-me-3", "casme", "casme2", "dfme", "megc2019", "mmew", "samm", "samm-lv", "smic",
+)  # fmt: skip
 
 
 def make(name: str, root: str | Path, *, seed: int, more: int, pictures: bool) -> Tree:
@@ -30,6 +26,8 @@ def make(name: str, root: str | Path, *, seed: int, more: int, pictures: bool) -
         raise InputError(f"{root}: is there already and not an empty folder; give a new one")
     root.mkdir(parents=True, exist_ok=True)
     writer = Writer(root, np.random.default_rng(seed), pictures)
-    module = importlib.import_module(f"affectkit.datasets.trees.{TREES[name]}_tree")
+    # no module's name begins with a digit
+    stem = name.replace("-", "_").replace("4dme", "four_dme")
+    module = importlib.import_module(f"affectkit.datasets.trees.{stem}_tree")
     module.write(writer, more) if name == "casme2" else module.write(writer)
     return writer.tree()

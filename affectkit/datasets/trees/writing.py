@@ -14,6 +14,7 @@ from affectkit.errors import MissingDependencyError
 # Rows and columns of a picture: sizes are part of no layout.
 _SIZE = (10, 8)
 Cells = Items[object]
+TreeEvent = tuple[int, int | None, int, str | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,13 @@ class TreeSample:
     Attributes:
         key, subject: of the sample.
         frames: numbers of its frames.
-        events: onset, apex, offset and word of each event; the apex is None where none is annotated.
+        events: onset, apex, offset and word of each event; apex and word are None where none is annotated.
     """
 
     key: str
     subject: str
     frames: tuple[int, ...]
-    events: tuple[tuple[int, int | None, int, str], ...]
+    events: tuple[TreeEvent, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ class Writer:
         key: str,
         subject: str,
         frames: Iterable[int],
-        *events: tuple[int, int | None, int, str],
+        *events: TreeEvent,
         issues: Iterable[str] = (),
     ) -> None:
         """Keep one sample, and its issues."""
