@@ -10,6 +10,7 @@ from affectkit.datasets import (
     cas_me_3,
     casme,
     casme2,
+    clip_table,
     dfme,
     four_dme,
     megc2019,
@@ -42,6 +43,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
+    clip_table,
 )  # fmt: skip
 
 

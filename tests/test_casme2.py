@@ -198,7 +198,7 @@ def test_nothing_to_read(root: Path) -> None:
     change_table(root, lambda sheet: sheet.delete_cols(5))
     with pytest.raises(InputError) as caught:
         scan("casme2", root)
-    assert str(caught.value) == (f"{root / TABLE} row 1: no column 'ApexFrame'; rename it, or give the official table")
+    assert str(caught.value) == (f"{root / TABLE} row 1: no column 'ApexFrame'; rename it, or give another table")
     (root / TABLE).unlink()
     with pytest.raises(InputError) as caught:
         scan("casme2", root)

@@ -97,11 +97,11 @@ def refusal(path: Path, sheet: str = "") -> str:
 
 def test_tables_that_are_none(tmp_path: Path) -> None:
     path = write_book(tmp_path / "t.xlsx", ("Subject", "Filename", "Frame"), ("01", "a", 3))
-    assert refusal(path) == " row 1: no column 'OnsetFrame'; rename it, or give the official table"
-    assert refusal(path, "HS") == ": no sheet 'HS' among 'Sheet1', 'empty'; give the official table"
+    assert refusal(path) == " row 1: no column 'OnsetFrame'; rename it, or give another table"
+    assert refusal(path, "HS") == ": no sheet 'HS' among 'Sheet1', 'empty'; give another table"
     path = write_book(tmp_path / "u.xlsx", ("a", "b"), *[("x", "y")] * 40)
     assert refusal(path) == (
-        ": no header with 'Subject', 'Filename', 'OnsetFrame' in the first 30 rows; give the official table"
+        ": no header with 'Subject', 'Filename', 'OnsetFrame' in the first 30 rows; give another table"
     )
     broken = tmp_path / "v.xlsx"
     broken.write_text("no zip")

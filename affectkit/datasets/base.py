@@ -33,7 +33,7 @@ class Published:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedConfig(DatasetConfig):
-    """Base of the published datasets.
+    """Base of the datasets with an annotation table.
 
     Attributes:
         table: the annotation table, seen from the dataset's folder; by default it is found by its name.

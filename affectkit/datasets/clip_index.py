@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from affectkit.datasets.base import ClipsConfig
 from affectkit.datasets.clip_rows import ClipRow, make_sample
@@ -11,7 +11,15 @@ from affectkit.datasets.notes import Notes, counted, named
 from affectkit.records import Index, Sample
 
 
-def index_clips(dataset: str, rows: Iterable[ClipRow], config: ClipsConfig, where: str, notes: Notes) -> Index:
+def index_clips(
+    dataset: str,
+    rows: Iterable[ClipRow],
+    config: ClipsConfig,
+    where: str,
+    notes: Notes,
+    *,
+    make: Callable[[str, ClipRow, ClipsConfig, Notes], Sample | None] = make_sample,
+) -> Index:
     """Samples of the clips, sorted by key, with every issue.
 
     Arguments:
@@ -20,6 +28,7 @@ def index_clips(dataset: str, rows: Iterable[ClipRow], config: ClipsConfig, wher
         config: policies for apexes and labels.
         where: the table, or the folder, for what is counted over all clips.
         notes: issues so far; more are added.
+        make: makes the sample of one clip, with arguments as `make_sample`.
     """
     places: dict[str, str] = {}
     samples: list[Sample] = []
@@ -30,7 +39,7 @@ def index_clips(dataset: str, rows: Iterable[ClipRow], config: ClipsConfig, wher
             notes.add("error", row.where, fact, row.key)
             continue
         places[row.key] = row.where
-        sample = make_sample(dataset, row, config, notes)
+        sample = make(dataset, row, config, notes)
         if sample is None:
             continue
         is_dropped = config.label_map.leaves_out(row.emotion)

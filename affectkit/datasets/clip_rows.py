@@ -11,7 +11,7 @@ from affectkit.datasets.base import ClipsConfig
 from affectkit.datasets.frame_folders import FrameFolder, list_frames
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.datasets.tables import parse_frame
-from affectkit.records import Event, FramesSource, Labels, Sample
+from affectkit.records import Event, EventKind, FramesSource, Labels, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +29,7 @@ class ClipRow:
         onset, apex, offset: text of the cells; None where the annotation has no such column, and then the clip is the
             whole folder.
         aus: text of the cell with the action units.
+        kind: what the clip shows.
         raw: the annotation's own fields.
     """
 
@@ -43,6 +44,7 @@ class ClipRow:
     apex: str | None = None
     offset: str | None = None
     aus: str = ""
+    kind: EventKind = "micro-expression"
     raw: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -84,7 +86,7 @@ def make_sample(dataset: str, row: ClipRow, config: ClipsConfig, notes: Notes) -
         source=FramesSource(frames=frames, fps=row.fps),
         events=(
             Event(
-                kind="micro-expression",
+                kind=row.kind,
                 onset=(onset - first) / row.fps,
                 apex=None if apex_frame is None else (apex_frame - first) / row.fps,
                 offset=(offset - first) / row.fps,
@@ -117,7 +119,7 @@ def make_label(where: str, word: str, config: ClipsConfig, notes: Notes, key: st
 def _read_span(row: ClipRow, folder: FrameFolder, notes: Notes) -> tuple[int, int | None, int] | None:
     """Onset, apex and offset as numbers; None where the clip has no interval that can be meant."""
     if row.onset is None or row.offset is None:
-        return folder.numbers[0], None, folder.numbers[-1]
+        return folder.numbers[0], parse_frame(row.apex or ""), folder.numbers[-1]
     onset, apex, offset = (parse_frame(text or "") for text in (row.onset, row.apex, row.offset))
     for name, value, text in (("onset", onset, row.onset), ("offset", offset, row.offset)):
         if value is None:

@@ -86,7 +86,7 @@ def read_table(path: Path, columns: Columns, *, optional: Columns | None = None,
     """
     book = read_book(path)
     if sheet and sheet not in book:
-        raise InputError(f"{path}: no sheet {sheet!r} among {listed(book)}; give the official table")
+        raise InputError(f"{path}: no sheet {sheet!r} among {listed(book)}; give another table")
     best: tuple[int, str, int, list[str]] = (0, "", 0, [])
     for name, rows in book.items():
         if sheet and name != sheet:
@@ -100,9 +100,9 @@ def read_table(path: Path, columns: Columns, *, optional: Columns | None = None,
                 best = (len(columns) - len(missing), name, number, missing)
     if best[0] < 2:
         needed = ", ".join(repr(names[0]) for names in columns.values())
-        raise InputError(f"{path}: no header with {needed} in the first {HEADER_ROWS} rows; give the official table")
+        raise InputError(f"{path}: no header with {needed} in the first {HEADER_ROWS} rows; give another table")
     _, _, number, missing = best
-    raise InputError(f"{path} row {number}: no column {listed(missing)}; rename it, or give the official table")
+    raise InputError(f"{path} row {number}: no column {listed(missing)}; rename it, or give another table")
 
 
 def read_book(path: Path) -> dict[str, list[list[str]]]:
@@ -144,13 +144,18 @@ def parse_frame(text: str) -> int | None:
     return int(number) if number.is_integer() else None
 
 
-def parse_fps(text: str) -> float | None:
-    """A rate in frames per second; None for anything but a finite number above 0."""
+def parse_seconds(text: str) -> float | None:
+    """Seconds; None for anything but a finite number from 0."""
     try:
-        rate = float(text)
+        seconds = float(text)
     except ValueError:
         return None
-    return rate if 0 < rate < float("inf") else None
+    return seconds if 0 <= seconds < float("inf") else None
+
+
+def parse_fps(text: str) -> float | None:
+    """A rate in frames per second; None for anything but a finite number above 0."""
+    return parse_seconds(text) or None
 
 
 def _places(row: list[str], columns: Columns) -> dict[str, int]:
