@@ -13,9 +13,12 @@ import cv2
 import pytest
 
 from affectkit import default_registry
+from affectkit.configs import DatasetConfig
 from affectkit.datasets import make_tree
 from affectkit.datasets.base import PublishedConfig
+from affectkit.datasets.casme import CasmeConfig
 from affectkit.datasets.guessing import guess_dataset
+from affectkit.datasets.smic import SmicConfig
 from affectkit.datasets.trees.making import TREES
 from affectkit.datasets.trees.writing import Tree
 from affectkit.errors import InputError, MissingDependencyError
@@ -104,9 +107,9 @@ def test_a_folder_that_is_not_there_is_one_issue(name: str, tree: Tree) -> None:
     lost = [one for one in before if one.key not in {other.key for other in after}]
     # a folder of CAS(ME)^3 is a video, with several events
     assert lost == [one for one in before if place(one) == folder]
-    new = [issue for issue in after.issues if issue.sample == sample.key and issue not in before.issues]
+    new = [(issue.level, issue.sample) for issue in after.issues if issue not in before.issues]
     # where folders alone say what there is, nobody knows that one is missing
-    assert [issue.level for issue in new] == ([] if name == "smic" else ["error"])
+    assert new == ([] if name == "smic" else [("error", one.key) for one in lost])
 
 
 def test_no_subject_is_in_both_halves(name: str, tree: Tree) -> None:
@@ -127,6 +130,19 @@ def test_the_dataset_is_known_by_its_folder(name: str, tree: Tree) -> None:
         assert str(caught.value) == f"{tree.root}: signs of samm and samm-lv; say which it is with --dataset"
     else:
         assert guess_dataset(tree.root, configs) == name
+
+
+def test_a_folder_that_is_no_dataset(tmp_path: Path) -> None:
+    configs: dict[str, Any] = {"casme": CasmeConfig, "smic": SmicConfig, "own": DatasetConfig}
+    with pytest.raises(InputError) as caught:
+        guess_dataset(tmp_path, configs)
+    assert str(caught.value) == (
+        f"{tmp_path}: no sign of a known dataset; looked for 'casme.xlsx' 'casme.xls' 'casme.csv' (casme), "
+        "'SMIC_all_*' 'SMIC-E*' 'SMIC*annotation*' 'HS' 'VIS' 'NIR' (smic); say which it is with --dataset"
+    )
+    with pytest.raises(InputError) as caught:
+        guess_dataset(tmp_path / "x", configs)
+    assert str(caught.value) == f"{tmp_path / 'x'}: no such folder; give the folder that holds the dataset"
 
 
 def test_every_published_dataset_has_a_tree() -> None:
@@ -172,7 +188,10 @@ def test_trees_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").touch()
     message = f"{tmp_path}: is there already and not an empty folder; give a new one"
     assert refusal("casme2", tmp_path) == message
-    assert refusal("casme5", tmp_path).startswith("casme5: no synthetic tree of that name; did you mean 'casme")
+    assert refusal("casme5", tmp_path) == (
+        "casme5: no synthetic tree of that name; did you mean 'casme'? trees: '4dme', 'cas-me-2', 'cas-me-3', "
+        "'casme', 'casme2', 'clip-table', 'dfme', 'megc2019', 'mmew', 'samm' and 2 more"
+    )
     import sys
 
     monkeypatch.setitem(sys.modules, "openpyxl", None)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from affectkit.configs import DatasetConfig
-from affectkit.datasets.label_maps import LabelMap, find_map
 from affectkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from affectkit.datasets.label_maps import LabelMap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +85,9 @@ class ClipsConfig(AnnotatedConfig):
     @property
     def label_map(self) -> LabelMap:
         """From the annotation's words to classes."""
+        # not at the top: every start of affectkit makes this class, and a scan alone needs the maps
+        from affectkit.datasets.label_maps import find_map
+
         # each derived config has the maps that its dataset has
         return find_map(self.dataset, getattr(self, "classes", "three"))
 

@@ -9,7 +9,7 @@ from affectkit.datasets.action_units import unread_text
 from affectkit.datasets.apexes import resolve_apex
 from affectkit.datasets.base import ClipsConfig
 from affectkit.datasets.frame_folders import FrameFolder, list_frames
-from affectkit.datasets.notes import Notes, counted, named
+from affectkit.datasets.notes import Notes, named
 from affectkit.datasets.tables import parse_frame
 from affectkit.records import Event, EventKind, FramesSource, Labels, Sample
 
@@ -59,7 +59,7 @@ def make_sample(dataset: str, row: ClipRow, config: ClipsConfig, notes: Notes) -
         notes.add("error", row.where, f"no folder of {row.expected}; unpack it, or remove the row", row.key)
         return None
     folder = list_frames(row.folder)
-    _note_names(row, folder, notes)
+    notes.add_names(row.where, folder, row.key)
     if not folder.names:
         notes.add("error", row.where, f"no picture of {row.expected}; unpack it again", row.key)
         return None
@@ -149,16 +149,6 @@ def _fit_numbers(
         notes.add("info", row.where, fact, row.key)
         return first, None if apex is None else apex + shift, last
     return onset, apex, offset
-
-
-def _note_names(row: ClipRow, folder: FrameFolder, notes: Notes) -> None:
-    for level, names, what in (
-        ("warning", folder.doubles, "with a number that another has; the first by name counts"),
-        ("warning", folder.unnumbered, "without a number in its name; left out"),
-    ):
-        if names:
-            fact = f"{counted(len(names), 'picture')} {what}: {named(names)}"
-            notes.add("warning" if level == "warning" else "info", row.where, fact, row.key)
 
 
 def _note_gaps(row: ClipRow, there: set[int], onset: int, offset: int, notes: Notes) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from affectkit.data.labels import MICRO_3
 from affectkit.datasets.base import ClipsConfig
-from affectkit.datasets.label_maps import LabelMap
 from affectkit.errors import ConfigError
 from affectkit.specs import DatasetSpec, lazy
+
+if TYPE_CHECKING:
+    from affectkit.datasets.label_maps import LabelMap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,8 @@ class ClipTableConfig(ClipsConfig):
 
     @property
     def label_map(self) -> LabelMap:
+        from affectkit.datasets.label_maps import LabelMap
+
         words: dict[str, str | None] = {name.strip().lower(): name for name in self.classes}
         return LabelMap(self.classes, words | dict.fromkeys(word.strip().lower() for word in self.ignored))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from affectkit.datasets.frame_folders import FrameFolder
 from affectkit.errors import listed
 from affectkit.records import Issue, IssueLevel
 
@@ -21,6 +22,15 @@ class Notes:
     def add(self, level: IssueLevel, where: str, fact: str, sample: str | None = None) -> None:
         """One more: what is odd at `where`, and what to do about it."""
         self.issues.append(Issue(level=level, where=where, fact=fact, sample=sample))
+
+    def add_names(self, where: str, folder: FrameFolder, sample: str) -> None:
+        """What is odd about the names of a folder's pictures, if anything."""
+        for names, what in (
+            (folder.doubles, "with a number that another has; the first by name counts"),
+            (folder.unnumbered, "without a number in its name; left out"),
+        ):
+            if names:
+                self.add("warning", where, f"{counted(len(names), 'picture')} {what}: {named(names)}", sample)
 
     def since(self, count: int) -> tuple[Issue, ...]:
         """Those after the first `count`."""

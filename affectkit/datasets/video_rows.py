@@ -9,7 +9,7 @@ from affectkit.datasets.apexes import resolve_apex
 from affectkit.datasets.frame_folders import FrameFolder, list_frames
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.datasets.tables import parse_frame
-from affectkit.records import Event, EventKind, FramesSource, Index, Sample
+from affectkit.records import Event, EventKind, FramesSource, Index, IssueLevel, Sample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +99,7 @@ def _make_sample(
     if missing:
         fact = f"{missing} of {last - first + 1} frames not on disk; take the nearest, or unpack again"
         notes.add("warning", video.key, fact, video.key)
-    for names, what in (
-        (folder.doubles, "with a number that another has; the first by name counts"),
-        (folder.unnumbered, "without a number in its name; left out"),
-    ):
-        if names:
-            notes.add("warning", video.key, f"{counted(len(names), 'picture')} {what}: {named(names)}", video.key)
+    notes.add_names(video.key, folder, video.key)
     events = [_make_event(row, video, folder, apex, notes, zero_is_unknown) for row in rows]
     return Sample(
         dataset=dataset,
@@ -120,10 +115,8 @@ def _make_sample(
 def _make_event(
     row: EventRow, video: Video, folder: FrameFolder, policy: str, notes: Notes, zero_is_unknown: bool
 ) -> Event | None:
-    def note(level: str, fact: str) -> None:
-        notes.add(
-            "error" if level == "error" else "warning" if level == "warning" else "info", row.where, fact, row.video
-        )
+    def note(level: IssueLevel, fact: str) -> None:
+        notes.add(level, row.where, fact, row.video)
 
     onset, apex, offset = (parse_frame(text) for text in (row.onset, row.apex, row.offset))
     if onset is None:
