@@ -102,6 +102,29 @@ def test_part_c(root: Path) -> None:
     assert PART_C.startswith("CAS(ME)3_part_C_ME")
 
 
+def test_folders_that_are_odd(root: Path) -> None:
+    for folder in (
+        "data/spNO.1/A/color",
+        "data/people/a/color",
+        "frame/spNO.1_A_3",
+        "ME_C/1/1/color",
+        "ME_C/x/1/color",
+    ):
+        (root / folder).mkdir(parents=True)
+    stray = "its path names no subject or clip; rename it, or take it away"
+    assert issue_lines(scan("cas-me-3", root))[:2] == [
+        f"warning: people/a/color: {stray}",
+        "warning: spNO.1/a/color: is a second folder of 001/a; spNO.1/A/color counts",
+    ]
+    assert issue_lines(scan("cas-me-3", root, frames="clips"))[0] == (
+        "warning: spNO.1_a_3: is a second folder of 001/a/3; spNO.1_A_3 counts"
+    )
+    assert issue_lines(scan("cas-me-3", root, part="C"))[:2] == [
+        "warning: 1/1/color: is a second folder of c01/1; 01/1/color counts",
+        f"warning: x/1/color: {stray}",
+    ]
+
+
 def test_configs_that_can_not_be() -> None:
     with pytest.raises(ConfigError) as caught:
         CasMeCubedConfig(part="C", classes="seven")

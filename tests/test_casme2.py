@@ -126,7 +126,7 @@ def test_a_clip_twice(root: Path) -> None:
     add_row(root, "sub17", "EP01_13", 61, 70, 95, 4, "disgust")
     assert new_lines(root) == [f"error: {TABLE} row 9: clip 17/EP01_13 is in {TABLE} row 7 already; keep one of them"]
     shutil.copytree(root / "CASME2_RAW_selected/sub17", root / "CASME2_RAW_selected/17")
-    assert "warning: sub17/EP01_13: is a second folder of clip 17/EP01_13; 17/EP01_13 counts" in new_lines(root)
+    assert "warning: sub17/EP01_13: is a second folder of 17/EP01_13; 17/EP01_13 counts" in new_lines(root)
 
 
 def add_clip(root: Path, names: list[str], *cells: object) -> str:
@@ -188,6 +188,11 @@ def test_shifted_annotation(root: Path) -> None:
     (clip,) = [sample for sample in scan("casme2", root) if sample.key == "03/EP07_02"]
     assert as_read(clip).events == ((1, 6, 11, "disgust"),)
     assert clip.raw["OnsetFrame"] == "20"
+
+
+def test_a_folder_of_nobody(root: Path) -> None:
+    (root / "CASME2_RAW_selected/people/EP01_01").mkdir(parents=True)
+    assert new_lines(root) == ["warning: people/EP01_01: its path names no subject or clip; rename it, or take it away"]
 
 
 def test_nothing_to_read(root: Path) -> None:

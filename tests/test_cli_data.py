@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
 
+from affectkit.datasets.trees.making import TREES
 from tests.cli_runs import run, run_json
 
 TABLE = "CASME2-coding-20140508.xlsx"
@@ -18,6 +20,19 @@ def root(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     assert (code, err) == (0, "")
     assert out == f"synthetic casme2 in {tmp_path / 'x'}: 7 samples of 4 subjects, with 4 issues to find\n"
     return tmp_path / "x"
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_every_dataset_is_made_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    made = run_json(capsys, "data", "make", name, tmp_path / "x")
+    code, out, _ = run(capsys, "data", "check", tmp_path / "x", "--dataset", name, "--json")
+    found = json.loads(out)
+    counts = {row["what"]: row["found"] for row in found["counts"]}
+    assert counts["samples"] == made["samples"]
+    assert counts["subjects"] == made["subjects"]
+    assert sorted(f"{issue['level']} {issue['where']}" for issue in found["issues"]) == made["issues"]
+    # the list of the composite names a clip that is not there
+    assert code == (name == "megc2019")
 
 
 def test_make_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,6 +89,21 @@ def test_samm_long_videos(tmp_path: Path) -> None:
     ]
 
 
+def test_folders_that_are_odd(tmp_path: Path) -> None:
+    root = make_tree("cas-me-2", tmp_path / "x", pictures=False).root
+    for folder in ("s15/15_0101z", "people/15_0101x"):
+        (root / "rawpic" / folder).mkdir(parents=True)
+    assert issue_lines(scan("cas-me-2", root))[:2] == [
+        "warning: people/15_0101x: its path names no subject or clip; rename it, or take it away",
+        "warning: s15/15_0101z: is a second folder of s15/0101; s15/15_0101disgustingteeth counts",
+    ]
+    root = make_tree("samm-lv", tmp_path / "y", pictures=False).root
+    (root / "copy/006_1").mkdir(parents=True)
+    assert issue_lines(scan("samm-lv", root))[0] == (
+        "warning: copy/006_1: is a second folder of 006_1; SAMM_longvideos/006_1 counts"
+    )
+
+
 def lines_of(folder: Path, onset: str, apex: str, offset: str) -> list[str]:
     """What is said of one event in a video of frames 1 to 20."""
     notes = Notes()

@@ -68,8 +68,7 @@ def test_folders_that_contradict_themselves(root: Path) -> None:
     shutil.copytree(above / "negative/s01_ne_01", above / "negative/s1_ne_01")
     lines = issue_lines(scan("smic", root))
     assert lines[0] == (
-        "warning: s01/micro/negative/s1_ne_01: is a second folder of clip s01_ne_01; "
-        "s01/micro/negative/s01_ne_01 counts"
+        "warning: s01/micro/negative/s1_ne_01: is a second folder of s01_ne_01; s01/micro/negative/s01_ne_01 counts"
     )
     assert (
         lines[1]

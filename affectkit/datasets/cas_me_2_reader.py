@@ -52,19 +52,23 @@ class CasMeSquared(Dataset[CasMeSquaredConfig]):
             for number, cells in enumerate(sheets[0], start=1)
             if any(cells) and (event := _read(f"{table.name} row {number}", cells, people, codes, notes)) is not None
         ]
-        videos = [
-            Video(key=key, subject=subject, folder=path, fps=_FPS)
-            for path in find_folders(find_tree(root, (self.config.frames,), "frames"), _FOLDER)
-            if (key := _key(path)) and (subject := canonical_subject("cas-me-2", key.partition("/")[0]))
-        ]
+        videos = list_videos(find_tree(root, (self.config.frames,), "frames"), notes)
         return index_videos("cas-me-2", videos, rows, apex=self.config.apex, table=table.name, notes=notes)
 
 
-def _key(path: str) -> str:
-    parent, name = Path(path).parts[-2:]
-    found = _FOLDER.fullmatch(name)
-    assert found is not None
-    return f"{parent}/{found[1]}"
+def list_videos(base: Path, notes: Notes) -> list[Video]:
+    """Folders such as `s15/15_0101disgustingteeth`, with what is odd about them noted."""
+    found: dict[str, Video] = {}
+    for path in find_folders(base, _FOLDER):
+        parent, name = Path(path).parts[-2:]
+        code, subject = _FOLDER.fullmatch(name), canonical_subject("cas-me-2", parent)
+        if code is None or subject is None:
+            notes.add_stray(path, base)
+            continue
+        video = Video(key=f"{parent}/{code[1]}", subject=subject, folder=path, fps=_FPS)
+        if found.setdefault(video.key, video) is not video:
+            notes.add_second(path, found[video.key].folder, base, video.key)
+    return list(found.values())
 
 
 def _read(

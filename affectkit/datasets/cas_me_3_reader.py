@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import final
 
@@ -64,7 +64,7 @@ class CasMeCubed(Dataset[CasMeCubedConfig]):
         joint = self._read_joint(root, table.name, notes)
         is_long = self.config.frames == "long"
         tree = find_tree(root, ("data" if is_long else "frame",), "frames")
-        folders = _long_folders(tree) if is_long else _clip_folders(tree)
+        folders = _long_folders(tree, notes) if is_long else _clip_folders(tree, notes)
         clips = list(self._join(rows, joint, folders, tree.name, notes))
         if not is_long:
             note_spare(folders, {clip.key for clip in clips}, table.name, notes)
@@ -139,19 +139,14 @@ class CasMeCubed(Dataset[CasMeCubedConfig]):
         ]
         videos = [
             Video(key=key, subject=f"cas-me-3/{key.partition('/')[0]}", folder=folder, fps=_FPS)
-            for key, folder in _long_folders(find_tree(root, ("data",), "frames")).items()
+            for key, folder in _long_folders(find_tree(root, ("data",), "frames"), notes).items()
         ]
         return index_videos("cas-me-3", videos, events, apex=self.config.apex, table=path.name, notes=notes)
 
     def _scan_c(self, root: Path, notes: Notes) -> Index:
         table = find_table(root, self.config.tables_of_c, self.config.table)
         tree = find_tree(root, ("ME_C",), "part")
-        folders = {
-            f"c{int(subject):02d}/{int(count)}": path
-            for path in find_folders(tree, _COLOR, skip=_DEPTH)
-            for subject, count in [Path(path).parts[-3:-1]]
-            if subject.isdecimal() and count.isdecimal()
-        }
+        folders = _part_c_folders(tree, notes)
         clips = []
         for row in read_table(table, _PART_C, optional=_AUS):
             cells = row.cells
@@ -189,20 +184,38 @@ def _event_key(row: TableRow, notes: Notes) -> str | None:
     return f"{person.partition('/')[2]}/{row.cells['video'].lower()}/{row.cells['onset']}"
 
 
-def _long_folders(tree: Path) -> dict[str, str]:
-    found = {}
-    for path in find_folders(tree, _COLOR, skip=_DEPTH):
-        subject, letter = Path(path).parts[-3:-1]
+def _long_folders(tree: Path, notes: Notes) -> dict[str, str]:
+    def key(path: Path) -> str | None:
+        subject, letter = path.parts[-3:-1]
         person = canonical_subject("cas-me-3", subject)
-        if person is not None:
-            found[f"{person.partition('/')[2]}/{letter.lower()}"] = path
-    return found
+        return None if person is None else f"{person.partition('/')[2]}/{letter.lower()}"
+
+    return _by_key(tree, find_folders(tree, _COLOR, skip=_DEPTH), key, notes)
 
 
-def _clip_folders(tree: Path) -> dict[str, str]:
-    found = {}
-    for path in find_folders(tree, _CLIP):
-        name = _CLIP.fullmatch(Path(path).name)
-        assert name is not None
-        found[f"{int(name[1]):03d}/{name[2].lower()}/{int(name[3])}"] = path
+def _clip_folders(tree: Path, notes: Notes) -> dict[str, str]:
+    def key(path: Path) -> str | None:
+        name = _CLIP.fullmatch(path.name)
+        return None if name is None else f"{int(name[1]):03d}/{name[2].lower()}/{int(name[3])}"
+
+    return _by_key(tree, find_folders(tree, _CLIP), key, notes)
+
+
+def _part_c_folders(tree: Path, notes: Notes) -> dict[str, str]:
+    def key(path: Path) -> str | None:
+        subject, count = path.parts[-3:-1]
+        is_clip = subject.isdecimal() and count.isdecimal()
+        return f"c{int(subject):02d}/{int(count)}" if is_clip else None
+
+    return _by_key(tree, find_folders(tree, _COLOR, skip=_DEPTH), key, notes)
+
+
+def _by_key(tree: Path, paths: list[str], key: Callable[[Path], str | None], notes: Notes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for path in paths:
+        own = key(Path(path))
+        if own is None:
+            notes.add_stray(path, tree)
+        elif found.setdefault(own, path) != path:
+            notes.add_second(path, found[own], tree, own)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from affectkit.datasets.frame_folders import FrameFolder
 from affectkit.errors import listed
@@ -31,6 +32,16 @@ class Notes:
         ):
             if names:
                 self.add("warning", where, f"{counted(len(names), 'picture')} {what}: {named(names)}", sample)
+
+    def add_second(self, path: str, first: str, base: Path, sample: str) -> None:
+        """A folder of a sample that has one already."""
+        shown = [str(Path(one).relative_to(base)) for one in (path, first)]
+        self.add("warning", shown[0], f"is a second folder of {sample}; {shown[1]} counts", sample)
+
+    def add_stray(self, path: str, base: Path) -> None:
+        """A folder that looks like one of a sample, and whose name, or that above it, says of none."""
+        fact = "its path names no subject or clip; rename it, or take it away"
+        self.add("warning", str(Path(path).relative_to(base)), fact)
 
     def since(self, count: int) -> tuple[Issue, ...]:
         """Those after the first `count`."""

@@ -11,7 +11,6 @@ from affectkit.datasets.frame_folders import find_folders
 from affectkit.datasets.notes import Notes
 from affectkit.datasets.samm import SammConfig
 from affectkit.datasets.samm_lv import SammLongConfig
-from affectkit.datasets.subjects import canonical_subject
 from affectkit.datasets.tables import Columns, TableRow, find_table, find_tables, read_table
 from affectkit.datasets.video_rows import EventRow, Video, index_videos
 from affectkit.interfaces import Dataset
@@ -43,14 +42,21 @@ class SammLong(Dataset[SammLongConfig]):
         table = find_table(root, self.config.tables, self.config.table)
         words = _read_words(root, table.name, notes)
         rows = [event for row in read_table(table, _COLUMNS) if (event := _read(row, words, notes)) is not None]
-        videos = [
-            Video(key=name, subject=subject, folder=path, fps=_FPS)
-            for path in find_folders(root, _FOLDER, skip=re.compile(r"\d{3}"))
-            if (subject := canonical_subject("samm", (name := os.path.basename(path))[:3]))
-        ]
+        videos = _list_videos(root, notes)
         return index_videos(
             "samm-lv", videos, rows, apex=self.config.apex, table=table.name, notes=notes, zero_onset_is_unknown=True
         )
+
+
+def _list_videos(root: Path, notes: Notes) -> list[Video]:
+    found: dict[str, Video] = {}
+    # SAMM's own clips lie in folders that are called by subject
+    for path in find_folders(root, _FOLDER, skip=re.compile(r"\d{3}")):
+        key = os.path.basename(path)
+        video = Video(key=key, subject=f"samm/{key[:3]}", folder=path, fps=_FPS)
+        if found.setdefault(key, video) is not video:
+            notes.add_second(path, found[key].folder, root, key)
+    return list(found.values())
 
 
 def _read(row: TableRow, words: dict[str, str], notes: Notes) -> EventRow | None:

@@ -49,8 +49,7 @@ class Smic(Dataset[SmicConfig]):
         for path in find_folders(base, _CLIP, skip=_NON_MICRO):
             key = clip_key(os.path.basename(path)) or path
             if folders.setdefault(key, path) != path:
-                shown = [str(Path(one).relative_to(base)) for one in (path, folders[key])]
-                notes.add("warning", shown[0], f"is a second folder of clip {key}; {shown[1]} counts", key)
+                notes.add_second(path, folders[key], base, key)
         if not folders:
             raise InputError(f"{base}: no folder of a clip, such as 's01_ne_01'; unpack them there")
         return (

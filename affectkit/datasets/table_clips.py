@@ -89,9 +89,10 @@ class TableClips(Dataset[K]):
         found: dict[str, str] = {}
         for path in self.list_paths(base):
             key = self.folder_key(path)
-            if key is not None and found.setdefault(key, path) != path:
-                shown = [str(Path(one).relative_to(base)) for one in (path, found[key])]
-                notes.add("warning", shown[0], f"is a second folder of clip {key}; {shown[1]} counts", key)
+            if key is None:
+                notes.add_stray(path, base)
+            elif found.setdefault(key, path) != path:
+                notes.add_second(path, found[key], base, key)
         return found
 
     def _make_row(self, row: TableRow, folders: Mapping[str, str], base: Path, notes: Notes) -> ClipRow | None:
