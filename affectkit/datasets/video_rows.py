@@ -57,8 +57,8 @@ def index_videos(
 ) -> Index:
     """A sample per video on disk, sorted by key, its events sorted by onset. Videos without an event are samples too.
 
-    Seconds count from the first frame on disk: (number - its number) / fps. `raw` holds, by file and row, the fields of
-    each event as `name=text`, with semicolons between.
+    Seconds count from the first frame on disk: (number - its number) / fps. `raw` holds each field of the annotation
+    with a line per event, in the order of the table.
 
     Arguments:
         dataset: name of the component.
@@ -107,7 +107,7 @@ def _make_sample(
         key=video.key,
         source=FramesSource(frames=folder.frames(first, last), fps=video.fps),
         events=tuple(sorted((one for one in events if one is not None), key=lambda one: (one.onset, one.offset))),
-        raw={row.where: "; ".join(f"{name}={text}" for name, text in row.raw.items()) for row in rows},
+        raw={name: "\n".join(row.raw.get(name, "") for row in rows) for row in rows for name in row.raw},
         issues=notes.since(before),
     )
 
