@@ -11,6 +11,7 @@ One grammar for the cells of every table:
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Literal
@@ -58,6 +59,8 @@ def unread_text(cell: str) -> str:
     return _parse(cell)[1]
 
 
+# the same few cells stand in most rows
+@functools.lru_cache(maxsize=1024)
 def _parse(cell: str) -> tuple[tuple[AUToken, ...], str]:
     text = cell.strip().translate(_PLAIN)
     tokens: list[AUToken] = []

@@ -95,19 +95,19 @@ def frame_number(name: str) -> int | None:
 
 def list_frames(path: str | Path) -> FrameFolder:
     """The pictures of a folder by number, whatever the order in which the file system gives them."""
-    pairs: list[tuple[int, str]] = []
-    unnumbered = []
+    names: dict[int, str] = {}
+    doubles, unnumbered = [], []
     for name in sorted(os.listdir(path)):
         if not name.lower().endswith(PICTURES) or name.startswith("."):
             continue
         number = frame_number(name)
         if number is None:
             unnumbered.append(name)
+        elif number in names:
+            doubles.append(name)
         else:
-            pairs.append((number, name))
-    names: dict[int, str] = {}
-    doubles = [name for number, name in sorted(pairs) if names.setdefault(number, name) != name]
-    return FrameFolder(str(path), names, tuple(doubles), tuple(unnumbered))
+            names[number] = name
+    return FrameFolder(str(path), dict(sorted(names.items())), tuple(doubles), tuple(unnumbered))
 
 
 def find_folders(base: str | Path, pattern: re.Pattern[str], *, skip: re.Pattern[str] | None = None) -> list[str]:
