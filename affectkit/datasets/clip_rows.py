@@ -73,7 +73,7 @@ def make_sample(dataset: str, row: ClipRow, config: ClipsConfig, notes: Notes) -
         fact = f"no frame of {onset} to {offset} in its folder, which has {held}; check the row"
         notes.add("error", row.where, fact, row.key)
         return None
-    _note_gaps(row, set(frames.numbers), onset, offset, notes)
+    _note_gaps(row, frames.numbers, onset, offset, notes)
     apex_frame, source = resolve_apex(onset, apex, offset, config.apex)
     _note_apex(row, onset, apex, offset, notes)
     if unread := unread_text(row.aus):
@@ -151,13 +151,13 @@ def _fit_numbers(
     return onset, apex, offset
 
 
-def _note_gaps(row: ClipRow, there: set[int], onset: int, offset: int, notes: Notes) -> None:
-    missing = offset - onset + 1 - len(there)
+def _note_gaps(row: ClipRow, numbers: tuple[int, ...], onset: int, offset: int, notes: Notes) -> None:
+    missing = offset - onset + 1 - len(numbers)
     if missing:
-        names = named((number for number in range(onset, offset + 1) if number not in there), 5)
+        names = named(sorted(set(range(onset, offset + 1)).difference(numbers)))
         fact = f"{missing} of {offset - onset + 1} frames not on disk: {names}; take the nearest, or unpack again"
         notes.add("warning", row.where, fact, row.key)
-    if len(there) == 1:
+    if len(numbers) == 1:
         notes.add("warning", row.where, "one frame, in which nothing can move; leave it out", row.key)
 
 
