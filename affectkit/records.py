@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence as Items
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -81,9 +81,9 @@ class VideoSource:
 
 @dataclass(frozen=True, kw_only=True)
 class FramesSource:
-    """Image files with the frame number that each one's name says, in ascending order."""
+    """Image files with the frame number that each one's name says, in ascending order; as a tuple, or lazily."""
 
-    frames: tuple[tuple[int, Path], ...]
+    frames: Items[tuple[int, Path]]
     fps: float | None = None
 
 

@@ -5,6 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from affectkit.datasets import (
+    cas_me_2,
+    cas_me_3,
+    casme,
+    casme2,
+    clip_table,
+    dfme,
+    four_dme,
+    megc2019,
+    mmew,
+    samm,
+    samm_lv,
+    smic,
+)
 from affectkit.faces import auto, given_boxes, haar, whole_frame, yunet
 from affectkit.features import conv_stem, timm_backbone
 from affectkit.fusion import affine, concat
@@ -28,6 +42,8 @@ _MODULES = (
     compound_from_basic,
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
+    casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
+    clip_table,
 )  # fmt: skip
 
 

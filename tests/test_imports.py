@@ -139,6 +139,15 @@ def test_scores_need_no_torch() -> None:
     assert blocked(modules, heavy=("torch", "pyarrow")).returncode == 0
 
 
+def test_parts_of_dataset_readers_need_nothing_heavy() -> None:
+    # a reader is a Dataset, which is an interface, and torch begins there
+    folder = PACKAGE / "datasets"
+    names = {path.stem for path in folder.glob("*.py") if not path.stem.endswith("_reader")} - {"table_clips"}
+    assert len(names) >= 25
+    done = blocked([f"affectkit.datasets.{name}" for name in sorted(names)])
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_drawing_needs_no_torch() -> None:
     done = blocked([f"affectkit.results.{name}" for name in sorted(DRAWS)], heavy=("torch", "matplotlib", "pyarrow"))
     assert (done.returncode, done.stderr) == (0, "")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence as Items
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from affectkit.cli import analyze, check, components, demo, describe, evaluate, plugins, score, train
+from affectkit.cli import analyze, check, components, data, demo, describe, evaluate, plugins, score, train
 from affectkit.cli.interrupts import one_interrupt
 from affectkit.cli.output import Output
 from affectkit.cli.parser import Parser
@@ -28,7 +28,7 @@ from affectkit.errors import (
     UntrainedWarning,
 )
 
-COMMANDS = (demo, analyze, train, evaluate, score, plugins, components, describe, check)
+COMMANDS = (demo, analyze, train, evaluate, score, data, plugins, components, describe, check)
 
 
 def main(argv: Items[str] | None = None) -> int:
@@ -79,12 +79,22 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
-        command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
-        module.add_arguments(command)
-        command.add_argument("--json", action="store_true", help="print JSON for programs")
-        command.add_argument("--traceback", action="store_true", help="show where an error arose")
-        command.set_defaults(run=module.run)
+        if module is data:
+            group = commands.add_parser(name, help=data.SUMMARY, description=data.SUMMARY, allow_abbrev=False)
+            parts = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
+            for part in data.COMMANDS:
+                _add_command(parts, part.__name__.rpartition("_")[2], part)
+        else:
+            _add_command(commands, name, module)
     return parser
+
+
+def _add_command(commands: Any, name: str, module: Any) -> None:
+    command = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
+    module.add_arguments(command)
+    command.add_argument("--json", action="store_true", help="print JSON for programs")
+    command.add_argument("--traceback", action="store_true", help="show where an error arose")
+    command.set_defaults(run=module.run)
 
 
 class _Version(argparse.Action):

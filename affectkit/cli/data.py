@@ -1,0 +1,8 @@
+"""`affectkit data`: commands on datasets."""
+
+from __future__ import annotations
+
+from affectkit.cli import data_check, data_make
+
+SUMMARY = "check a published dataset on this disk, or make a synthetic one with its layout"
+COMMANDS = (data_check, data_make)

@@ -1,0 +1,118 @@
+"""What is in an index, beside what its owners published."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from affectkit.datasets.base import ClipsConfig, Published, PublishedConfig
+from affectkit.records import Index, Issue, IssueLevel
+
+_VARYING = re.compile(r"'[^']*'|\S*\d\S*")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One count.
+
+    Attributes:
+        what: is counted.
+        found, published: how many; None where nobody published it.
+    """
+
+    what: str
+    found: int
+    published: int | None = None
+
+    @property
+    def difference(self) -> str:
+        """`+2`, `-1`; empty where the two agree, or one is not known."""
+        return "" if self.published in (None, self.found) else f"{self.found - (self.published or 0):+d}"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Issues that say the same of different places."""
+
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Counts and issues of one index.
+
+    Attributes:
+        rows: counts, with the published ones.
+        fields: by field of the annotation, how many samples have text in it.
+        issues: all of them, errors first.
+        source: who published the counts.
+    """
+
+    rows: tuple[Row, ...]
+    fields: Mapping[str, int]
+    issues: tuple[Issue, ...]
+    source: str = ""
+
+    @property
+    def levels(self) -> Mapping[str, int]:
+        """How many issues by level, errors first."""
+        counts = Counter[str](issue.level for issue in self.issues)
+        return {level: counts[level] for level in _LEVELS}
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Issues by level and by what is the same when names and numbers are left out."""
+        groups: dict[tuple[str, str], list[Issue]] = {}
+        for issue in self.issues:
+            groups.setdefault((issue.level, _VARYING.sub("#", issue.fact)), []).append(issue)
+        return tuple(Group(tuple(issues)) for issues in groups.values())
+
+
+def check_index(index: Index, config: Any) -> Report:
+    """Count samples, subjects, events by kind and word, samples by class, and fields; and sort the issues.
+
+    Arguments:
+        index: what a reader found.
+        config: of the reader; what was published is known to those of affectkit's own.
+    """
+    published = config.published if isinstance(config, PublishedConfig) else Published()
+    events = [event for sample in index for event in sample.events]
+    kinds = Counter[str](event.kind for event in events)
+    words = Counter(event.label.strip().lower() for event in events if event.label)
+    rows = [
+        Row("samples", len(index), published.samples),
+        Row("subjects", len(index.subjects), published.subjects),
+        *_rows("events", kinds, published.kinds),
+        *_rows("labeled", words, published.words),
+    ]
+    # long videos have no classes
+    if names := getattr(config, "class_names", ()):
+        labels = (sample.targets.get(config.target) for sample in index)
+        counts = Counter(names[int(one.values)] for one in labels if one is not None and one.valid)
+        rows += _rows("of class", {name: counts[name] for name in names}, _published_classes(published, config))
+    fields = Counter(name for sample in index for name, text in sample.raw.items() if text)
+    issues = sorted(index.issues, key=lambda issue: _LEVELS.index(issue.level))
+    return Report(tuple(rows), fields, tuple(issues), published.source)
+
+
+def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> list[Row]:
+    names = dict.fromkeys([*published, *sorted(found)])
+    return [Row(f"{what} {name}", found.get(name, 0), published.get(name, 0) if published else None) for name in names]
+
+
+def _published_classes(published: Published, config: Any) -> Mapping[str, int]:
+    """As published, or what the published words give by the config's map."""
+    if published.classes or not isinstance(config, ClipsConfig):
+        return published.classes
+    counts: Counter[str] = Counter()
+    for word, count in published.words.items():
+        name = config.label_map.words.get(word)
+        if name is not None:
+            counts[name] += count
+    return counts
+
+
+_LEVELS: tuple[str, ...] = tuple(reversed(get_args(IssueLevel)))

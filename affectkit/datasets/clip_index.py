@@ -1,0 +1,62 @@
+"""From annotated clips to an index: one sample per clip, and nothing that is left out in silence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from affectkit.datasets.base import ClipsConfig
+from affectkit.datasets.clip_rows import ClipRow, make_sample
+from affectkit.datasets.notes import Notes, counted, named
+from affectkit.records import Index, Sample
+
+
+def index_clips(
+    dataset: str,
+    rows: Iterable[ClipRow],
+    config: ClipsConfig,
+    where: str,
+    notes: Notes,
+    *,
+    make: Callable[[str, ClipRow, ClipsConfig, Notes], Sample | None] = make_sample,
+) -> Index:
+    """Samples of the clips, sorted by key, with every issue.
+
+    Arguments:
+        dataset: name of the component.
+        rows: the clips; of several with one key, the first counts.
+        config: policies for apexes and labels.
+        where: the table, or the folder, for what is counted over all clips.
+        notes: issues so far; more are added.
+        make: makes the sample of one clip, with arguments as `make_sample`.
+    """
+    places: dict[str, str] = {}
+    samples: list[Sample] = []
+    out: Counter[str] = Counter()
+    for row in rows:
+        if row.key in places:
+            fact = f"clip {row.key} is in {places[row.key]} already; keep one of them"
+            notes.add("error", row.where, fact, row.key)
+            continue
+        places[row.key] = row.where
+        sample = make(dataset, row, config, notes)
+        if sample is None:
+            continue
+        is_dropped = config.label_map.leaves_out(row.emotion)
+        out[row.emotion.strip().lower()] += is_dropped
+        if not (is_dropped and config.dropped == "omit"):
+            samples.append(sample)
+    if total := out.total():
+        words = named(f"{word} {count}" for word, count in sorted(out.items()) if count)
+        fate = "left out" if config.dropped == "omit" else "samples without a valid label"
+        classes = ", ".join(config.class_names)
+        notes.add("info", where, f"{counted(total, 'clip')} in no class of {classes} ({words}): {fate}")
+    return Index(samples=tuple(sorted(samples, key=lambda one: one.key)), issues=tuple(notes.issues))
+
+
+def note_spare(folders: Iterable[str], used: set[str], table: str, notes: Notes) -> None:
+    """An issue for the folders of clips that no row of the table names."""
+    spare = sorted(set(folders) - used)
+    if spare:
+        fact = f"{counted(len(spare), 'folder')} of clips in no row: {named(spare)}; add rows, or remove them"
+        notes.add("info", table, fact)

@@ -1,0 +1,1 @@
+"""Synthetic trees: one file per dataset. All values are invented."""
