@@ -94,6 +94,10 @@ class CacheWarning(UserWarning):
     """A kept result can't be read or written; it is computed as if there were none."""
 
 
+class DataWarning(UserWarning):
+    """Data lack something that a result will suffer from."""
+
+
 class UntrainedWarning(UserWarning):
     """A pipeline without trained weights was run: its scores mean nothing."""
 

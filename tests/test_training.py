@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from affectkit import Branch, ConfigError, FeatureStream, FrameStream, InputError, MicroExpressionConfig, PipelineConfig
+from affectkit.errors import DataWarning
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.model import Model
 from affectkit.recipes import Augmentation, Recipe, read_recipe
@@ -116,7 +117,7 @@ def test_classes_are_weighed_so_that_each_counts_the_same() -> None:
 def test_a_class_that_nobody_shows_is_warned_of() -> None:
     examples = make_examples()
     two = examples.take([row for row in range(36) if row % 3])
-    with pytest.warns(UserWarning, match=r"^heads\.micro: no example of 'negative'; it can't be learned$"):
+    with pytest.warns(DataWarning, match=r"^heads\.micro: no example of 'negative'; it can't be learned$"):
         model = fit(FEATURES, two, QUICK)
     assert model.predict(dict(two.inputs))["micro"].isfinite().all()
 

@@ -21,6 +21,8 @@ from affectkit.cli.output import Output
 from affectkit.cli.parser import Parser
 from affectkit.errors import (
     AffectkitError,
+    CacheWarning,
+    DataWarning,
     FallbackWarning,
     PluginWarning,
     RenamedWarning,
@@ -28,6 +30,10 @@ from affectkit.errors import (
     UntrainedWarning,
 )
 
+_CATEGORIES = (
+    CacheWarning, DataWarning, FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning,
+    UntrainedWarning,
+)  # fmt: skip
 COMMANDS = (demo, analyze, train, evaluate, score, data, plugins, components, describe, check)
 
 
@@ -111,7 +117,7 @@ class _Version(argparse.Action):
 def _warnings_as_lines() -> Iterator[None]:
     """Our own warnings as one line each on stderr, without the place in the code."""
     with warnings.catch_warnings():
-        for category in (FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning, UntrainedWarning):
+        for category in _CATEGORIES:
             warnings.simplefilter("always", category)
         show = warnings.showwarning
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 
 from affectkit.configs import ModelConfig
-from affectkit.errors import ConfigError, InputError
+from affectkit.errors import ConfigError, DataWarning, InputError
 from affectkit.heads.linear_head import ClassHeadConfig
 from affectkit.model import Model
 from affectkit.recipes import Recipe
@@ -167,7 +167,7 @@ def balance_classes(config: ModelConfig, examples: Examples) -> ModelConfig:
         counts = torch.bincount(values[valid].clamp(min=0), minlength=len(head.targets))[: len(head.targets)]
         for target, count in zip(head.targets, counts.tolist(), strict=True):
             if not count:
-                warnings.warn(f"heads.{name}: no example of {target!r}; it can't be learned", stacklevel=2)
+                warnings.warn(f"heads.{name}: no example of {target!r}; it can't be learned", DataWarning, stacklevel=2)
         total = int(counts.sum())
         weights = tuple(total / (len(counts) * count) if count else 1.0 for count in counts.tolist())
         heads[name] = replace(head, class_weights=weights)
