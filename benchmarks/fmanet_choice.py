@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 from affectkit_fmanet import FMANetConfig
-from fmanet_setups import FULL, PLAIN, RECIPE, SINGLE, make_setup, of_setup, read_maps
+from fmanet_setups import FULL, PLAIN, RECIPE, SINGLE, make_setup, mirrored, of_setup, read_maps
 
 from affectkit import PipelineConfig
 from affectkit.metrics.recognition import confusion_matrix, uf1
@@ -34,8 +34,10 @@ CANDIDATES: dict[str, tuple[PipelineConfig, Recipe]] = {
     "flow + contraction, plain": (make_setup(SINGLE, SINGLE), RECIPE),
     "flow + both phases, plain": (make_setup(SINGLE, PLAIN), RECIPE),
     "flow + both phases, full": (make_setup(SINGLE, FULL), RECIPE),
-    "flow + both phases, side by side": (make_setup(SINGLE, BESIDE), SHORT),
-    "flow + both phases, side by side, full": (make_setup(SINGLE, replace(FULL, fusion="concat")), SHORT),
+    "flow + both phases, side by side, 25 epochs": (make_setup(SINGLE, BESIDE), SHORT),
+    "flow + both phases, plain, mirrored": (make_setup(mirrored(SINGLE), mirrored(PLAIN)), RECIPE),
+    "flow + both phases, side by side, mirrored": (make_setup(mirrored(SINGLE), mirrored(BESIDE)), RECIPE),
+    "flow + both phases, full, mirrored": (make_setup(mirrored(SINGLE), mirrored(FULL)), RECIPE),
     "flow + both phases, full, shared streams": (make_setup(SINGLE, SHARED), RECIPE),
     "flow + both phases, full, 25 epochs": (make_setup(SINGLE, FULL), SHORT),
     "flow + both phases, full, half the rate": (make_setup(SINGLE, FULL), replace(RECIPE, learning_rate=1e-3)),

@@ -51,6 +51,11 @@ def make_setup(flow: FMANetConfig | None, phases: FMANetConfig | None) -> Pipeli
     return PipelineConfig(inputs=inputs, branches=branches, fusion=fusion, heads={"micro": HEAD})
 
 
+def mirrored(backbone: FMANetConfig) -> FMANetConfig:
+    """The same, with features of a clip and its mirror image once it is trained."""
+    return replace(backbone, is_mirrored=True)
+
+
 def read_maps() -> tuple[Examples, dict[str, np.ndarray]] | None:
     """The examples, and the arrays by name for other systems; None, said on the screen, where the data is not there.
 

@@ -12,11 +12,12 @@ from affectkit import Branch, ConfigError, FeatureStream, FrameStream, InputErro
 from affectkit.errors import DataWarning
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.model import Model
+from affectkit.motion.flow_maps_net import mirror
 from affectkit.recipes import Augmentation, Recipe, read_recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import InputStream
 from affectkit.training import Examples, fit
-from affectkit.training.augmentation import augment, mirror
+from affectkit.training.augmentation import augment
 from affectkit.training.fitting import balance_classes
 
 FEATURES = PipelineConfig(

@@ -40,3 +40,10 @@ def _root(squared: Tensor) -> Tensor:
     is_moved = squared > 0
     # the root's slope at 0 is infinite: without the inner `where`, infinity times zero is a NaN gradient
     return torch.where(is_moved, torch.sqrt(torch.where(is_moved, squared, torch.ones_like(squared))), squared)
+
+
+def mirror(values: Tensor, channels: tuple[str, ...]) -> Tensor:
+    """Maps `(..., C, H, W)` from left to right, with `u` of the other sign."""
+    mirrored = values.flip(-1)
+    signs = torch.tensor([-1.0 if name == "u" else 1.0 for name in channels], dtype=values.dtype, device=values.device)
+    return mirrored * signs[:, None, None]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from affectkit.motion.flow_maps_net import mirror
 from affectkit.recipes import Augmentation
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import FrameStream, InputStream
@@ -27,13 +28,6 @@ def augment(
         name: _augment(one, stream, augmentation, generator) if isinstance(stream, FrameStream) else one
         for (name, one), stream in zip(batch.items(), (streams[name] for name in batch), strict=True)
     }
-
-
-def mirror(values: Tensor, channels: tuple[str, ...]) -> Tensor:
-    """Maps `(..., C, H, W)` from left to right, with `u` of the other sign."""
-    mirrored = values.flip(-1)
-    signs = torch.tensor([-1.0 if name == "u" else 1.0 for name in channels], dtype=values.dtype, device=values.device)
-    return mirrored * signs[:, None, None]
 
 
 def _augment(one: Sequence, stream: FrameStream, augmentation: Augmentation, generator: torch.Generator) -> Sequence:

@@ -41,6 +41,8 @@ class FMANetConfig(FeaturesConfig):
             within limits; `hard`, with fixed ones; or `none`.
         has_motion_attention: whether places are weighed by their features and magnitudes after the fusion.
         dropout: share of what goes into the last layer that is left out in training.
+        is_mirrored: whether features, once trained, are means of those of a clip and of its mirror image. For training
+            with clips that are flipped at random.
     """
 
     dim: int = 64
@@ -52,6 +54,7 @@ class FMANetConfig(FeaturesConfig):
     modulation: Literal["soft", "hard", "none"] = "soft"
     has_motion_attention: bool = True
     dropout: float = 0.5
+    is_mirrored: bool = False
 
     def validate(self) -> None:
         for name in ("dim", "width", "cells"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from affectkit import FeatureExtractor, FrameStream, InputError, Sequence
-from affectkit.motion.flow_maps_net import magnitude
+from affectkit.motion.flow_maps_net import magnitude, mirror
 from affectkit.motion.mm_cof_net import scaled
 from affectkit_fmanet.backbone import PHASES, FMANetConfig
 from affectkit_fmanet.modulation import Modulation
@@ -32,7 +32,7 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         super().__init__(config)
         config.output(stream)
         count = 1 if config.phases == "contraction" else 2
-        self.steps = len(stream.steps)
+        self.steps, self.channels = len(stream.steps), stream.channels
         # What the front-end measured, and the magnitude.
         channels = len(stream.channels) + 1
         self.streams = nn.ModuleList(_stream(config, channels) for _ in range(1 if config.is_shared else count))
@@ -51,6 +51,13 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         if inputs.values.shape[1] != self.steps:
             needs = " and ".join(PHASES[: self.steps])
             raise InputError(f"fmanet-backbone: {inputs.values.shape[1]} flows; needs {self.steps}: {needs}")
+        features = self._features(inputs)
+        if self.config.is_mirrored and not self.training:
+            mirrored = self._features(inputs.with_values(mirror(inputs.values, self.channels)))
+            features = features.with_values((features.values + mirrored.values) / 2)
+        return features
+
+    def _features(self, inputs: Sequence) -> Sequence:
         is_event = inputs.mask[:, :1]
         is_real = inputs.mask.clone()
         if self.config.phases == "contraction":

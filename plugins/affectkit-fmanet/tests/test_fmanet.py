@@ -14,6 +14,7 @@ from affectkit_fmanet.presets import make_fmanet, make_fmanet_flow
 from torch import Tensor
 
 from affectkit import ConfigError, FrameStream, InputError, Sequence, StreamError
+from affectkit.motion.flow_maps_net import mirror
 
 FLOW = FrameStream(channels=("u", "v"), unit="pixel", height=28, width=28, steps=("contraction", "relaxation"))
 
@@ -100,6 +101,14 @@ def test_every_part_changes_what_comes_out() -> None:
         known = part.state_dict()
         part.load_state_dict({name: value for name, value in whole.state_dict().items() if name in known})
         assert not torch.allclose(part(Sequence.of(flows())).values, whole(Sequence.of(flows())).values), change
+
+
+def test_a_mirrored_network_says_the_same_of_a_mirrored_clip() -> None:
+    module = network(is_mirrored=True)
+    mirrored = mirror(flows(), ("u", "v"))
+    assert not torch.allclose(module(Sequence.of(flows())).values, module(Sequence.of(mirrored)).values)
+    module.eval()
+    torch.testing.assert_close(module(Sequence.of(flows())).values, module(Sequence.of(mirrored)).values)
 
 
 def test_the_contraction_may_stand_alone() -> None:
