@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
+    from affectkit.recipes import Augmentation as Augmentation, Recipe as Recipe
     from affectkit.records import (
         ArraySource as ArraySource,
         Event as Event,
@@ -231,6 +232,8 @@ _PUBLIC = {
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
+    "Augmentation": "affectkit.recipes",
+    "Recipe": "affectkit.recipes",
     "ArraySource": "affectkit.records",
     "Event": "affectkit.records",
     "Face": "affectkit.records",

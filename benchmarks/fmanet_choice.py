@@ -3,7 +3,8 @@
 The 40 subjects are cut into 8 groups. Each pair of groups is left out once, and a model of the others predicts both. A
 setup's score for a group is the UF1 over the other seven, each predicted by models that saw neither that group nor
 themselves: so what is chosen for a group by this score has not seen its labels. Nothing here is a result; it is the
-choice among setups, and all of them are printed.
+choice among setups, and all of them are printed. They differ by less than the groups do: of those within 0.005 of the
+best, the fastest is reported.
 """
 
 from __future__ import annotations

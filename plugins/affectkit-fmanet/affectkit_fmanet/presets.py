@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from affectkit import (
     Branch,
     FrameStream,
@@ -11,6 +13,9 @@ from affectkit import (
     PipelineSpec,
 )
 from affectkit_fmanet.backbone import PHASES, SPEC, FMANetConfig
+
+if TYPE_CHECKING:
+    from affectkit.recipes import Recipe
 
 # Of the frames: published flow is often computed on 128 pixels. Of stored flow: as STSTNet and its successors have it.
 FRAMES, STORED = 128, 28
@@ -34,15 +39,25 @@ def make_fmanet_flow() -> PipelineConfig:
     )
 
 
+def make_recipe() -> Recipe:
+    """How both presets are trained, unless another recipe is given."""
+    # when it is asked for: listing presets needs no recipes
+    from affectkit.recipes import Augmentation, Recipe
+
+    return Recipe(epochs=40, augmentation=Augmentation(flip=0.5, shift=1, gain=0.2, noise=0.05))
+
+
 FROM_FRAMES = PipelineSpec(
     name="fmanet",
     config=make_fmanet,
+    recipe=make_recipe,
     summary="FMANet from onset, apex and offset, untrained: micro-expressions in three classes.",
     citation=SPEC.citation,
 )
 FROM_FLOW = PipelineSpec(
     name="fmanet-flow",
     config=make_fmanet_flow,
+    recipe=make_recipe,
     summary="FMANet from stored flow of both phases, untrained: micro-expressions in three classes.",
     citation=SPEC.citation,
 )
