@@ -16,7 +16,7 @@ import time
 import numpy as np
 from affectkit_mer_baselines.svm import predict_left_out
 from fmanet_choice import CANDIDATES
-from fmanet_setups import enter, named, of_setup, read_maps
+from fmanet_setups import commit, enter, named, of_setup, read_maps
 from numpy.typing import NDArray
 
 from affectkit.data.labels import MICRO_3
@@ -36,6 +36,7 @@ def main() -> int:
     if data is None:
         return 1
     examples, arrays = data
+    at = commit()
     config, recipe = CANDIDATES[REPORTED]
     mine = of_setup(examples, config)
     if sys.argv[1:] == ["--time"]:
@@ -47,7 +48,7 @@ def main() -> int:
         return int(not is_held)
     found = evaluate(config, mine, recipe, seeds=SEEDS, workers=WORKERS, peer_rule=True)
     report = score_predictions(found.predictions, classes=MICRO_3, by="dataset")
-    runs = enter(REPORTED, config, recipe, SEEDS, (report.scores["UF1"].value, report.scores["UAR"].value))
+    runs = enter(at, REPORTED, config, recipe, SEEDS, (report.scores["UF1"].value, report.scores["UAR"].value))
     print(f"\n{REPORTED}, {SEEDS} seeds, leave one out, pooled; {runs} such runs in the ledger\n")
     print(f"{'':34}{'UF1':>24}{'UAR':>24}")
     print(f"{'FMANet':34}{report.scores['UF1']!s:>24}{report.scores['UAR']!s:>24}")

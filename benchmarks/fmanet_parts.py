@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from fmanet_setups import FULL, RECIPE, enter, make_setup, of_setup, read_maps
+from fmanet_setups import FULL, RECIPE, commit, enter, make_setup, of_setup, read_maps
 
 from affectkit.data.labels import MICRO_3
 from affectkit.protocols.report import compare_predictions, score_predictions
@@ -35,14 +35,14 @@ def main() -> int:
         return 1
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     workers = int(sys.argv[2]) if len(sys.argv) > 2 else 2
-    full = None
+    full, at = None, commit()
     print(f"phases, {seeds} seeds\n\n{'':36}{'UF1':>22}{'less the full one':>26}")
     for name, backbone in VARIANTS.items():
         config = make_setup(None, backbone)
         found = evaluate(config, of_setup(data[0], config), RECIPE, seeds=seeds, workers=workers).predictions
         full = found if full is None else full
         scores = score_predictions(found, classes=MICRO_3).scores
-        runs = enter(f"parts: {name}", config, RECIPE, seeds, (scores["UF1"].value, scores["UAR"].value))
+        runs = enter(at, f"parts: {name}", config, RECIPE, seeds, (scores["UF1"].value, scores["UAR"].value))
         less = "" if full is found else compare_predictions(found, full, classes=MICRO_3)["UF1"]
         print(f"{name:36}{scores['UF1']!s:>22}{less!s:>26}", flush=True)
     print(f"\n{runs} runs in the ledger")

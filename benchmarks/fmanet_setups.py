@@ -111,8 +111,8 @@ def commit() -> str:
     return head.strip() + ("+" if changed.strip() else "")
 
 
-def enter(setup: str, config: PipelineConfig, recipe: Recipe, seeds: int, scores: Items[float]) -> int:
-    """Append a run to the ledger; how many there are then."""
+def enter(at: str, setup: str, config: PipelineConfig, recipe: Recipe, seeds: int, scores: Items[float]) -> int:
+    """Append a run, begun at a commit, to the ledger; how many there are then."""
     is_new = not LEDGER.is_file()
     with LEDGER.open("a", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -120,6 +120,6 @@ def enter(setup: str, config: PipelineConfig, recipe: Recipe, seeds: int, scores
             writer.writerow(COLUMNS)
         date = datetime.datetime.now(tz=datetime.UTC).date().isoformat()
         shown = [f"{score:.4f}" for score in scores]
-        writer.writerow([date, commit(), setup, fingerprint(config, recipe), seeds, *shown])
+        writer.writerow([date, at, setup, fingerprint(config, recipe), seeds, *shown])
     with LEDGER.open(encoding="utf-8", newline="") as file:
         return sum(1 for _ in csv.DictReader(file))
