@@ -4,8 +4,9 @@ The reported setup, leave-one-subject-out over 40 subjects of CASME II and SMIC,
 over subjects; less an SVM with a Gaussian kernel on the same arrays, and on `flow` alone. The setup is fixed in this
 file and was chosen by `fmanet_choice.py`, on inner splits; the run is entered in `ledger.csv`. Beside the result stands
 what the rule of many published tables gives from the same runs, marked as inflated. Goal: UF1 0.80, and a difference to
-the SVM on the same arrays whose interval is above 0. With `--time`, no score is computed, and the bar is that 40 folds of
-one seed take 3 minutes at the most on two cores.
+the SVM on the same arrays whose interval is above 0.
+
+With `--time` no score is computed; the bar is that 40 folds of one seed take 3 minutes at the most on two cores.
 """
 
 from __future__ import annotations

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from affectkit import Branch, ConfigError, FeatureStream, FrameStream, InputError, MicroExpressionConfig, PipelineConfig
-from affectkit.errors import DataWarning
+from affectkit.errors import DataWarning, MissingDependencyError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.model import Model
 from affectkit.motion.flow_maps_net import mirror
 from affectkit.recipes import Augmentation, Recipe, read_recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import InputStream
-from affectkit.training import Examples, fit
+from affectkit.training import Examples, fit, lightning_import
 from affectkit.training.augmentation import augment
 from affectkit.training.fitting import balance_classes
 
@@ -97,6 +98,34 @@ def test_checkpoints_that_hold_code_are_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="weights_only"):
         fit(FEATURES, make_examples(), QUICK, folder=tmp_path, resume=True)
     assert not (tmp_path / "ran").exists()
+
+
+def test_half_precision_trains() -> None:
+    examples = make_examples()
+    model = fit(FEATURES, examples, replace(QUICK, precision="bf16-mixed"))
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    found = model.predict(dict(examples.inputs))["micro"].argmax(dim=1)
+    assert (found == examples.targets["micro"].values).float().mean() > 0.8
+
+
+def test_losses_for_tensorboard(tmp_path: Path) -> None:
+    fit(FEATURES, make_examples(), replace(QUICK, epochs=1), folder=tmp_path, logger="tensorboard")
+    assert list((tmp_path / "logs").glob("events.out.tfevents.*"))
+    with pytest.raises(ConfigError) as caught:
+        fit(FEATURES, make_examples(), QUICK, folder=tmp_path / "other", logger="paper")
+    assert str(caught.value) == "logger: 'paper' is no logger; write csv or tensorboard"
+
+
+def test_without_lightning_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'lightning'", name="lightning")
+
+    monkeypatch.setattr(lightning_import, "importlib", SimpleNamespace(import_module=absent))
+    with pytest.raises(MissingDependencyError) as caught:
+        fit(FEATURES, make_examples(), QUICK)
+    assert str(caught.value) == (
+        "training: needs 'lightning', which is not installed; run pip install 'affectkit[train]'"
+    )
 
 
 def test_classes_are_weighed_so_that_each_counts_the_same() -> None:
