@@ -23,7 +23,6 @@ VARIANTS = {
     "no modulation": replace(FULL, modulation="none"),
     "mean in place of fusion attention": replace(FULL, fusion="mean"),
     "no motion attention": replace(FULL, has_motion_attention=False),
-    "shared streams": replace(FULL, is_shared=True),
     "mean over the picture": replace(FULL, cells=1),
 }
 
@@ -33,7 +32,7 @@ def main() -> int:
     data = read_maps()
     if data is None:
         return 1
-    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 1
     workers = int(sys.argv[2]) if len(sys.argv) > 2 else 2
     full, at = None, commit()
     print(f"phases, {seeds} seeds\n\n{'':36}{'UF1':>22}{'less the full one':>26}")
