@@ -44,7 +44,7 @@ def make_recipe() -> Recipe:
     # when it is asked for: listing presets needs no recipes
     from affectkit.recipes import Augmentation, Recipe
 
-    return Recipe(epochs=40, augmentation=Augmentation(flip=0.5, shift=1, gain=0.2, noise=0.05))
+    return Recipe(epochs=30, augmentation=Augmentation(flip=0.5, shift=1, gain=0.2, noise=0.05))
 
 
 FROM_FRAMES = PipelineSpec(
