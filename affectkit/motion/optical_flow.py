@@ -32,6 +32,8 @@ class OpticalFlowConfig(MotionConfig):
             before it among onset, apex and offset (`phases`).
         strain: whether to append the optical strain, the size of the flow's symmetric spatial derivative, as a third
             channel (per pixel, so without unit, and never negative).
+        rigid: what most of a map does together, a shift, turn and zoom: `keep` it; or `subtract` it by a robust fit,
+            since a face that moves as a whole shows a moving head and no expression.
         window: standard deviation of the Gaussian window of `lucas-kanade`, pixels; left out, 6.0. The other methods
             have none.
     """
@@ -40,6 +42,7 @@ class OpticalFlowConfig(MotionConfig):
     method: Literal["lucas-kanade", "tv-l1", "dual-tv-l1", "farneback"] = "lucas-kanade"
     pairs: Literal["previous", "first", "phases"] = "previous"
     strain: bool = False
+    rigid: Literal["keep", "subtract"] = "keep"
     # None, not 6.0, so that `validate` can tell a width that was written from one that was left out
     window: float | None = None
 

@@ -14,6 +14,7 @@ from affectkit.motion.frame_pairs_net import PairState, luma, pair_frames, real_
 from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
 from affectkit.motion.optical_flow import KEYFRAMES, OpticalFlowConfig
 from affectkit.ops.lucas_kanade import WINDOW, lucas_kanade
+from affectkit.ops.rigid_motion import subtract_rigid
 from affectkit.ops.tv_l1 import check_numba, tv_l1
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
@@ -69,6 +70,8 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         dtype = torch.promote_types(before.dtype, torch.float32)
         first, second = (luma(frames[valid].to(dtype)).squeeze(-3) for frames in (before, after))
         flow = self._flow(first, second)
+        if self.config.rigid == "subtract":
+            flow = subtract_rigid(flow)
         if self.config.strain:
             flow = torch.cat([flow, optical_strain(flow)], dim=1)
         return flows.index_put((valid,), flow.to(flows.dtype))
