@@ -19,6 +19,7 @@ from affectkit.devices import check_device
 from affectkit.errors import InputError, SyntheticWeightsWarning
 from affectkit.files import config_to_data
 from affectkit.model import Model
+from affectkit.motion.map_pictures import MapPictures
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import check_options, default_pipeline, device_of, resolve_detector, resolve_model
 from affectkit.results.info import RANDOM_WEIGHTS, RunInfo, WeightsUse, pipeline_hash
@@ -58,6 +59,7 @@ def analyze(
     out: str | Path | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    maps: str | Path | None = None,
     device: str | None = None,
     precision: Precision = "float32",
     batch_size: int = 16,
@@ -88,6 +90,8 @@ def analyze(
             run; `read_results(out)` reads it.
         overwrite: whether `out`, or what an earlier run began there, may be replaced.
         resume: go on where an earlier run with the same arguments stopped; one that was finished is read.
+        maps: a folder for the motion maps of the events that are scored, a PNG file each, by track and onset; empty
+            unless `overwrite` or `resume`.
         device: `cpu`, `cuda`, `cuda:1`; None for where a built model is, and otherwise the CPU. A built model
             is moved there.
         precision: `bfloat16` runs the model under autocast.
@@ -112,6 +116,7 @@ def analyze(
     pipeline = pipeline if pipeline is not None else default_pipeline(names)
     model = resolve_model(pipeline, device=device, seed=seed, registry=names)
     _warn_if_synthetic(model)
+    pictures = None if maps is None else MapPictures(maps, model, may_replace=overwrite or resume)
     sampling = model.config.sampling or Windows()
     streams = video_streams(model.config.input_streams(), events=isinstance(sampling, Events))
     detector_config = resolve_detector(faces, model.config, names)
@@ -121,7 +126,9 @@ def analyze(
     if isinstance(sampling, Events):
         source = next(iter(streams))
         spotter = build_spotter(sampling, streams[source], names)
-        scoring = EventScoring(spotter, sampling, source, scorer if scorer.columns else None, footage.fps)
+        heads = scorer if scorer.columns else None
+        watch = None if pictures is None else pictures.draw
+        scoring = EventScoring(spotter, sampling, source, heads, footage.fps, watch)
         row_columns, event_columns = BASE_COLUMNS, (*EVENT_COLUMNS, *scorer.columns)
     else:
         scoring = WindowScoring(scorer, sampling, batch_size)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from affectkit.errors import ConfigError
 from affectkit.fields import coerce, field_types
+from affectkit.records import EventKind
 from affectkit.streams import FeatureStream, FrameStream, InputStream, PredictionStream
 
 if TYPE_CHECKING:
@@ -229,12 +230,14 @@ class Events(Config):
             all frames from onset to offset.
         apex: what to take where the spotter gives no apex: the `middle` of the event, or `reject` the event (it stays
             in the table with its reason).
+        kinds: which kinds of event are scored; empty for all. Others stay in the table, without label and predictions.
     """
 
     tag: ClassVar[str] = "events"
     spotter: SpotterConfig
     keyframes: tuple[str, ...] = ("onset", "apex", "offset")
     apex: Literal["middle", "reject"] = "middle"
+    kinds: tuple[EventKind, ...] = ()
 
     def validate(self) -> None:
         unknown = [name for name in self.keyframes if name not in ("onset", "apex", "offset")]

@@ -27,7 +27,7 @@ from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
 from affectkit.motion import frame_difference, head_compensation, mm_cof, optical_flow
-from affectkit.presets import spot_motion, starter
+from affectkit.presets import MICRO_WEIGHTS, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.spotters import motion_events
 from affectkit.temporal import gru, transformer
@@ -66,4 +66,10 @@ def affectkit_pipelines() -> Iterable[PipelineSpec]:
         name="motion-events",
         config=spot_motion,
         summary="Micro- and macro-expressions and blinks, spotted by motion: nothing to train, no weights.",
+    )
+    yield PipelineSpec(
+        name="micro",
+        config=recognize_micro,
+        summary="Micro-expressions spotted by motion, and named by it; weights from synthetic faces only.",
+        weights=MICRO_WEIGHTS,
     )

@@ -30,7 +30,7 @@ def test_plugins(capsys: pytest.CaptureFixture[str]) -> None:
     assert (own["state"], own["version"], own["pipelines"]) == (
         "ok",
         affectkit.__version__,
-        ["starter", "motion-events"],
+        ["starter", "motion-events", "micro"],
     )
     assert "gru" in own["components"]
 
@@ -305,7 +305,7 @@ def test_check_what_is_not_there(capsys: pytest.CaptureFixture[str], monkeypatch
     assert (code, out) == (1, "")
     assert err == (
         "error: no file, preset or plugin 'startr'; did you mean 'starter'? "
-        "presets and plugins: 'motion-events', 'starter', 'affectkit'\n"
+        "presets and plugins: 'micro', 'motion-events', 'starter', 'affectkit'\n"
     )
 
 

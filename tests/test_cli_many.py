@@ -126,6 +126,7 @@ def test_several_videos_in_json(capsys: pytest.CaptureFixture[str], folder: Path
     [
         (["videos", "--plot", "t.png"], "--plot: given with several videos; analyze one at a time for it"),
         (["videos", "--annotate", "a.mp4"], "--annotate: given with several videos; analyze one at a time for it"),
+        (["videos", "--maps", "maps"], "--maps: given with several videos; analyze one at a time for it"),
         (["videos", "--elan", "e.txt"], "--elan: given with several videos; analyze one at a time for it"),
         (["videos/b.mp4", "model", "--webvtt", "e.vtt"],
          "--webvtt: given with several videos; analyze one at a time for it"),

@@ -95,7 +95,36 @@ def test_it_streams_and_runs_in_bfloat16() -> None:
         assert module(Sequence.of(values)).values.isfinite().all()
 
 
-@pytest.mark.parametrize("name", ["dim", "width", "depth"])
+def test_one_cell_does_not_know_where_and_several_do() -> None:
+    # far from the border, and moved by whole strides: all that differs is the place
+    left = torch.zeros(1, 1, 2, 64, 64)
+    left[..., 28:32, 20:24] = 1.0
+    right = left.roll(16, dims=-1)
+    stream = FrameStream(channels=("u", "v"), unit="pixel", height=64, width=64)
+    for cells, is_known in ((1, False), (4, True)):
+        module = stem(ConvStemConfig(cells=cells, norm="none"), stream)
+        features = [module(Sequence.of(values)).values for values in (left, right)]
+        assert torch.allclose(features[0], features[1], atol=1e-6) is not is_known
+
+
+@pytest.mark.parametrize("size", [(17, 20), (64, 48), (3, 3)])
+def test_cells_are_means_over_the_map(size: tuple[int, int]) -> None:
+    module = stem(ConvStemConfig(dim=6, cells=3))
+    values = torch.randn(2, 1, 2, *size, generator=torch.Generator().manual_seed(1))
+    maps = module.layers(values.flatten(0, 1))
+    assert module.project.in_features == maps.shape[1] * 9
+    height, width = maps.shape[-2:]
+    means = [
+        maps[:, :, row * height // 3 : -(-(row + 1) * height // 3), at * width // 3 : -(-(at + 1) * width // 3)]
+        .mean(dim=(-2, -1))
+        for row in range(3)
+        for at in range(3)
+    ]  # fmt: skip
+    expected = module.project(torch.stack(means, dim=-1).flatten(1)).unsqueeze(1)
+    torch.testing.assert_close(module(Sequence.of(values)).values, expected)
+
+
+@pytest.mark.parametrize("name", ["dim", "width", "depth", "cells"])
 def test_sizes_are_positive(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         ConvStemConfig(**{name: 0})  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ import pytest
 from affectkit.configs import Events
 from affectkit.errors import MissingDependencyError, SpecError
 from affectkit.results.rows import EventRow, Row
+from affectkit.sequences import Sequence
 from affectkit.specs import Requirement, SpotterSpec
 from affectkit.streams import FrameStream
 from affectkit.video.cutter import Cut
@@ -299,6 +300,26 @@ def test_an_apex_that_nobody_asks_for_is_not_missed() -> None:
     event = scored(LEVELS, config=NO_APEX, apex="reject", keyframes=("onset", "offset"))
     assert (event.status, event.apex) == ("ok", None)
     assert event.predictions["day.bright"] == pytest.approx(0.65, abs=1e-6)
+
+
+def test_only_the_kinds_that_are_asked_for_are_scored() -> None:
+    assert scored(LEVELS, kinds=("other", "blink")).label == "bright"
+    event = scored(LEVELS, kinds=("micro-expression",))
+    assert (event.kind, event.status, event.reason, event.label, event.predictions) == ("other", "ok", None, None, {})
+    assert spans([event]) == [(0, 2, 3, 5)]
+
+
+def test_who_watches_sees_what_was_scored() -> None:
+    harness = Harness(heads=True)
+    seen: list[tuple[EventRow, Sequence]] = []
+    harness.scoring._watch = lambda row, batch: seen.append((row, batch["clip"]))
+    for i, level in enumerate(LEVELS):
+        harness.show(i / 25, level)
+    (event,) = harness.finish()
+    ((row, clip),) = seen
+    assert row == event
+    assert clip.values[0].mean(dim=(1, 2, 3)).tolist() == pytest.approx([0.6, 1.0, 0.7])
+    assert clip.times[0].tolist() == pytest.approx([2 / 25, 3 / 25, 5 / 25])
 
 
 def test_faces_for_the_heads_are_kept_no_longer_than_needed() -> None:

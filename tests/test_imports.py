@@ -47,7 +47,7 @@ ABOVE = {
     "video": ("results",),
     "workers": (),
     "resolving": ("faces", "results"),
-    "analysis": ("resolving", "results", "video"),
+    "analysis": ("motion", "resolving", "results", "video"),
     "batch": ("analysis", "results", "workers"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.

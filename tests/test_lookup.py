@@ -65,7 +65,7 @@ def test_no_preset() -> None:
         find_config("started", core)
     assert (
         str(caught.value)
-        == "no pipeline 'started'; did you mean 'starter'? pipelines at hand: 'motion-events', 'starter'"
+        == "no pipeline 'started'; did you mean 'starter'? pipelines at hand: 'micro', 'motion-events', 'starter'"
     )
 
 

@@ -87,7 +87,7 @@ def test_where_a_model_is() -> None:
 def test_no_such_pipeline() -> None:
     with pytest.raises(RegistryError) as caught:
         resolve("no-such", names=only("affectkit"))
-    assert str(caught.value) == "no pipeline 'no-such'; pipelines at hand: 'motion-events', 'starter'"
+    assert str(caught.value) == "no pipeline 'no-such'; pipelines at hand: 'micro', 'motion-events', 'starter'"
 
 
 # The detector.

@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--annotate", metavar="FILE", type=Path, help="write video or picture with boxes and labels: .mp4, .png"
     )
+    parser.add_argument(
+        "--maps", metavar="DIR", type=Path, help="write the motion map of each event that is scored: a folder of .png"
+    )
     parser.add_argument("--elan", metavar="FILE", type=Path, help="write the events for ELAN, tab-delimited: .txt")
     parser.add_argument("--webvtt", metavar="FILE", type=Path, help="write the events as subtitles: .vtt")
     parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda or cuda:1")
@@ -99,7 +102,7 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
             check_file(path, overwrite=args.overwrite)
     started = time.perf_counter()
     with frame_bar(title) as progress:
-        results = analyze(video, args.pipeline, out=out, progress=progress, **_options(args))
+        results = analyze(video, args.pipeline, out=out, maps=args.maps, progress=progress, **_options(args))
     for option, path in (("--elan", args.elan), ("--webvtt", args.webvtt)):
         if path is not None and not events_of(out).is_file():
             fact = f"{args.pipeline or 'this pipeline'} looks for no events, so {path} was not written; {out} was"
@@ -137,7 +140,7 @@ def _run_many(args: argparse.Namespace, output: Output) -> int:
     from affectkit.batch import VideoSummary, analyze_many
     from affectkit.errors import ConfigError
 
-    for name in ("plot", "annotate", "elan", "webvtt"):
+    for name in ("plot", "annotate", "maps", "elan", "webvtt"):
         if getattr(args, name) is not None:
             raise ConfigError("given with several videos", "analyze one at a time for it", path=f"--{name}")
     out = args.out if args.out is not None else Path("affectkit-tables")
@@ -209,7 +212,7 @@ def event_lines(events: tuple[EventRow, ...]) -> list[str]:
     lines = []
     for event in events[:_SHOWN_EVENTS]:
         apex = "" if event.apex is None else f", apex {event.apex:.3f}"
-        label = "" if event.label is None else f" {event.label}"
+        label = "" if event.label is None else f" {event.label}{_probability(event)}"
         confidence = "" if event.confidence is None else f", confidence {event.confidence:.2f}"
         reason = "" if event.reason is None else f" ({event.reason})"
         lines.append(
@@ -219,3 +222,9 @@ def event_lines(events: tuple[EventRow, ...]) -> list[str]:
     more = len(events) - _SHOWN_EVENTS
     head = f"{counted(len(events), 'event')}:" if events else "no events"
     return [head, *lines, *([f"  and {more} more"] if more > 0 else [])]
+
+
+def _probability(event: EventRow) -> str:
+    """What the label was given, where one output gives it any."""
+    found = [value for name, value in event.predictions.items() if name.partition(".")[2] == event.label]
+    return f" {found[0]:.2f}" if len(found) == 1 else ""

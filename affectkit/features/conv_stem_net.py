@@ -29,15 +29,16 @@ class ConvStem(FeatureExtractor[ConvStemConfig]):
                 layers.append(nn.GroupNorm(_groups(after), after))
             layers.append(nn.GELU())
         self.layers = nn.Sequential(*layers)
-        self.project = nn.Linear(widths[-1], config.dim)
+        # the means make the width of the feature the same for any size
+        self.pool = nn.AdaptiveAvgPool2d(config.cells)
+        self.project = nn.Linear(widths[-1] * config.cells**2, config.dim)
 
     def forward(self, inputs: Sequence) -> Sequence:
         mask = inputs.mask.unsqueeze(-1)
         # NaN in padding would reach the weights' gradient, even through outputs that are masked: zero times NaN is NaN
         values = torch.where(mask[..., None, None], inputs.values, torch.zeros_like(inputs.values))
         maps: Tensor = self.layers(values.flatten(0, 1))
-        # the mean over the picture makes the width of the feature the same for any size
-        features: Tensor = self.project(maps.mean(dim=(-2, -1))).unflatten(0, inputs.mask.shape)
+        features: Tensor = self.project(self.pool(maps).flatten(1)).unflatten(0, inputs.mask.shape)
         return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
 
 

@@ -35,6 +35,8 @@ class OpticalFlowConfig(MotionConfig):
         strain: whether to append the optical strain, the size of the flow's symmetric spatial derivative, as a channel
             (per pixel, so without unit, and never negative).
         magnitude: whether to append the length of the displacement, pixels, as the last channel.
+        rigid: what most of a map does together, a shift, turn and zoom: `keep` it; or `subtract` it by a robust fit,
+            since a face that moves as a whole shows a moving head and no expression.
         window: standard deviation of the Gaussian window, pixels; left out, 6.0 for `lucas-kanade` and 3.0 for
             `combined-local-global`. The other methods have none.
     """
@@ -44,6 +46,7 @@ class OpticalFlowConfig(MotionConfig):
     pairs: Literal["previous", "first", "phases"] = "previous"
     strain: bool = False
     magnitude: bool = False
+    rigid: Literal["keep", "subtract"] = "keep"
     # None, not 6.0, so that `validate` can tell a width that was written from one that was left out
     window: float | None = None
 

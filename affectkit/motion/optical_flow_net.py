@@ -15,6 +15,7 @@ from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
 from affectkit.motion.optical_flow import KEYFRAMES, OpticalFlowConfig
 from affectkit.ops.clg import WINDOW as CLG_WINDOW, clg
 from affectkit.ops.lucas_kanade import WINDOW, lucas_kanade
+from affectkit.ops.rigid_motion import subtract_rigid
 from affectkit.ops.tv_l1 import check_numba, tv_l1
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
@@ -72,5 +73,8 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         # float32 at least: half precision errs by more than these motions
         dtype = torch.promote_types(before.dtype, torch.float32)
         first, second = (luma(frames[valid].to(dtype)).squeeze(-3) for frames in (before, after))
-        maps = flow_maps(self._flow(first, second), self._channels)
+        flow = self._flow(first, second)
+        if self.config.rigid == "subtract":
+            flow = subtract_rigid(flow)
+        maps = flow_maps(flow, self._channels)
         return flows.index_put((valid,), maps.to(flows.dtype))

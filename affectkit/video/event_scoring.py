@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from affectkit.interfaces import Spotter
 from affectkit.records import Event
 from affectkit.registry import Registry
 from affectkit.results.rows import EventRow, Row
-from affectkit.sequences import Sequence
+from affectkit.sequences import Batch, Sequence
 from affectkit.streams import FrameStream, InputStream, with_changes
 from affectkit.video.detection import AnyFrame
 from affectkit.video.scoring import Scorer, Scoring
@@ -104,13 +104,20 @@ class EventScoring(Scoring):
         source: name of the input that the spotter sees.
         scorer: the model; None where there are no heads.
         fps: nominal rate, None where the container does not say.
+        watch: called with each event that was scored, and with what the model was given of it.
     """
 
     def __init__(
-        self, spotter: Spotter[Any], sampling: Events, source: str, scorer: Scorer | None, fps: float | None
+        self,
+        spotter: Spotter[Any],
+        sampling: Events,
+        source: str,
+        scorer: Scorer | None,
+        fps: float | None,
+        watch: Callable[[EventRow, Batch], None] | None = None,
     ) -> None:
         self._spotter, self._sampling, self._source = spotter, sampling, source
-        self._scorer, self._fps = scorer, fps
+        self._scorer, self._fps, self._watch = scorer, fps, watch
         self._tracks: dict[int, _Following] = {}
         # The first frame that no spotter had seen when the last one came.
         self._unseen = float("inf")
@@ -211,7 +218,10 @@ class EventScoring(Scoring):
             status="rejected" if is_rejected else "ok",
             reason="no apex was found" if is_rejected else None,
         )
-        return row if is_rejected or self._scorer is None else self._scored(row, following, self._scorer)
+        is_wanted = not self._sampling.kinds or row.kind in self._sampling.kinds
+        if is_rejected or not is_wanted or self._scorer is None:
+            return row
+        return self._scored(row, following, self._scorer)
 
     def _scored(self, row: EventRow, following: _Following, scorer: Scorer) -> EventRow:
         moments = self._sampling.keyframes or ("onset", "offset")
@@ -220,10 +230,13 @@ class EventScoring(Scoring):
             return replace(row, status="rejected", reason="it is longer than the spotter's memory_seconds")
         if not self._sampling.keyframes:
             wanted = list(range(wanted[0], wanted[1] + 1))
-        values = scorer.score([tuple(following.shots[i] for i in wanted)])[0].mean(dim=0)
-        predictions = named(values, scorer.columns)
+        clips = [tuple(following.shots[i] for i in wanted)]
+        predictions = named(scorer.score(clips)[0].mean(dim=0), scorer.columns)
         label = row.label if row.label is not None else _label(predictions, scorer)
-        return row.with_predictions(predictions, label)
+        scored = row.with_predictions(predictions, label)
+        if self._watch is not None:
+            self._watch(scored, scorer.batch(clips))
+        return scored
 
 
 def _label(predictions: Mapping[str, float], scorer: Scorer) -> str | None:

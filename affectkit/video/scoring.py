@@ -15,7 +15,7 @@ from affectkit.configs import Frames, Windows
 from affectkit.errors import InputError
 from affectkit.model import Model
 from affectkit.results.rows import EventRow, Row
-from affectkit.sequences import Sequence
+from affectkit.sequences import Batch, Sequence
 from affectkit.streams import FrameStream, PredictionStream
 from affectkit.video.detection import AnyFrame
 from affectkit.video.sampling import Sampler, Window, start_sampling
@@ -68,7 +68,7 @@ class Scorer:
         """Decoded predictions of every clip, `(T, K)` float64 on the CPU; a clip's hold for each of its frames."""
         is_half = self.precision == "bfloat16"
         with self._threads(), torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=is_half):
-            predictions = self.model.predict({name: self._batch(name, clips) for name in self.streams})
+            predictions = self.model.predict(self.batch(clips))
         steps = max(map(len, clips))
         parts = []
         for name, output in self.outputs.items():
@@ -80,6 +80,10 @@ class Scorer:
                 raise InputError(f"{fact}; a video needs one per frame, or resolution='clip'")
             parts.append(values)
         return list(torch.cat(parts, dim=-1))
+
+    def batch(self, clips: list[tuple[Shot, ...]]) -> Batch:
+        """Clips by input name, padded, on the device."""
+        return {name: self._batch(name, clips) for name in self.streams}
 
     @contextmanager
     def _threads(self) -> Iterator[None]:

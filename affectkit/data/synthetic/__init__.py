@@ -5,7 +5,14 @@ finds motion of this kind in video of this kind, and nothing about real faces.
 """
 
 from affectkit.data.synthetic.clip import SyntheticClip, render_clip, render_face, without_camera
-from affectkit.data.synthetic.expressions import BASIC_UNITS, CIRCUMPLEX, COMPOUND_UNITS, place_of, units_of
+from affectkit.data.synthetic.expressions import (
+    BASIC_UNITS,
+    CIRCUMPLEX,
+    COMPOUND_UNITS,
+    micro_class_of,
+    place_of,
+    units_of,
+)
 from affectkit.data.synthetic.identity import SPLITS, FaceIdentity, Split, split_of
 from affectkit.data.synthetic.poses import Pose
 from affectkit.data.synthetic.scene import SyntheticScene, render_scene
@@ -36,6 +43,7 @@ __all__ = [
     "Truth",
     "Walk",
     "make_walks",
+    "micro_class_of",
     "place_of",
     "render_clip",
     "render_face",

@@ -53,11 +53,30 @@ CIRCUMPLEX: Mapping[str, tuple[float, float]] = MappingProxyType(
         "surprise": (0.1, 0.8),
     }
 )
+# Of the MEGC 2019 composite (affectkit.data.labels.MICRO_3).
+MICRO_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        "anger": "negative",
+        "disgust": "negative",
+        "fear": "negative",
+        "happiness": "positive",
+        "sadness": "negative",
+        "surprise": "surprise",
+    }
+)
 
 
 def units_of(expression: str) -> tuple[str, ...]:
     """The action units of a basic or compound expression; none of `neutral`."""
     return {**BASIC_UNITS, **COMPOUND_UNITS, "neutral": ()}[expression]
+
+
+def micro_class_of(expression: str) -> str:
+    """Class in three of a basic or compound expression; `others` for a compound of two classes."""
+    from affectkit.data.labels import COMPOUND_BASICS
+
+    classes = {MICRO_CLASSES[part] for part in COMPOUND_BASICS.get(expression, (expression,))}
+    return classes.pop() if len(classes) == 1 else "others"
 
 
 def place_of(expression: str) -> tuple[float, float]:
