@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from affectkit.configs import Events, Windows
 from affectkit.data.labels import MICRO_3
 from affectkit.features.conv_stem import ConvStemConfig
@@ -15,6 +17,9 @@ from affectkit.specs import Weights
 from affectkit.spotters.motion_events import MotionEventsConfig
 from affectkit.streams import FrameStream
 from affectkit.temporal.gru import GRUConfig
+
+if TYPE_CHECKING:
+    from affectkit.recipes import Recipe
 
 # Made by benchmarks/train_micro.py, which prints what stands here.
 MICRO_WEIGHTS = Weights(
@@ -47,6 +52,14 @@ def spot_motion() -> PipelineConfig:
         input=FrameStream(height=160, width=160, channels=("gray",), alignment="steady"),
         sampling=Events(spotter=MotionEventsConfig(), keyframes=()),
     )
+
+
+def micro_recipe() -> Recipe:
+    """How `micro` is trained: by benchmarks/train_micro.py, and on anybody's data unless another recipe is given."""
+    # when it is asked for: listing presets needs no recipes
+    from affectkit.recipes import Augmentation, Recipe
+
+    return Recipe(epochs=30, augmentation=Augmentation(flip=0.5, shift=4, gain=0.1, noise=0.02))
 
 
 def recognize_micro() -> PipelineConfig:

@@ -27,7 +27,7 @@ from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
 from affectkit.motion import frame_difference, head_compensation, mm_cof, optical_flow
-from affectkit.presets import MICRO_WEIGHTS, recognize_micro, spot_motion, starter
+from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.spotters import motion_events
 from affectkit.temporal import gru, transformer
@@ -70,6 +70,7 @@ def affectkit_pipelines() -> Iterable[PipelineSpec]:
     yield PipelineSpec(
         name="micro",
         config=recognize_micro,
+        recipe=micro_recipe,
         summary="Micro-expressions spotted by motion, and named by it; weights from synthetic faces only.",
         weights=MICRO_WEIGHTS,
     )

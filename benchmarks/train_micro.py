@@ -18,8 +18,7 @@ from safetensors.torch import save_file
 
 from affectkit.data.labels import MICRO_3
 from affectkit.metrics.recognition import confusion_matrix, uf1
-from affectkit.presets import recognize_micro
-from affectkit.recipes import Augmentation, Recipe
+from affectkit.presets import micro_recipe, recognize_micro
 from affectkit.training import Examples, fit
 from affectkit.training.examples import read_examples, write_examples
 from affectkit.training.folds import probabilities
@@ -30,7 +29,7 @@ SHARED = ROOT.parent / "shared"
 OUT = ROOT / "affectkit" / "weights_data" / "micro.safetensors"
 # Seeds of train and choice people.
 TRAIN, CHOICE = range(400), range(5_000, 5_090)
-RECIPE = Recipe(epochs=30, augmentation=Augmentation(flip=0.5, shift=4, gain=0.1, noise=0.02))
+RECIPE = micro_recipe()
 
 
 def main() -> int:
