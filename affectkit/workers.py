@@ -86,8 +86,8 @@ def _begin(starter: Connection, threads: int) -> None:
     """Prepare a worker, before it imports anything that takes long."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
-    # A script is imported before this, with what it imports, and torch reads the variable once. Two threads in each of
-    # two workers on two processors wait for each other: fourteen times as slow.
+    # A script is imported before this, with what it imports, and torch reads the variable once. More threads than
+    # processors wait for each other, many times as long as they compute.
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
     threading.Thread(target=_watch, args=(starter,), daemon=True).start()

@@ -138,6 +138,7 @@ def test_an_interrupted_evaluation_goes_on(tmp_path: Path, monkeypatch: pytest.M
 
     with pytest.raises(KeyboardInterrupt):
         evaluate(FEATURES, examples, SHORT, folder=tmp_path, progress=stop)
+    assert not (tmp_path / "examples.safetensors").exists()
     ran: list[str] = []
 
     def spy(job: FoldJob) -> FoldResult:
@@ -310,6 +311,23 @@ def test_sets_that_do_not_go_together() -> None:
     wide = replace(examples, inputs={"clip": Sequence.of(torch.zeros(36, 1, 5))})
     with pytest.raises(InputError, match=r"^examples: clips of shapes .*; give sets for one pipeline$"):
         join_examples([examples, wide])
+
+
+def test_clips_that_can_not_be_scored_are_refused() -> None:
+    examples = make_examples()
+    values, valid = examples.targets["micro"].values.clone(), torch.ones(36, dtype=torch.bool)
+    valid[7] = False
+    values[9] = 3
+    unlabeled = replace(examples, targets={"micro": Targets(values, valid)})
+    with pytest.raises(InputError) as caught:
+        evaluate(FEATURES, unlabeled, SHORT)
+    assert str(caught.value) == (
+        "examples: 2 of 36 clips have no class of 'micro', the first made/01, 00007; leave them out"
+    )
+    other = replace(examples, targets={"emotion": examples.targets["micro"]})
+    with pytest.raises(InputError) as caught:
+        evaluate(FEATURES, other, SHORT)
+    assert str(caught.value) == "examples: no labels of 'micro'; they have emotion"
 
 
 def test_what_is_taken_is_a_copy() -> None:

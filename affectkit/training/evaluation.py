@@ -94,12 +94,14 @@ def evaluate(
         cache: folder where maps of motion front-ends are kept and found again; True for the default one.
 
     Raises:
-        InputError: `folder` holds another run, or a run and `resume` isn't asked for; or the examples don't fit.
+        InputError: `folder` holds another run, or a run and `resume` isn't asked for; or the examples don't fit: a clip
+            has no label that it could be scored by.
         ConfigError: no such head, or none that tells classes apart.
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
     head, output = _head(config, head, names)
+    _check_truth(examples, head, len(output.targets))
     splits = _splits(protocol, examples, folds)
     record = _record(config, examples, recipe, protocol, folds, artifacts, names)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
@@ -115,6 +117,8 @@ def evaluate(
         tail, mapped = config, examples
         if artifacts is None:
             tail, mapped = cut_tail(config, examples, cache=cache, registry=names)
+        # gone whatever happens: the data may be under an agreement, and a resumed run writes it anew
+        stack.callback(file.unlink, missing_ok=True)
         write_examples(mapped, file)
         jobs = {
             (seed, fold.name): FoldJob(
@@ -133,7 +137,6 @@ def evaluate(
             for fold in splits
         }
         results = _run(jobs, place / "folds", executor, workers, progress)
-        file.unlink()
         predictions = _predictions(examples, output.targets, head, jobs, {key: r.probabilities for key, r in results})
         inflated = None
         if peer_rule:
@@ -166,6 +169,17 @@ def _head(config: ModelConfig, name: str | None, registry: Registry) -> tuple[st
     if name not in fitting:
         raise ConfigError(f"no head of classes {name!r}", did_you_mean(name, list(fitting), noun="heads"), path="head")
     return name, fitting[name]
+
+
+def _check_truth(examples: Examples, head: str, classes: int) -> None:
+    if head not in examples.targets:
+        raise InputError(f"examples: no labels of {head!r}; they have {', '.join(examples.targets)}")
+    values, valid = examples.targets[head]
+    wrong = (~valid | (values < 0) | (values >= classes)).nonzero().flatten().tolist()
+    if wrong:
+        subject, key = examples.subjects[wrong[0]], examples.keys[wrong[0]]
+        fact = f"{len(wrong)} of {len(examples)} clips have no class of {head!r}, the first {subject}, {key}"
+        raise InputError(f"examples: {fact}; leave them out")
 
 
 def _splits(protocol: str, examples: Examples, folds: int) -> list[Fold]:
