@@ -15,7 +15,7 @@ from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
 from affectkit.motion.optical_flow import KEYFRAMES, OpticalFlowConfig
 from affectkit.ops.clg import WINDOW as CLG_WINDOW, clg
 from affectkit.ops.lucas_kanade import WINDOW, lucas_kanade
-from affectkit.ops.rigid_motion import subtract_rigid
+from affectkit.ops.rigid_flow import rigid_flow
 from affectkit.ops.tv_l1 import check_numba, tv_l1
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
@@ -75,6 +75,6 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         first, second = (luma(frames[valid].to(dtype)).squeeze(-3) for frames in (before, after))
         flow = self._flow(first, second)
         if self.config.rigid == "subtract":
-            flow = subtract_rigid(flow)
+            flow = flow - rigid_flow(flow, "similarity")
         maps = flow_maps(flow, self._channels)
         return flows.index_put((valid,), maps.to(flows.dtype))
