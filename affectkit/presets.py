@@ -21,7 +21,8 @@ from affectkit.temporal.gru import GRUConfig
 if TYPE_CHECKING:
     from affectkit.recipes import Recipe
 
-# Made by benchmarks/train_micro.py, which prints what stands here.
+# Made by benchmarks/train_micro.py, which prints what stands here; with another robust fit of the head's motion than
+# ops/rigid_flow.py, on whose maps they name choice people as well.
 MICRO_WEIGHTS = Weights(
     name="micro",
     url="package:affectkit/weights_data/micro.safetensors",
