@@ -6,7 +6,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 PLUGIN_TESTS := $(wildcard $(addsuffix /tests,$(PLUGINS)))
-EXTRAS := timm,hub,pandas,fast,data,train,dask,docs,dev
+EXTRAS := timm,hub,pandas,fast,data,train,search,dask,docs,dev
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 STAMP := $(VENV)/.installed
 
