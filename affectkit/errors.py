@@ -128,6 +128,11 @@ def join(*parts: str) -> str:
     return path
 
 
+def is_below(path: str, parent: str) -> bool:
+    """Whether a config path is `parent`, or a part of what is there."""
+    return path == parent or path.startswith((f"{parent}.", f"{parent}["))
+
+
 def listed(candidates: Iterable[object], limit: int = MAX_CANDIDATES) -> str:
     """Candidates in `repr`, comma-separated, at most `limit` of them, then how many more there are."""
     items = list(candidates)

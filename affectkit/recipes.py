@@ -58,6 +58,9 @@ class Recipe(Config):
             has none of its own; `none` leaves the heads as they are.
         gradient_clip: the largest norm of a gradient; 0 for no limit.
         precision: `32`, or 16 bits where they do: `bf16-mixed`, `16-mixed` (CUDA only).
+        random_dials: dials that are turned anew for every step, each to a value drawn from its domain: by path, such as
+            `branches.flow.features.ratios[0]`, or all below a path, such as `branches.flow`. The trained model has them
+            as its config says.
         augmentation: what is done to the clips.
     """
 
@@ -71,6 +74,7 @@ class Recipe(Config):
     class_weights: Literal["balanced", "none"] = "balanced"
     gradient_clip: float = 0.0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
+    random_dials: tuple[str, ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def validate(self) -> None:

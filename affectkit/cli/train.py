@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`PIPELINE DATA --out FOLDER` and options."""
     add_data_arguments(parser)
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the model is saved")
+    parser.add_argument("--start", metavar="MODEL", type=Path, help="saved model whose weights it begins with")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is random; default: 0")
     parser.add_argument("--logs", metavar="FOLDER", type=Path, help="losses and checkpoints; default: OUT.run")
     parser.add_argument("--resume", action="store_true", help="go on with the checkpoint of an interrupted run")
@@ -47,7 +48,7 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Train and save."""
-    from affectkit.artifact import save
+    from affectkit.artifact import load, save
     from affectkit.errors import ArtifactError
     from affectkit.training import Hardware, fit
 
@@ -61,6 +62,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             gathered.examples,
             recipe,
             seed=args.seed,
+            start=None if args.start is None else load(args.start),
             folder=folder,
             resume=args.resume,
             logger=args.logger,

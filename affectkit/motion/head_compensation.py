@@ -11,7 +11,7 @@ from affectkit.specs import MotionSpec, lazy
 from affectkit.streams import FrameStream, require_channels, require_size, require_unit
 from affectkit.video.alignment import TEMPLATES
 
-_CHANNELS = (("u", "v"), ("u", "v", "strain"), ("u", "v", "magnitude"), ("u", "v", "strain", "magnitude"))
+CHANNELS = (("u", "v"), ("u", "v", "strain"), ("u", "v", "magnitude"), ("u", "v", "strain", "magnitude"))
 # of the cut's square: 11 of 128 pixels, as SOFTNet has it (Liong, See and Wong, ICIP 2021)
 SIZE = 11 / 128
 # From the middle between the eyes to the tip of the nose: point 28 of the usual 68, counted from 0, on the bridge.
@@ -57,7 +57,7 @@ class HeadCompensationConfig(MotionConfig):
             raise ConfigError(f"{self.size!r} is no share", "write more than 0, up to 1", path="size")
 
     def output(self, stream: FrameStream) -> FrameStream:
-        require_channels(stream, *_CHANNELS)
+        require_channels(stream, *CHANNELS)
         require_unit(stream, "pixel", "iod")
         # of fewer, a half may lie on one line, and that says nothing about shear
         require_size(stream, at_least=3)

@@ -28,7 +28,7 @@ from affectkit.streams import PredictionStream
 from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
 from affectkit.training.peers import best_epochs
-from affectkit.training.tails import cut_tail
+from affectkit.training.tails import cut_recipe, cut_tail
 from affectkit.workers import Workers
 
 Protocol = Literal["loso", "folds", "databases"]
@@ -114,9 +114,10 @@ def evaluate(
         _open(place, record, is_kept=folder is not None, resume=resume)
         file = (place / "examples.safetensors").resolve()
         # Given models are whole, and take what a whole model takes.
-        tail, mapped = config, examples
+        tail, mapped, cut = config, examples, recipe
         if artifacts is None:
             tail, mapped = cut_tail(config, examples, cache=cache, registry=names)
+            cut = cut_recipe(config, recipe)
         # gone whatever happens: the data may be under an agreement, and a resumed run writes it anew
         stack.callback(file.unlink, missing_ok=True)
         write_examples(mapped, file)
@@ -124,7 +125,7 @@ def evaluate(
             (seed, fold.name): FoldJob(
                 config=tail,
                 whole=config,
-                recipe=recipe,
+                recipe=cut,
                 examples=file,
                 head=head,
                 fold=fold,

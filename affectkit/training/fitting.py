@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor
 
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, DataWarning, InputError
@@ -18,7 +19,7 @@ from affectkit.recipes import Recipe
 from affectkit.registry import Registry
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
-from affectkit.training.tails import cut_tail, join_tail
+from affectkit.training.tails import cut_recipe, cut_state, cut_tail, join_tail
 
 if TYPE_CHECKING:
     from affectkit.ensemble import EnsembleConfig
@@ -50,6 +51,7 @@ def fit(
     recipe: Recipe | None = None,
     *,
     seed: int = 0,
+    start: Model | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
     logger: str = "csv",
@@ -58,7 +60,7 @@ def fit(
     cache: str | Path | bool = False,
     registry: Registry | None = None,
 ) -> Model:
-    """Train a model from random weights.
+    """Train a model, from random weights or those of another one.
 
     Arguments:
         config: of a pipeline or ensemble that takes the inputs and has the heads of `examples`. Motion front-ends that
@@ -66,6 +68,7 @@ def fit(
         examples: all that it is trained on.
         recipe: how; by default a `Recipe()`.
         seed: of weights, order, augmentation and dropout: the same one gives the same model on one machine.
+        start: model whose weights it begins with; it has the same stages, and its dials may be set otherwise.
         folder: for logs and a checkpoint after every epoch; None for neither.
         resume: go on from the checkpoint that is in `folder`; from the beginning where there is none.
         logger: of losses in `folder`: `csv` or `tensorboard`.
@@ -78,15 +81,17 @@ def fit(
 
     Raises:
         ConfigError: the recipe doesn't fit the model.
-        InputError: the examples don't; or `folder` has a checkpoint and `resume` is not asked for.
+        InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is not asked
+            for.
         MissingDependencyError: Lightning is not installed.
     """
     tail, mapped = cut_tail(config, examples, cache=cache, registry=registry)
     model = fit_tail(
         tail,
         mapped,
-        Recipe() if recipe is None else recipe,
+        cut_recipe(config, Recipe() if recipe is None else recipe),
         seed=seed,
+        start=None if start is None else cut_state(config, start.state_dict()),
         folder=folder,
         resume=resume,
         logger=logger,
@@ -103,6 +108,7 @@ def fit_tail(
     recipe: Recipe,
     *,
     seed: int = 0,
+    start: Mapping[str, Tensor] | None = None,
     folder: str | Path | None = None,
     resume: bool = False,
     logger: str = "csv",
@@ -110,7 +116,7 @@ def fit_tail(
     after_epoch: Callable[[Model, int], None] | None = None,
     registry: Registry | None = None,
 ) -> Model:
-    """As `fit`, with every stage computed in every step."""
+    """As `fit`, with every stage computed in every step, and `start` as a state dict."""
     hardware = Hardware() if hardware is None else hardware
     lightning = import_lightning()
     from affectkit.training.learner import Learner, make_loader
@@ -128,6 +134,8 @@ def fit_tail(
         torch.manual_seed(seed)
         model = cast("PipelineConfig | EnsembleConfig", config).build(registry=registry)
         _check_labels(model, examples)
+        if start is not None:
+            _load_start(model, start)
         loader = make_loader(examples, recipe.batch_size, seed)
         trainer = lightning.Trainer(
             accelerator=hardware.accelerator,
@@ -179,6 +187,16 @@ def _check_labels(model: Model, examples: Examples) -> None:
         if name not in model.traced.outputs:
             outputs = ", ".join(model.traced.outputs)
             raise InputError(f"examples: labels of {name!r}; the model scores {outputs}: rename one of them")
+
+
+def _load_start(model: Model, start: Mapping[str, Tensor]) -> None:
+    mine = model.state_dict()
+    shapes = [{name: tuple(tensor.shape) for name, tensor in state.items()} for state in (mine, start)]
+    for name in sorted(mine.keys() | start.keys()):
+        if shapes[0].get(name) != shapes[1].get(name):
+            there, here = (shape.get(name, "no such tensor") for shape in reversed(shapes))
+            raise InputError(f"start: {name}: {there}, and {here} in what is trained; give a model of the same stages")
+    model.load_state_dict(dict(start))
 
 
 def _logger(lightning: Any, folder: Path | None, name: str) -> Any:

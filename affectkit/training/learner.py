@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from affectkit.errors import ConfigError, did_you_mean
+from affectkit.dials import Dial
+from affectkit.errors import ConfigError, did_you_mean, is_below
+from affectkit.fields import Domain
 from affectkit.model import Model
 from affectkit.recipes import Recipe
 from affectkit.sequences import Batch, Targets
@@ -56,6 +59,7 @@ class Learner(LightningModule):
         self.model, self.recipe = model, recipe
         self._steps, self._seed, self._after_epoch = steps, seed, after_epoch
         self._generator = torch.Generator()
+        self._dials = _find_dials(model, recipe)
 
     def training_step(self, batch: Step, index: int) -> Tensor:
         """The loss of one batch."""
@@ -64,9 +68,14 @@ class Learner(LightningModule):
         self._generator.manual_seed(_mixed(self._seed, self.global_step))
         inputs, targets = batch
         inputs = augment(inputs, self.model.config.input_streams(), self.recipe.augmentation, self._generator)
-        _, losses = self.model(inputs, targets)
+        turned = {one.path: draw(one.domain, self._generator) for one in self._dials}
+        # turning traces the whole config, which is not for nothing
+        with self.model.dialed(turned) if turned else nullcontext():
+            _, losses = self.model(inputs, targets)
         loss: Tensor = sum(losses.values(), start=torch.zeros((), device=self.device))
-        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(next(iter(inputs.values())).values))
+        parts = {f"loss/{path}": part for path, part in losses.items()} if len(losses) > 1 else {}
+        count = len(next(iter(inputs.values())).values)
+        self.log_dict({"loss": loss, **parts}, on_step=False, on_epoch=True, batch_size=count)
         return loss
 
     def on_train_epoch_end(self) -> None:
@@ -92,6 +101,14 @@ class Learner(LightningModule):
         if step < rise:
             return (step + 1) / rise
         return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(self._steps - rise, 1), 1.0)))
+
+
+def draw(domain: Domain, generator: torch.Generator) -> Any:
+    """A value of a dial's domain, each as likely as the others."""
+    if domain.choices:
+        return domain.choices[int(torch.randint(len(domain.choices), (1,), generator=generator))]
+    assert domain.low is not None and domain.high is not None  # a domain has choices or both ends
+    return domain.low + (domain.high - domain.low) * float(torch.rand(1, generator=generator))
 
 
 def make_loader(examples: Examples, batch_size: int, seed: int) -> DataLoader[Any]:
@@ -137,15 +154,23 @@ def _mixed(seed: int, number: int) -> int:
     return (seed * 1_000_003 + number) % 2**63
 
 
+def _find_dials(model: Model, recipe: Recipe) -> list[Dial]:
+    for path in recipe.random_dials:
+        if not any(is_below(dial.path, path) for dial in model.dials):
+            known = [dial.path for dial in model.dials]
+            raise ConfigError(f"no dial at {path!r}", did_you_mean(path, known, noun="dials"), path="random_dials")
+    return [dial for dial in model.dials if any(is_below(dial.path, path) for path in recipe.random_dials)]
+
+
 def _by_rate(model: Model, recipe: Recipe) -> dict[float, list[nn.Parameter]]:
     stages = model.stages()
     for path in recipe.rates:
-        if not any(name == path or name.startswith(f"{path}.") for name in stages):
+        if not any(is_below(name, path) for name in stages):
             raise ConfigError("no such stage", did_you_mean(path, list(stages), noun="stages"), path=f"rates.{path}")
     found: dict[float, list[nn.Parameter]] = {}
     seen: set[int] = set()
     for name, stage in stages.items():
-        fitting = [path for path in recipe.rates if name == path or name.startswith(f"{path}.")]
+        fitting = [path for path in recipe.rates if is_below(name, path)]
         factor = recipe.rates[max(fitting, key=len)] if fitting else 1.0
         for parameter in stage.parameters():
             if parameter.requires_grad and id(parameter) not in seen:

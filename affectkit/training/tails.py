@@ -6,6 +6,7 @@ weights are those of the whole pipeline but for the front-ends', which have none
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -15,9 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from affectkit.configs import ModelConfig
+from affectkit.errors import ConfigError, is_below
 from affectkit.model import Model
 from affectkit.motion.apply import apply_motion
 from affectkit.pipeline import PipelineConfig
+from affectkit.recipes import Recipe
 from affectkit.registry import Registry
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
@@ -84,6 +87,51 @@ def join_tail(config: ModelConfig, tail: Model, *, registry: Registry | None = N
         state[".".join(parts)] = tensor
     model.load_state_dict(model.state_dict() | state)
     return model.eval()
+
+
+def cut_state(config: ModelConfig, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of the tail among those of the whole pipeline, by the names that they have there."""
+    counts = _fixed(config) if isinstance(config, PipelineConfig) else {}
+    found = {}
+    for key, tensor in state.items():
+        parts = key.split(".")
+        if parts[0] == "branches" and parts[2] == "motion" and counts.get(parts[1]):
+            place = int(parts[3]) - counts[parts[1]]
+            if place < 0:
+                continue
+            parts[3] = str(place)
+        found[".".join(parts)] = tensor
+    return found
+
+
+def cut_recipe(config: ModelConfig, recipe: Recipe) -> Recipe:
+    """The recipe, with paths as the tail has them.
+
+    Raises:
+        ConfigError: it says how something learns, or turns, that is computed once before training.
+    """
+    if not isinstance(config, PipelineConfig):
+        return recipe
+    return replace(
+        recipe,
+        rates={_cut_path(config, path, f"rates.{path}"): factor for path, factor in recipe.rates.items()},
+        random_dials=tuple(
+            _cut_path(config, path, f"random_dials[{i}]") for i, path in enumerate(recipe.random_dials)
+        ),
+    )
+
+
+def _cut_path(config: PipelineConfig, path: str, where: str) -> str:
+    for name, count in _fixed(config).items():
+        for i in range(len(config.branches[name].motion)):
+            stage = f"branches.{name}.motion[{i}]"
+            if not is_below(path, stage):
+                continue
+            if i < count:
+                fact = f"{stage} does not learn, and is computed once before training"
+                raise ConfigError(fact, "leave its path out", path=where)
+            return f"branches.{name}.motion[{i - count}]" + path.removeprefix(stage)
+    return path
 
 
 def _fixed(config: PipelineConfig) -> dict[str, int]:

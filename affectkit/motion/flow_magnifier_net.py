@@ -1,0 +1,88 @@
+"""The module of `flow-magnifier`. Symbols as in arXiv 2503.24057 where we could read it:
+
+    OF_mag = F_mag(OF_ori, alpha)           F_mag: a UNet; with `is_residual`, alpha OF_ori + UNet(OF_ori, alpha)
+    L_mag = | alpha OF_ori - OF_mag |_1     the mean over pixels and components of real steps
+
+alpha is a map, `(B T, 1, H, W)`; the network sees it as sinusoids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from affectkit.interfaces import MotionFrontEnd
+from affectkit.motion.flow_magnifier import FlowMagnifierConfig
+from affectkit.motion.flow_maps_net import magnitude
+from affectkit.motion.frame_pairs_net import check_finite, real_frames
+from affectkit.motion.unet_net import UNet, encode_alpha
+from affectkit.sequences import Losses, Sequence, Targets, masked_mean
+from affectkit.streams import FrameStream
+
+# Channels of the encoded alpha, as FlowMag has it (Pan, Geng and Owens, NeurIPS 2023).
+ENCODED = 32
+
+
+class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
+    """Flow `(B, T, C, H, W)` to magnified flow of the same shape; zeros at padding."""
+
+    def __init__(self, config: FlowMagnifierConfig, stream: FrameStream) -> None:
+        super().__init__(config)
+        config.output(stream)
+        channels = len(stream.channels)
+        self.unet = UNet(channels + ENCODED, channels, width=config.width, levels=config.levels)
+        if config.is_residual:
+            nn.init.zeros_(self.unet.last.weight)
+            nn.init.zeros_(self.unet.last.bias)
+
+    @property
+    def can_stream(self) -> bool:
+        return True
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        check_finite(inputs, "flow-magnifier")
+        frames = real_frames(inputs)
+        flow = frames.flatten(0, 1)
+        magnified = self.magnify(flow, self.alpha_map(flow)).view_as(frames)
+        # the last layer's bias moves what stands still, padding too
+        return inputs.with_values(magnified * inputs.mask[:, :, None, None, None])
+
+    def magnify(self, flow: Tensor, alpha: Tensor) -> Tensor:
+        """Flow `(N, C, H, W)`, magnified as a map of factors `(N or 1, 1, H, W)` says."""
+        alpha = alpha.expand(len(flow), -1, -1, -1)
+        correction: Tensor = self.unet(torch.cat([flow, encode_alpha(alpha, ENCODED)], dim=1))
+        return alpha * flow + correction if self.config.is_residual else correction
+
+    def alpha_map(self, flow: Tensor) -> Tensor:
+        """The config's factors for maps of this size, `(1, 1, H, W)`."""
+        height, width = flow.shape[-2:]
+        if self.config.region is None:
+            return flow.new_full((1, 1, height, width), self.config.alpha)
+        left, top, right, bottom = self.config.region
+        # a pixel is inside where its middle is
+        x = (torch.arange(width, device=flow.device) + 0.5) / width
+        y = (torch.arange(height, device=flow.device) + 0.5) / height
+        is_inside = ((y >= top) & (y < bottom))[:, None] & ((x >= left) & (x < right))
+        alpha = torch.where(is_inside, self.config.alpha, 1.0)
+        return alpha.to(flow.dtype)[None, None]
+
+    def auxiliary(self, inputs: Sequence, output: Sequence, targets: Mapping[str, Targets]) -> Losses:
+        """`anchor`: L_mag, in units of the flow."""
+        frames = real_frames(inputs)
+        wanted = self.alpha_map(frames) * frames
+        return {"anchor": masked_mean((wanted - output.values).abs(), inputs.mask[:, :, None, None, None])}
+
+
+def measure_gain(flow: Tensor, magnified: Tensor, *, least: float = 0.05) -> Tensor:
+    """How many times as long motion became, `(N,)`: the median of |flow_mag| / |flow| over each map's moving pixels.
+
+    Arguments:
+        flow: `(N, 2 or more, H, W)`, u and v first.
+        magnified: the same, magnified.
+        least: in units of the flow; what moves by less is still. NaN for a map in which nothing moves.
+    """
+    before, after = (magnitude(one[:, :2]).flatten(1) for one in (flow, magnified))
+    ratio = torch.where(before >= least, after / before.clamp(min=least), torch.nan)
+    return ratio.nanmedian(dim=1).values
