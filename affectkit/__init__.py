@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.apply import apply_motion as apply_motion
+    from affectkit.motion.flow_magnifier import FlowMagnifierConfig as FlowMagnifierConfig
     from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
     from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
@@ -227,6 +228,7 @@ _PUBLIC = {
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",
     "FrameDifferenceConfig": "affectkit.motion.frame_difference",
+    "FlowMagnifierConfig": "affectkit.motion.flow_magnifier",
     "HeadCompensationConfig": "affectkit.motion.head_compensation",
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",

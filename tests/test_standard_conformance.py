@@ -15,6 +15,7 @@ from affectkit import (
     ConcatFusionConfig,
     ConvStemConfig,
     ExpressionConfig,
+    FlowMagnifierConfig,
     FrameDifferenceConfig,
     FrameStream,
     GRUConfig,
@@ -36,6 +37,7 @@ from tests.conftest import SHARED
 KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
 VARIANTS: dict[str, ComponentConfig] = {
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
+    "flow-magnifier-whole": FlowMagnifierConfig(is_residual=False, region=(0.2, 0.5, 0.8, 1.0), width=4, levels=1),
     "head-compensation-median": HeadCompensationConfig(method="median"),
     "head-compensation-nose": HeadCompensationConfig(method="nose", center=(0.5, 0.45), size=0.2),
     "head-compensation-affine": HeadCompensationConfig(method="affine"),

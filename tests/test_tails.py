@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from affectkit import Branch, FrameStream, MicroExpressionConfig, OpticalFlowConfig, PipelineConfig, load
+from affectkit import (
+    Branch,
+    FlowMagnifierConfig,
+    FrameStream,
+    MicroExpressionConfig,
+    OpticalFlowConfig,
+    PipelineConfig,
+    load,
+)
+from affectkit.errors import ConfigError, InputError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.model import Model
+from affectkit.motion.flow_magnifier import ALPHAS
+from affectkit.motion.flow_magnifier_net import FlowMagnifier
 from affectkit.motion.optical_flow_net import OpticalFlow
 from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
@@ -92,3 +105,92 @@ def test_kept_models_are_whole(tmp_path: Path) -> None:
         evaluate(FRAMES, examples, RECIPE, artifacts=pattern).predictions.columns["predicted"]
         == (found.predictions.columns["predicted"])
     )
+
+
+MAGNIFIED = PipelineConfig(
+    input=FrameStream(height=32, width=32, steps=("onset", "apex", "offset")),
+    branches={
+        "flow": Branch(
+            motion=(
+                OpticalFlowConfig(method="lucas-kanade", pairs="phases"),
+                FlowMagnifierConfig(alpha=2.0, width=4, levels=1),
+            ),
+            features=ConvStemConfig(dim=8),
+        )
+    },
+    heads={"micro": MicroExpressionConfig()},
+)
+ALPHA = "branches.flow.motion[1].alpha"
+
+
+def test_training_begins_with_the_weights_of_another_model() -> None:
+    examples = clips()
+    first = fit(MAGNIFIED, examples, RECIPE)
+    # so small a rate that nothing moves: what comes out is what went in
+    still = Recipe(epochs=1, learning_rate=1e-12, weight_decay=0.0)
+    again = fit(MAGNIFIED, examples, still, start=first, seed=5)
+    for name, tensor in first.state_dict().items():
+        torch.testing.assert_close(again.state_dict()[name], tensor)
+
+
+def test_a_start_of_other_stages_is_refused() -> None:
+    examples = clips()
+    narrow = FlowMagnifierConfig(width=2, levels=1)
+    branch = replace(MAGNIFIED.branches["flow"], motion=(MAGNIFIED.branches["flow"].motion[0], narrow))
+    other = replace(MAGNIFIED, branches={"flow": branch}).build()
+    message = (
+        "start: branches.flow.motion.0.unet.down.0.0.bias: (4,), and (8,) in what is trained; "
+        "give a model of the same stages"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        fit(MAGNIFIED, examples, RECIPE, start=other)
+
+
+def test_dials_are_turned_anew_in_every_step_and_are_back_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float] = []
+    forward = FlowMagnifier.forward
+
+    def watch(self: FlowMagnifier, inputs: Sequence) -> Sequence:
+        seen.append(self.config.alpha)
+        return forward(self, inputs)
+
+    monkeypatch.setattr(FlowMagnifier, "forward", watch)
+    recipe = replace(RECIPE, epochs=10, random_dials=(ALPHA,))
+    model = fit(MAGNIFIED, clips(), recipe)
+    assert len(seen) == 30
+    assert len(set(seen)) > 4
+    assert set(seen) <= set(ALPHAS)
+    assert {dial.path: dial.value for dial in model.dials}[ALPHA] == 2.0
+    # the same seed turns them alike, and all below a path are meant by it
+    first = list(seen)
+    seen.clear()
+    fit(MAGNIFIED, clips(), replace(recipe, random_dials=("branches.flow",)))
+    assert seen == first
+
+
+def test_a_dial_that_is_not_there_is_refused() -> None:
+    message = "random_dials: no dial at 'branches.flow.motion[0].alfa'; did you mean 'branches.flow.motion[0].alpha'?"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}"):
+        fit(MAGNIFIED, clips(), replace(RECIPE, random_dials=("branches.flow.motion[1].alfa",)))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "where"),
+    [
+        (Recipe(random_dials=("branches.flow.motion[0].window",)), "random_dials[0]"),
+        (Recipe(rates={"branches.flow.motion[0]": 0.1}), "rates.branches.flow.motion[0]"),
+    ],
+)
+def test_what_is_computed_once_neither_learns_nor_turns(recipe: Recipe, where: str) -> None:
+    message = (
+        f"{where}: branches.flow.motion[0] does not learn, and is computed once before training; leave its path out"
+    )
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        fit(MAGNIFIED, clips(), recipe)
+
+
+def test_rates_are_found_by_the_path_in_the_whole_pipeline() -> None:
+    frozen = replace(RECIPE, rates={"branches.flow.motion[1]": 0.0})
+    model = fit(MAGNIFIED, clips(), frozen)
+    magnifier = model.stages()["branches.flow.motion[1]"]
+    assert float(magnifier.state_dict()["unet.leave.weight"].abs().max()) == 0.0

@@ -46,17 +46,21 @@ class FlowMagnifierConfig(MotionConfig):
     aux_weight: float = 1.0
 
     def validate(self) -> None:
-        if not 0 < self.alpha < float("inf"):
-            raise ConfigError(f"{self.alpha!r} is no factor", "write more than 0; 1 leaves motion as it is", path="alpha")
+        if self.alpha <= 0:
+            raise ConfigError(
+                f"{self.alpha!r} is no factor", "write more than 0; 1 leaves motion as it is", path="alpha"
+            )
         for name in ("width", "levels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)!r} is too small", "write 1 or more", path=name)
-        if not 0 <= self.aux_weight < float("inf"):
+        if self.aux_weight < 0:
             raise ConfigError(f"{self.aux_weight!r} is below 0", "write 0 or more", path="aux_weight")
         if self.region is not None:
             left, top, right, bottom = self.region
             if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-                suggestion = "write left, top, right and bottom as shares, 0 <= left < right <= 1 and top < bottom alike"
+                suggestion = (
+                    "write left, top, right and bottom as shares, 0 <= left < right <= 1 and top < bottom alike"
+                )
                 raise ConfigError(f"{self.region!r} is no region", suggestion, path="region")
 
     def output(self, stream: FrameStream) -> FrameStream:

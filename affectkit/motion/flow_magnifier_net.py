@@ -17,12 +17,9 @@ from affectkit.interfaces import MotionFrontEnd
 from affectkit.motion.flow_magnifier import FlowMagnifierConfig
 from affectkit.motion.flow_maps_net import magnitude
 from affectkit.motion.frame_pairs_net import check_finite, real_frames
-from affectkit.motion.unet_net import UNet, encode_alpha
+from affectkit.motion.unet_net import ALPHA_CHANNELS, UNet, encode_alpha
 from affectkit.sequences import Losses, Sequence, Targets, masked_mean
 from affectkit.streams import FrameStream
-
-# Channels of the encoded alpha, as FlowMag has it (Pan, Geng and Owens, NeurIPS 2023).
-ENCODED = 32
 
 
 class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
@@ -32,10 +29,10 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
         super().__init__(config)
         config.output(stream)
         channels = len(stream.channels)
-        self.unet = UNet(channels + ENCODED, channels, width=config.width, levels=config.levels)
+        self.unet = UNet(channels + ALPHA_CHANNELS, channels, width=config.width, levels=config.levels)
         if config.is_residual:
-            nn.init.zeros_(self.unet.last.weight)
-            nn.init.zeros_(self.unet.last.bias)
+            for parameter in self.unet.leave.parameters():
+                nn.init.zeros_(parameter)
 
     @property
     def can_stream(self) -> bool:
@@ -52,7 +49,7 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
     def magnify(self, flow: Tensor, alpha: Tensor) -> Tensor:
         """Flow `(N, C, H, W)`, magnified as a map of factors `(N or 1, 1, H, W)` says."""
         alpha = alpha.expand(len(flow), -1, -1, -1)
-        correction: Tensor = self.unet(torch.cat([flow, encode_alpha(alpha, ENCODED)], dim=1))
+        correction: Tensor = self.unet(torch.cat([flow, encode_alpha(alpha).to(flow.dtype)], dim=1))
         return alpha * flow + correction if self.config.is_residual else correction
 
     def alpha_map(self, flow: Tensor) -> Tensor:

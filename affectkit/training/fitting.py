@@ -81,8 +81,7 @@ def fit(
 
     Raises:
         ConfigError: the recipe doesn't fit the model.
-        InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is not asked
-            for.
+        InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is False.
         MissingDependencyError: Lightning is not installed.
     """
     tail, mapped = cut_tail(config, examples, cache=cache, registry=registry)

@@ -107,8 +107,8 @@ def draw(domain: Domain, generator: torch.Generator) -> Any:
     """A value of a dial's domain, each as likely as the others."""
     if domain.choices:
         return domain.choices[int(torch.randint(len(domain.choices), (1,), generator=generator))]
-    assert domain.low is not None and domain.high is not None  # a domain has choices or both ends
-    return domain.low + (domain.high - domain.low) * float(torch.rand(1, generator=generator))
+    low, high = float(domain.low or 0.0), float(domain.high or 0.0)
+    return low + (high - low) * float(torch.rand(1, generator=generator))
 
 
 def make_loader(examples: Examples, batch_size: int, seed: int) -> DataLoader[Any]:

@@ -115,9 +115,7 @@ def cut_recipe(config: ModelConfig, recipe: Recipe) -> Recipe:
     return replace(
         recipe,
         rates={_cut_path(config, path, f"rates.{path}"): factor for path, factor in recipe.rates.items()},
-        random_dials=tuple(
-            _cut_path(config, path, f"random_dials[{i}]") for i, path in enumerate(recipe.random_dials)
-        ),
+        random_dials=tuple(_cut_path(config, path, f"random_dials[{i}]") for i, path in enumerate(recipe.random_dials)),
     )
 
 
