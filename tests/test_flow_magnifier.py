@@ -163,6 +163,19 @@ def test_what_a_config_refuses(options: dict[str, object], message: str) -> None
         FlowMagnifierConfig(**options)  # type: ignore[arg-type]
 
 
+def test_the_length_of_the_magnified_flow_on_request() -> None:
+    config = FlowMagnifierConfig(alpha=3.0, magnitude=True)
+    assert config.output(FLOW).channels == ("u", "v", "magnitude")
+    inputs = Sequence.of(flows())
+    magnifier = FlowMagnifier(config, FLOW)
+    out = magnifier(inputs)
+    torch.testing.assert_close(out.values[:, :, 2], 3 * inputs.values.norm(dim=2))
+    assert magnifier.auxiliary(inputs, out, {})["anchor"] == 0
+    message = "magnitude: True, and the flow has one; write magnitude=False here or there"
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        config.output(config.output(FLOW))
+
+
 def test_pictures_are_no_flow() -> None:
     with pytest.raises(StreamError):
         FlowMagnifierConfig().output(FrameStream(height=16, width=16))

@@ -155,7 +155,7 @@ def test_what_makes_no_sense_is_refused(options: dict[str, Any], message: str) -
 def test_what_has_no_two_phases_is_refused() -> None:
     with pytest.raises(StreamError) as caught:
         MMCOFConfig().output(FrameStream(height=8, width=8))
-    assert str(caught.value) == "steps () are not accepted; accepts ('onset', 'apex', 'offset')"
+    assert str(caught.value) == "steps () are not accepted; accepts ('onset', 'apex', 'offset'), ('onset', 'apex')"
     with pytest.raises(StreamError) as caught:
         MMCOFConfig().output(FrameStream(channels=("u", "v"), unit="pixel", height=8, width=8))
     assert str(caught.value) == "steps () are not accepted; accepts ('contraction', 'relaxation')"

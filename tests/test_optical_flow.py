@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -264,6 +265,18 @@ def test_strain_of_no_flow_has_a_finite_gradient() -> None:
     assert torch.equal(still.grad, torch.zeros(1, 2, 5, 5))
 
 
+def test_onset_and_apex_alone_are_the_contraction() -> None:
+    pair = replace(KEYFRAMES, steps=("onset", "apex"))
+    assert OpticalFlowConfig(pairs="phases").output(pair).steps == ("contraction",)
+    values = clip(steps=3)
+    both = flow(KEYFRAMES, pairs="phases")(Sequence.of(values))
+    one = flow(pair, pairs="phases")(Sequence.of(values[:, :2]))
+    torch.testing.assert_close(one.values, both.values[:, :1])
+    with pytest.raises(InputError) as caught:
+        flow(pair, pairs="phases")(Sequence.of(values))
+    assert str(caught.value) == "optical-flow: 3 frames; pairs='phases' needs 2: onset and apex"
+
+
 def test_phases_need_three_frames() -> None:
     with pytest.raises(InputError) as caught:
         flow(KEYFRAMES, pairs="phases")(Sequence.of(clip(steps=2)))
@@ -281,7 +294,7 @@ def test_phases_can_not_stream() -> None:
 def test_phases_need_the_steps_by_name() -> None:
     with pytest.raises(StreamError) as caught:
         OpticalFlowConfig(pairs="phases").output(RGB)
-    assert str(caught.value) == "steps () are not accepted; accepts ('onset', 'apex', 'offset')"
+    assert str(caught.value) == "steps () are not accepted; accepts ('onset', 'apex', 'offset'), ('onset', 'apex')"
 
 
 def test_what_is_no_picture_is_refused() -> None:

@@ -9,7 +9,7 @@ from affectkit.errors import ConfigError
 from affectkit.fields import dial
 from affectkit.motion.head_compensation import CHANNELS
 from affectkit.specs import MotionSpec, lazy
-from affectkit.streams import FrameStream, require_channels, require_unit
+from affectkit.streams import FrameStream, require_channels, require_unit, with_changes
 
 ALPHAS = (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.0, 16.0)
 
@@ -24,15 +24,16 @@ class FlowMagnifierConfig(MotionConfig):
     of the loss alone is plain scaling. So it is an anchor, and its weight says how far the classifier may bend the
     motion away from that.
 
-    Each frame is treated alone; channels, unit and T stay as they are. Strain and magnitude, where the stream has them,
-    grow with the flow, and are magnified by the same factor. Flow of unit `relative` has lost its size already, so that
-    alpha is a mere scale there.
+    Each frame is treated alone; unit and T stay as they are, and channels unless `magnitude` adds one. Strain and
+    magnitude, where the stream has them, grow with the flow, and are magnified by the same factor. Flow of unit
+    `relative` has lost its size already, so that alpha is a mere scale there.
 
     Attributes:
         alpha: magnification factor, above 0: how many times as large motion becomes. A dial.
         region: left, top, right and bottom as shares of the picture, inside which alpha holds; 1 holds around it. Left
             out, the whole picture.
         is_residual: whether the network adds to `alpha flow`, starting from exactly that, or makes all of the result.
+        magnitude: whether to append the length of the magnified flow, as the last channel.
         width: channels of the network's first level; each further one has twice as many.
         levels: how often it halves the picture.
         aux_weight: lambda, of the loss.
@@ -41,6 +42,7 @@ class FlowMagnifierConfig(MotionConfig):
     alpha: float = dial(4.0, choices=ALPHAS)
     region: tuple[float, float, float, float] | None = None
     is_residual: bool = True
+    magnitude: bool = False
     width: int = 16
     levels: int = 2
     aux_weight: float = 1.0
@@ -66,7 +68,11 @@ class FlowMagnifierConfig(MotionConfig):
     def output(self, stream: FrameStream) -> FrameStream:
         require_channels(stream, *CHANNELS)
         require_unit(stream, "pixel", "iod", "relative")
-        return stream
+        if not self.magnitude:
+            return stream
+        if "magnitude" in stream.channels:
+            raise ConfigError("True, and the flow has one", "write magnitude=False here or there", path="magnitude")
+        return with_changes(stream, channels=(*stream.channels, "magnitude"))
 
 
 SPEC = MotionSpec(

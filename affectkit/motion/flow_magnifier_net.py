@@ -23,7 +23,7 @@ from affectkit.streams import FrameStream
 
 
 class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
-    """Flow `(B, T, C, H, W)` to magnified flow of the same shape; zeros at padding."""
+    """Flow `(B, T, C, H, W)` to magnified flow `(B, T, C or C + 1, H, W)`; zeros at padding."""
 
     def __init__(self, config: FlowMagnifierConfig, stream: FrameStream) -> None:
         super().__init__(config)
@@ -44,7 +44,10 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
         flow = frames.flatten(0, 1)
         magnified = self.magnify(flow, self.alpha_map(flow)).view_as(frames)
         # the last layer's bias moves what stands still, padding too
-        return inputs.with_values(magnified * inputs.mask[:, :, None, None, None])
+        magnified = magnified * inputs.mask[:, :, None, None, None]
+        if self.config.magnitude:
+            magnified = torch.cat([magnified, magnitude(magnified[:, :, :2]).unsqueeze(2)], dim=2)
+        return inputs.with_values(magnified)
 
     def magnify(self, flow: Tensor, alpha: Tensor) -> Tensor:
         """Flow `(N, C, H, W)`, magnified as a map of factors `(N or 1, 1, H, W)` says."""
@@ -68,8 +71,8 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
     def auxiliary(self, inputs: Sequence, output: Sequence, targets: Mapping[str, Targets]) -> Losses:
         """`anchor`: L_mag, in units of the flow."""
         frames = real_frames(inputs)
-        wanted = self.alpha_map(frames) * frames
-        return {"anchor": masked_mean((wanted - output.values).abs(), inputs.mask[:, :, None, None, None])}
+        wanted, magnified = self.alpha_map(frames) * frames, output.values[:, :, : frames.shape[2]]
+        return {"anchor": masked_mean((wanted - magnified).abs(), inputs.mask[:, :, None, None, None])}
 
 
 def measure_gain(flow: Tensor, magnified: Tensor, *, least: float = 0.05) -> Tensor:

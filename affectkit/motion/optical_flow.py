@@ -21,8 +21,8 @@ class OpticalFlowConfig(MotionConfig):
     """Displacement (u to the right, v downwards) in pixels, magnitude and sign kept.
 
     With `previous` and `first`, T stays as it is, the first frame's flow is zero, and so is a flow from or to padding.
-    With `phases`, onset, apex and offset become contraction (onset to apex) and relaxation (apex to offset); a phase
-    carries the time of its end frame and is real where both its frames are.
+    With `phases`, onset, apex and offset become contraction (onset to apex) and relaxation (apex to offset), and onset
+    and apex alone the contraction; a phase carries the time of its end frame and is real where both its frames are.
 
     Attributes:
         method: `lucas-kanade` is in torch, batched and differentiable, and fast; `combined-local-global` is that too,
@@ -72,8 +72,8 @@ class OpticalFlowConfig(MotionConfig):
         channels = ("u", "v", *(("strain",) if self.strain else ()), *(("magnitude",) if self.magnitude else ()))
         steps = stream.steps
         if self.pairs == "phases":
-            require_steps(stream, KEYFRAMES)
-            steps = PHASES
+            require_steps(stream, KEYFRAMES, KEYFRAMES[:2])
+            steps = PHASES[: len(stream.steps) - 1]
         # a stream has one unit: the flow's, though strain beside it is a ratio
         return with_changes(stream, channels=channels, unit="pixel", steps=steps)
 

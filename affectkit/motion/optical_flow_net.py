@@ -12,7 +12,7 @@ from affectkit.interfaces import MotionFrontEnd, State
 from affectkit.motion.flow_maps_net import flow_maps
 from affectkit.motion.frame_pairs_net import PairState, check_finite, luma, pair_frames, real_frames
 from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
-from affectkit.motion.optical_flow import KEYFRAMES, OpticalFlowConfig
+from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.ops.clg import WINDOW as CLG_WINDOW, clg
 from affectkit.ops.lucas_kanade import WINDOW, lucas_kanade
 from affectkit.ops.rigid_flow import rigid_flow
@@ -22,11 +22,11 @@ from affectkit.streams import FrameStream
 
 
 class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
-    """RGB or gray frames `(B, T, C, H, W)` in, flow `(B, T, 2 to 4, H, W)` in pixels out; phases make T = 3 to 2."""
+    """RGB or gray frames `(B, T, C, H, W)` in, flow `(B, T, 2 to 4, H, W)` in pixels out; phases make T less by one."""
 
     def __init__(self, config: OpticalFlowConfig, stream: FrameStream) -> None:
         super().__init__(config)
-        self._channels = config.output(stream).channels
+        self._channels, self._steps = config.output(stream).channels, stream.steps
         self._flow: PairFlow
         if config.method == "lucas-kanade":
             # `or` takes None alone: `validate` refuses 0
@@ -47,10 +47,9 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
     def forward(self, inputs: Sequence) -> Sequence:
         if self.config.pairs != "phases":
             return self.step(inputs, None)[0]
-        if inputs.values.shape[1] != len(KEYFRAMES):
-            raise InputError(
-                f"optical-flow: {inputs.values.shape[1]} frames; pairs='phases' needs 3: onset, apex and offset"
-            )
+        if inputs.values.shape[1] != len(self._steps):
+            needs = f"{len(self._steps)}: {', '.join(self._steps[:-1])} and {self._steps[-1]}"
+            raise InputError(f"optical-flow: {inputs.values.shape[1]} frames; pairs='phases' needs {needs}")
         check_finite(inputs, "optical-flow")
         frames = real_frames(inputs)
         mask = inputs.mask[:, :-1] & inputs.mask[:, 1:]
