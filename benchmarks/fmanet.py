@@ -17,7 +17,7 @@ import time
 import numpy as np
 from affectkit_mer_baselines.svm import predict_left_out
 from fmanet_choice import CANDIDATES
-from fmanet_setups import commit, enter, named, of_setup, read_maps
+from mer_maps import commit, enter, named, of_setup, read_maps
 from numpy.typing import NDArray
 
 from affectkit.data.labels import MICRO_3

@@ -1,31 +1,24 @@
 """What FMANet's setup is chosen by: run `python benchmarks/fmanet_choice.py [SETUP ...]` (needs ../shared).
 
-The 40 subjects are cut into 8 groups. Each pair of groups is left out once, and a model of the others predicts both. A
-setup's score for a group is the UF1 over the other seven, each predicted by models that saw neither that group nor
-themselves: so what is chosen for a group by this score has not seen its labels. Nothing here is a result; it is the
-choice among setups, and all of them are printed. They differ by less than the groups do: of those within 0.005 of the
-best, the fastest was taken, with as many epochs as the bar of `fmanet.py --time` allows.
+The 40 subjects are cut into 8 groups, and a setup is scored as `mer_maps.inner_scores` says. Nothing here is a result;
+it is the choice among setups, and all of them are printed. They differ by less than the groups do: of those within
+0.005 of the best, the fastest was taken, with as many epochs as the bar of `fmanet.py --time` allows.
 """
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
 from dataclasses import replace
 
 import numpy as np
 from affectkit_fmanet import FMANetConfig
-from fmanet_setups import FULL, PLAIN, RECIPE, SINGLE, make_setup, mirrored, of_setup, read_maps
+from fmanet_setups import FULL, PLAIN, RECIPE, SINGLE, make_setup, mirrored
+from mer_maps import GROUPS, inner_scores, read_maps
 
 from affectkit import PipelineConfig
-from affectkit.metrics.recognition import confusion_matrix, uf1
-from affectkit.protocols.splits import split_subjects
 from affectkit.recipes import Recipe
-from affectkit.training import Examples, fit
-from affectkit.training.folds import probabilities
 
-GROUPS = 8
 SHARED = FMANetConfig(is_shared=True)
 BESIDE = replace(PLAIN, fusion="concat")
 SHORT, LONG = replace(RECIPE, epochs=25), replace(RECIPE, epochs=40)
@@ -68,31 +61,6 @@ def main() -> int:
             f"{name:44}{np.mean(scores):7.3f}{min(scores):7.3f}{time.perf_counter() - started:6.0f}  {each}", flush=True
         )
     return 0
-
-
-def inner_scores(config: PipelineConfig, recipe: Recipe, examples: Examples) -> list[float]:
-    """The score by which each group chooses."""
-    parts = [set(fold.test) for fold in split_subjects(examples.subjects, GROUPS)]
-    examples = of_setup(examples, config)
-    truth = examples.targets["micro"].values.tolist()
-    predicted: dict[tuple[int, int], dict[int, int]] = {}
-    for pair in itertools.combinations(range(GROUPS), 2):
-        held = sorted(parts[pair[0]] | parts[pair[1]])
-        train = [row for row in range(len(examples)) if row not in set(held)]
-        model = fit(config, examples.take(train), recipe)
-        classes = probabilities(model, examples.take(held), "micro").argmax(dim=1).tolist()
-        predicted[pair] = dict(zip(held, classes, strict=True))
-    scores = []
-    for group in range(GROUPS):
-        rows = [
-            (row, predicted[min(group, other), max(group, other)][row])
-            for other in range(GROUPS)
-            if other != group
-            for row in sorted(parts[other])
-        ]
-        counts = confusion_matrix([truth[row] for row, _ in rows], [label for _, label in rows], 3)
-        scores.append(float(uf1(counts)))
-    return scores
 
 
 if __name__ == "__main__":

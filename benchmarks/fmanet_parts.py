@@ -10,7 +10,8 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from fmanet_setups import FULL, RECIPE, commit, enter, make_setup, of_setup, read_maps
+from fmanet_setups import FULL, RECIPE, make_setup
+from mer_maps import commit, enter, of_setup, read_maps
 
 from affectkit.data.labels import MICRO_3
 from affectkit.protocols.report import compare_predictions, score_predictions
