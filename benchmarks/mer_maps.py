@@ -43,8 +43,9 @@ BOTH = FrameStream(channels=STRAINED, unit="relative", height=28, width=28, step
 def read_maps() -> tuple[Examples, dict[str, np.ndarray]] | None:
     """The examples, and the arrays by name for other systems; None, said on the screen, where the data is not there.
 
-    `phases` has its zero near 127, and of its four steps the first two are contraction and relaxation; every map of
-    `flow` is stretched on its own, so that its zero is unknown: the middle of its range stands for it.
+    `phases` has its zero near 127, and of its four steps the first two are contraction and relaxation; `contraction` is
+    the first of them alone. Every map of `flow` is stretched on its own, so that its zero is unknown: the middle of its
+    range stands for it.
     """
     if not DATA.is_file():
         print(f"no {DATA}: the data is under signed agreements and not shipped with the project")
@@ -55,7 +56,11 @@ def read_maps() -> tuple[Examples, dict[str, np.ndarray]] | None:
     phases = torch.from_numpy((arrays["phases"].astype(np.float32) - 127) / 127).permute(0, 1, 4, 2, 3)
     flow = torch.from_numpy(arrays["flow"].astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2).unsqueeze(1)
     examples = Examples(
-        inputs={"flow": Sequence.of(flow.contiguous()), "phases": Sequence.of(phases.contiguous())},
+        inputs={
+            "flow": Sequence.of(flow.contiguous()),
+            "phases": Sequence.of(phases.contiguous()),
+            "contraction": Sequence.of(phases[:, :1].contiguous()),
+        },
         targets={"micro": Targets.of(torch.from_numpy(arrays["label"]).long())},
         subjects=tuple(subjects),
         datasets=tuple(datasets),

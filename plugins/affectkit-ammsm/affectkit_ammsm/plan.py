@@ -1,0 +1,73 @@
+"""`Plan`: the phases of AMMSM as data. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from affectkit import Config
+from affectkit.configs import ModelConfig
+from affectkit.codec import decode, encode
+from affectkit.dials import find_dials
+from affectkit.errors import ConfigError
+from affectkit.files import errors_in_file, parse_text, read_text
+from affectkit.recipes import Augmentation, Recipe
+from affectkit.registry import default_registry
+from affectkit.search.space import Evolution, SearchSpace
+
+_AUGMENTATION = Augmentation(flip=0.5, shift=1, gain=0.2, noise=0.05)
+JOINT = Recipe(epochs=30, augmentation=_AUGMENTATION)
+ADAPTATION = Recipe(epochs=10, learning_rate=1e-3, random_dials=("branches",), augmentation=_AUGMENTATION)
+TUNING = Recipe(epochs=15, learning_rate=1e-3, augmentation=_AUGMENTATION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Config):
+    """What is done after each other: joint training, adaptation, search, fine-tuning (arXiv 2503.24057).
+
+    The paper states the joint training of magnifier and classifier, an evolutionary search over the magnification
+    factor and the sparsity ratios, and fine-tuning behind it. Adaptation, epochs, rates, the space and its evolution
+    are ours, after SparseViT (Chen et al. 2023, arXiv 2303.17605), whose order this is.
+
+    Attributes:
+        joint: all of the model is trained, its dials as its config says.
+        adaptation: goes on from there with random dials in every step, so that one set of weights serves all values.
+        search: what is searched; scored by the weights as adaptation left them. None for no search: dials stay.
+        share: of the subjects of the training half, set apart to score candidates by: neither of the first two phases
+            sees them, in a search.
+        tuning: goes on from the adapted weights with the dials that were found, on all of the training half.
+    """
+
+    joint: Recipe = JOINT
+    adaptation: Recipe = ADAPTATION
+    search: SearchSpace | None = None
+    share: float = 0.25
+    tuning: Recipe = TUNING
+
+    def validate(self) -> None:
+        if not 0 < self.share < 1:
+            raise ConfigError(f"{self.share!r} is no share", "write more than 0, and less than 1", path="share")
+
+
+def make_plan(config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:
+    """The plan with all dials of a pipeline as its space."""
+    dials: dict[str, Any] = {dial.path: "all" for dial in find_dials(config)}
+    return Plan(search=SearchSpace(dials=dials, search=Evolution() if evolution is None else evolution))
+
+
+def read_plan(path: str | Path) -> Plan:
+    """The plan in a `.toml` or `.json` file; a table for each phase.
+
+    Raises:
+        ConfigError: not readable, or something in it is wrong; names file, path and remedy.
+    """
+    path = Path(path)
+    data = parse_text(read_text(path), path.suffix, str(path))
+    with errors_in_file(path):
+        return decode(Plan, data, default_registry())
+
+
+def plan_to_data(plan: Plan) -> Any:
+    """Plain data, as it stands in a file."""
+    return encode(plan, default_registry())
