@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence as Items
+from collections.abc import Callable, Iterator, Mapping, Sequence as Items
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -138,11 +138,13 @@ def evaluate(
             for fold in splits
         }
         results = _run(jobs, place / "folds", executor, workers, progress)
-        predictions = _predictions(examples, output.targets, head, jobs, {key: r.probabilities for key, r in results})
+        found = {key: (jobs[key].fold, result.probabilities) for key, result in results}
+        predictions = tabulate(examples, output.targets, head, found)
         inflated = None
         if peer_rule:
             best = best_epochs({key: r.peer or [] for key, r in results}, jobs, examples.targets[head].values.tolist())
-            inflated = _predictions(examples, output.targets, head, jobs, best)
+            picked = {key: (jobs[key].fold, shares) for key, shares in best.items()}
+            inflated = tabulate(examples, output.targets, head, picked)
         if folder is not None:
             write_predictions(predictions, place / PREDICTIONS, overwrite=True)
             if inflated is not None:
@@ -285,18 +287,25 @@ def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in name).lstrip(".")
 
 
-def _predictions(
+def tabulate(
     examples: Examples,
     classes: tuple[str, ...],
     head: str,
-    jobs: dict[tuple[int, str], FoldJob],
-    found: dict[tuple[int, str], list[list[float]]],
+    found: Mapping[tuple[int, str], tuple[Fold, list[list[float]]]],
 ) -> Predictions:
+    """Predictions with their probabilities, a line per clip of a test half: by seed and fold, in the order of `found`.
+
+    Arguments:
+        examples: all of them.
+        classes: in the order of the head.
+        head: whose labels are the truth.
+        found: by seed and name of the fold, the fold and the probabilities of its test half.
+    """
     truth = examples.targets[head].values.tolist()
     columns: dict[str, list[str]] = {name: [] for name in ("dataset", "subject", "clip", "seed", "fold", "truth")}
     columns |= {"predicted": []} | {f"p.{name}": [] for name in classes}
-    for (seed, name), job in jobs.items():
-        for row, shares in zip(job.fold.test, found[seed, name], strict=True):
+    for (seed, name), (fold, probabilities) in found.items():
+        for row, shares in zip(fold.test, probabilities, strict=True):
             dataset = examples.datasets[row]
             subject = examples.subjects[row].removeprefix(f"{dataset}/")
             cells = (dataset, subject, examples.keys[row], str(seed), name, classes[truth[row]])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -110,16 +110,31 @@ def cut_recipe(config: ModelConfig, recipe: Recipe) -> Recipe:
     Raises:
         ConfigError: it says how something learns, or turns, that is computed once before training.
     """
-    if not isinstance(config, PipelineConfig):
-        return recipe
     return replace(
         recipe,
-        rates={_cut_path(config, path, f"rates.{path}"): factor for path, factor in recipe.rates.items()},
-        random_dials=tuple(_cut_path(config, path, f"random_dials[{i}]") for i, path in enumerate(recipe.random_dials)),
+        rates={cut_path(config, path, f"rates.{path}"): factor for path, factor in recipe.rates.items()},
+        random_dials=tuple(cut_path(config, path, f"random_dials[{i}]") for i, path in enumerate(recipe.random_dials)),
     )
 
 
-def _cut_path(config: PipelineConfig, path: str, where: str) -> str:
+def cut_model(model: Model, examples: Examples, *, cache: str | Path | bool = False) -> tuple[Model, Examples]:
+    """The tail of a built model with its weights, in evaluation mode, and the examples as it takes them."""
+    tail, mapped = cut_tail(model.config, examples, cache=cache, registry=model.registry)
+    if tail is model.config:
+        return model, examples
+    built = cast(PipelineConfig, tail).build(registry=model.registry)
+    built.load_state_dict(cut_state(model.config, model.state_dict()))
+    return built.eval(), mapped
+
+
+def cut_path(config: ModelConfig, path: str, where: str) -> str:
+    """A config path of the whole pipeline, as the tail has it; `where` is what an error names.
+
+    Raises:
+        ConfigError: it leads to what is computed once before training.
+    """
+    if not isinstance(config, PipelineConfig):
+        return path
     for name, count in _fixed(config).items():
         for i in range(len(config.branches[name].motion)):
             stage = f"branches.{name}.motion[{i}]"

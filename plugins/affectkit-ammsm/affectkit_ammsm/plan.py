@@ -33,7 +33,7 @@ class Plan(Config):
     Attributes:
         joint: all of the model is trained, its dials as its config says.
         adaptation: goes on from there with random dials in every step, so that one set of weights serves all values.
-        search: what is searched; scored by the weights as adaptation left them. None for no search: dials stay.
+        search: the dials that are searched; scored by the weights as adaptation left them. None for no search: dials stay.
         share: of the subjects of the training half, set apart to score candidates by: neither of the first two phases
             sees them, in a search.
         tuning: goes on from the adapted weights with the dials that were found, on all of the training half.
@@ -48,6 +48,9 @@ class Plan(Config):
     def validate(self) -> None:
         if not 0 < self.share < 1:
             raise ConfigError(f"{self.share!r} is no share", "write more than 0, and less than 1", path="share")
+        if self.search is not None and self.search.fields:
+            first = next(iter(self.search.fields))
+            raise ConfigError(f"{first!r} is no dial, and training needs it fixed", "search dials", path="search.fields")
 
 
 def make_plan(config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:

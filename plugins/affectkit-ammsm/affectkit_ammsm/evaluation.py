@@ -1,0 +1,195 @@
+"""Leave-one-subject-out with the search inside: nobody is tested with dials that were chosen by his own clips.
+
+The subjects are cut into groups. For each group, the first three phases see all other subjects only; the fourth then
+runs for each of its subjects, on all but that one. As many groups as subjects is a search inside each fold.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from affectkit import PipelineConfig
+from affectkit.errors import InputError
+from affectkit.files import config_to_data, write_text
+from affectkit.protocols.predictions import Predictions
+from affectkit.protocols.splits import Fold, leave_one_out, split_subjects
+from affectkit.registry import default_registry
+from affectkit.search.space import Value
+from affectkit.training import Examples
+from affectkit.training.evaluation import find_class_head, tabulate
+from affectkit.training.examples import read_examples, write_examples
+from affectkit.training.folds import probabilities
+from affectkit.workers import Workers
+from affectkit_ammsm.phases import run_first_phases, tune
+from affectkit_ammsm.plan import Plan, plan_to_data
+
+RECORD = "evaluation.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupJob:
+    """All that a worker needs for one group.
+
+    Attributes:
+        config, plan, seed: what is trained, and how.
+        examples: file of all of them.
+        group: its subjects' clips are `test`.
+        head: whose classes are predicted.
+    """
+
+    config: PipelineConfig
+    plan: Plan
+    seed: int
+    examples: Path
+    group: Fold
+    head: str
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """What a group's subjects were predicted, and with which dials.
+
+    Attributes:
+        probabilities: by subject, of its clips in their order.
+        values: of the dials; empty without a search.
+        score: of these on the subjects that the search scored by.
+    """
+
+    probabilities: Mapping[str, list[list[float]]]
+    values: Mapping[str, Value]
+    score: float | None
+
+
+def evaluate_phases(
+    config: PipelineConfig,
+    examples: Examples,
+    plan: Plan,
+    *,
+    searches: int = 8,
+    seeds: int = 1,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[Predictions, list[GroupResult]]:
+    """Predict every clip once per seed by a model that never saw its subject, with dials found without it.
+
+    Arguments:
+        config: of the pipeline.
+        examples: all of them.
+        plan: the phases.
+        searches: groups into which the subjects are cut, 2 to as many as there are.
+        seeds: how many, from 0.
+        folder: for what is done, to go on after an interruption; None to keep nothing.
+        resume: go on with what is in `folder`, if it is of the same config, plan, groups and examples.
+        workers: processes, each with a group of its own.
+        progress: called with how many groups are done, of how many, and the name of the last.
+
+    Returns:
+        Predictions, in the columns that those of `affectkit.training.evaluate` have, and what each group found, seed
+        by seed.
+
+    Raises:
+        InputError: `folder` holds another run, or this one and `resume` isn't asked for; `searches` does not fit.
+    """
+    head, output = find_class_head(config, None, default_registry())
+    groups = split_subjects(examples.subjects, searches)
+    record = {
+        "config": config_to_data(config),
+        "plan": plan_to_data(plan),
+        "searches": searches,
+        "examples": examples.digest(),
+    }
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
+        _open(place, record, resume=resume)
+        file = (place / "examples.safetensors").resolve()
+        stack.callback(file.unlink, missing_ok=True)
+        write_examples(examples, file)
+        jobs = {
+            (seed, group.name): GroupJob(
+                config=config, plan=plan, seed=seed, examples=file, group=group, head=head
+            )
+            for seed in range(seeds)
+            for group in groups
+        }
+        found = _run(jobs, place / "groups", workers, progress)
+    folds = {fold.name: fold for fold in leave_one_out(examples.subjects)}
+    rows = {
+        (seed, subject): (folds[subject], shares)
+        for (seed, _), result in found.items()
+        for subject, shares in result.probabilities.items()
+    }
+    return tabulate(examples, output.targets, head, rows), list(found.values())
+
+
+def run_group(job: GroupJob, *, progress: Callable[..., None] | None = None) -> GroupResult:
+    """The phases for one group; training gets copies, from which the group can't be reached."""
+    everything = read_examples(job.examples)
+
+    def watch(phase: str) -> None:
+        if progress is not None:
+            progress(phase)
+
+    first = run_first_phases(
+        job.config, everything.take(job.group.train), job.plan, seed=job.seed, progress=watch
+    )
+    found = {}
+    for subject in sorted({everything.subjects[row] for row in job.group.test}):
+        fold = next(one for one in leave_one_out(everything.subjects) if one.name == subject)
+        watch(subject)
+        model = tune(
+            job.config, everything.take(fold.train), job.plan, start=first.model, values=first.values, seed=job.seed
+        )
+        found[subject] = probabilities(model, everything.take(fold.test), job.head).tolist()
+    return GroupResult(found, dict(first.values), first.score)
+
+
+def _open(place: Path, record: Mapping[str, Any], *, resume: bool) -> None:
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / RECORD
+    if path.is_file():
+        if not resume:
+            raise InputError(f"{place}: holds a run already; resume it, or give another folder")
+        there = json.loads(path.read_text(encoding="utf-8"))
+        for name, value in record.items():
+            if there.get(name) != value:
+                raise InputError(f"{place}: holds a run with another value of {name!r}; give another folder")
+    write_text(path, json.dumps(record, indent=1))
+
+
+def _run(
+    jobs: dict[tuple[int, str], GroupJob],
+    place: Path,
+    workers: int,
+    progress: Callable[[int, int, str], None] | None,
+) -> dict[tuple[int, str], GroupResult]:
+    place.mkdir(exist_ok=True)
+    paths = {key: place / f"seed-{key[0]}-{key[1].replace(' ', '-')}.json" for key in jobs}
+    done = {
+        key: GroupResult(**json.loads(path.read_text(encoding="utf-8"))) for key, path in paths.items() if path.is_file()
+    }
+    waiting = {key: job for key, job in jobs.items() if key not in done}
+
+    def take(key: tuple[int, str], result: GroupResult) -> None:
+        write_text(paths[key], json.dumps(asdict(result)))
+        done[key] = result
+        if progress is not None:
+            progress(len(done), len(jobs), key[1])
+
+    if workers == 1:
+        for key, job in waiting.items():
+            take(key, run_group(job))
+    else:
+        with Workers(workers) as pool:
+            futures = {pool.submit(run_group, job): key for key, job in waiting.items()}
+            for future in as_completed(futures):
+                take(futures[future], pool.take(future.result()))
+    return {key: done[key] for key in jobs}
