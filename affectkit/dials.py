@@ -54,6 +54,15 @@ def turn(config: T, changes: Mapping[str, Any]) -> T:
         # all paths first, changes after: nothing is half turned
         if value not in dials[path].domain:
             raise ConfigError(f"{value!r} is outside the domain", f"the domain is {dials[path].domain}", path=path)
+    return change(config, changes)
+
+
+def change(config: T, changes: Mapping[str, Any]) -> T:
+    """A copy of `config` with other values at some paths that it has, dials or not.
+
+    Raises:
+        ConfigError: a value has the wrong type, or breaks a rule of its config.
+    """
     replaced: T = _replace(config, changes, "")
     return replaced
 

@@ -61,3 +61,25 @@ def _bar(title: str, *, unit: str) -> Iterator[Callable[[int, int | None], None]
             bar.update(task, completed=done, total=total if total and total >= done else None, rate=shown)
 
         yield update
+
+
+@contextmanager
+def live_lines() -> Iterator[Callable[[tuple[str, list[str], list[list[object]]]], None] | None]:
+    """A table that is drawn anew in its place; the callback takes title, columns and rows."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.live import Live
+    from rich.table import Table
+
+    with Live(console=Console(stderr=True, markup=False), transient=True, auto_refresh=False) as live:
+
+        def update(shown: tuple[str, list[str], list[list[object]]]) -> None:
+            title, columns, rows = shown
+            table = Table(*columns, title=title, title_justify="left")
+            for row in rows:
+                table.add_row(*(str(cell) for cell in row))
+            live.update(table, refresh=True)
+
+        yield update

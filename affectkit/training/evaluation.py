@@ -100,8 +100,8 @@ def evaluate(
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
-    head, output = _head(config, head, names)
-    _check_truth(examples, head, len(output.targets))
+    head, output = find_class_head(config, head, names)
+    check_truth(examples, head, len(output.targets))
     splits = _splits(protocol, examples, folds)
     record = _record(config, examples, recipe, protocol, folds, artifacts, names)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
@@ -159,7 +159,12 @@ def fingerprint(config: ModelConfig, recipe: Recipe, *, registry: Registry | Non
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _head(config: ModelConfig, name: str | None, registry: Registry) -> tuple[str, PredictionStream]:
+def find_class_head(config: ModelConfig, name: str | None, registry: Registry) -> tuple[str, PredictionStream]:
+    """The head whose classes are scored, and what it gives; `name` may be None where there is one such head.
+
+    Raises:
+        ConfigError: no such head, or none or several that tell classes of clips apart.
+    """
     outputs = config.trace(registry=registry).outputs
     fitting = {key: one for key, one in outputs.items() if one.problem == "multiclass" and one.resolution == "clip"}
     if name is None and len(fitting) == 1:
@@ -174,7 +179,8 @@ def _head(config: ModelConfig, name: str | None, registry: Registry) -> tuple[st
     return name, fitting[name]
 
 
-def _check_truth(examples: Examples, head: str, classes: int) -> None:
+def check_truth(examples: Examples, head: str, classes: int) -> None:
+    """Raise InputError unless every example has a class of the head."""
     if head not in examples.targets:
         raise InputError(f"examples: no labels of {head!r}; they have {', '.join(examples.targets)}")
     values, valid = examples.targets[head]
