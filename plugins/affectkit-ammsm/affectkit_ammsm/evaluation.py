@@ -13,10 +13,8 @@ from concurrent.futures import as_completed
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from affectkit import PipelineConfig
-from affectkit.errors import InputError
 from affectkit.files import config_to_data, write_text
 from affectkit.protocols.predictions import Predictions
 from affectkit.protocols.splits import Fold, leave_one_out, split_subjects
@@ -27,10 +25,9 @@ from affectkit.training.evaluation import find_class_head, tabulate
 from affectkit.training.examples import read_examples, write_examples
 from affectkit.training.folds import probabilities
 from affectkit.workers import Workers
-from affectkit_ammsm.phases import run_first_phases, tune
+from affectkit_ammsm.folders import open_folder
+from affectkit_ammsm.phases import run_phases, tune
 from affectkit_ammsm.plan import Plan, plan_to_data
-
-RECORD = "evaluation.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +72,6 @@ def evaluate_phases(
     searches: int = 8,
     seeds: int = 1,
     folder: str | Path | None = None,
-    resume: bool = False,
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Predictions, list[GroupResult]]:
@@ -87,8 +83,7 @@ def evaluate_phases(
         plan: the phases.
         searches: groups into which the subjects are cut, 2 to as many as there are.
         seeds: how many, from 0.
-        folder: for what is done, to go on after an interruption; None to keep nothing.
-        resume: go on with what is in `folder`, if it is of the same config, plan, groups and examples.
+        folder: for what is done: the same call goes on with it after an interruption. None to keep nothing.
         workers: processes, each with a group of its own.
         progress: called with how many groups are done, of how many, and the name of the last.
 
@@ -97,7 +92,8 @@ def evaluate_phases(
         by seed.
 
     Raises:
-        InputError: `folder` holds another run, or this one and `resume` isn't asked for; `searches` does not fit.
+        InputError: `folder` holds a run of another config, plan, number of searches or other examples; or `searches`
+            does not fit.
     """
     head, output = find_class_head(config, None, default_registry())
     groups = split_subjects(examples.subjects, searches)
@@ -109,14 +105,12 @@ def evaluate_phases(
     }
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
-        _open(place, record, resume=resume)
+        open_folder(place, record)
         file = (place / "examples.safetensors").resolve()
         stack.callback(file.unlink, missing_ok=True)
         write_examples(examples, file)
         jobs = {
-            (seed, group.name): GroupJob(
-                config=config, plan=plan, seed=seed, examples=file, group=group, head=head
-            )
+            (seed, group.name): GroupJob(config=config, plan=plan, seed=seed, examples=file, group=group, head=head)
             for seed in range(seeds)
             for group in groups
         }
@@ -138,9 +132,8 @@ def run_group(job: GroupJob, *, progress: Callable[..., None] | None = None) -> 
         if progress is not None:
             progress(phase)
 
-    first = run_first_phases(
-        job.config, everything.take(job.group.train), job.plan, seed=job.seed, progress=watch
-    )
+    train = everything.take(job.group.train)
+    first = run_phases(job.config, train, job.plan, until="search", seed=job.seed, progress=watch)
     found = {}
     for subject in sorted({everything.subjects[row] for row in job.group.test}):
         fold = next(one for one in leave_one_out(everything.subjects) if one.name == subject)
@@ -152,19 +145,6 @@ def run_group(job: GroupJob, *, progress: Callable[..., None] | None = None) -> 
     return GroupResult(found, dict(first.values), first.score)
 
 
-def _open(place: Path, record: Mapping[str, Any], *, resume: bool) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    path = place / RECORD
-    if path.is_file():
-        if not resume:
-            raise InputError(f"{place}: holds a run already; resume it, or give another folder")
-        there = json.loads(path.read_text(encoding="utf-8"))
-        for name, value in record.items():
-            if there.get(name) != value:
-                raise InputError(f"{place}: holds a run with another value of {name!r}; give another folder")
-    write_text(path, json.dumps(record, indent=1))
-
-
 def _run(
     jobs: dict[tuple[int, str], GroupJob],
     place: Path,
@@ -174,7 +154,9 @@ def _run(
     place.mkdir(exist_ok=True)
     paths = {key: place / f"seed-{key[0]}-{key[1].replace(' ', '-')}.json" for key in jobs}
     done = {
-        key: GroupResult(**json.loads(path.read_text(encoding="utf-8"))) for key, path in paths.items() if path.is_file()
+        key: GroupResult(**json.loads(path.read_text(encoding="utf-8")))
+        for key, path in paths.items()
+        if path.is_file()
     }
     waiting = {key: job for key, job in jobs.items() if key not in done}
 

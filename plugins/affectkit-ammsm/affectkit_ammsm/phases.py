@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from affectkit import ConfigError, Model, PipelineConfig, load, save
 from affectkit.dials import turn
-from affectkit.files import write_text
+from affectkit.files import config_to_data
 from affectkit.protocols.splits import Fold, split_inner
 from affectkit.recipes import Recipe
 from affectkit.search import search
 from affectkit.search.space import Value
 from affectkit.training import Examples, fit
 from affectkit.training.tails import cut_model, cut_path
-from affectkit_ammsm.plan import Plan
+from affectkit_ammsm.folders import open_folder
+from affectkit_ammsm.plan import Plan, plan_to_data
 
+Phase = Literal["joint", "adapt", "search", "tune"]
+PHASES: tuple[Phase, ...] = get_args(Phase)
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Adapted:
-    """What the first three phases leave.
+class Outcome:
+    """What the phases that were run have left.
 
     Attributes:
-        model: with weights that serve all values of the dials.
-        values: of the dials, by path, as the search found them; none without a search.
-        score: of these values on the subjects that the search scored by; None without a search.
+        model: behind the last of them.
+        values: of the dials, by path, as the search found them; none before it, or without one.
+        score: of these values on the subjects that the search scored by; None before it, or without one.
     """
 
     model: Model
@@ -88,82 +91,70 @@ def tune(
     return fit(turn(config, values), examples, plan.tuning, start=start, seed=seed, cache=True)
 
 
-def run_first_phases(
-    config: PipelineConfig,
-    examples: Examples,
-    plan: Plan,
-    *,
-    seed: int = 0,
-    folder: Path | None = None,
-    workers: int = 1,
-    progress: Progress = lambda phase: None,
-) -> Adapted:
-    """Phases 1 to 3, on some subjects of `examples`, with the search on the others: an inner split of them.
-
-    Without a search, all of `examples` are trained on.
-
-    Arguments:
-        config: of the pipeline, its dials as joint training has them.
-        examples: a training half; nothing else is looked at.
-        plan: the phases.
-        seed: of the split, of training; the search has its own in the plan.
-        folder: keeps the saved models of both phases and the candidates; what is there already is not done again.
-        workers: processes of the search.
-        progress: called with the name of the phase that begins.
-    """
-    rows = tuple(range(len(examples)))
-    inner = Fold("all", rows, ())
-    if plan.search is not None:
-        inner = split_inner(inner, examples.subjects, share=plan.share, seed=seed)
-    learned = examples.take(inner.train)
-
-    def joint() -> Model:
-        progress("joint training")
-        return train_jointly(config, learned, plan, seed=seed)
-
-    first = _kept(folder, "joint", joint)
-
-    def adapted() -> Model:
-        progress("adaptation")
-        return adapt(config, learned, plan, start=first, seed=seed)
-
-    model = _kept(folder, "adapted", adapted)
-    if plan.search is None:
-        return Adapted(model, {}, None)
-    progress("search")
-    values, score = search_dials(
-        model,
-        examples.take(inner.test),
-        plan,
-        trained_on=tuple(sorted(set(learned.subjects))),
-        folder=None if folder is None else folder / "search",
-        workers=workers,
-    )
-    if folder is not None:
-        write_text(folder / "found.json", json.dumps({"values": dict(values), "score": score}, indent=1))
-    return Adapted(model, values, score)
-
-
 def run_phases(
     config: PipelineConfig,
     examples: Examples,
     plan: Plan,
     *,
+    until: Phase = "tune",
     seed: int = 0,
-    folder: Path | None = None,
+    folder: str | Path | None = None,
     workers: int = 1,
     progress: Progress = lambda phase: None,
-) -> tuple[Model, Adapted]:
-    """All four phases: the model behind the last one, and what the first three left."""
-    found = run_first_phases(
-        config, examples, plan, seed=seed, folder=folder, workers=workers, progress=progress
-    )
+) -> Outcome:
+    """All phases after each other, up to one of them.
 
-    def tuned() -> Model:
-        progress("fine-tuning")
-        return tune(config, examples, plan, start=found.model, values=found.values, seed=seed)
+    With a search, some subjects are set apart: joint training and adaptation see the others only, and the search scores
+    by those. Without one, both see all. Fine-tuning sees all.
 
-    return _kept(folder, "tuned", tuned), found
+    Arguments:
+        config: of the pipeline, its dials as joint training has them.
+        examples: all that may be looked at: for an evaluation, a training half.
+        plan: the phases.
+        until: the last phase to be run.
+        seed: of the split and of training; the search has its own in the plan.
+        folder: keeps the saved model of every phase, and the candidates; what is there already is not done again.
+        workers: processes of the search.
+        progress: called with the name of the phase that begins.
+
+    Raises:
+        InputError: `folder` holds a run of another config, plan, seed or other examples.
+    """
+    folder = None if folder is None else Path(folder)
+    if folder is not None:
+        record = {"config": config_to_data(config), "plan": plan_to_data(plan), "seed": seed}
+        open_folder(folder, record | {"examples": examples.digest()})
+    inner = Fold("all", tuple(range(len(examples))), ())
+    if plan.search is not None:
+        inner = split_inner(inner, examples.subjects, share=plan.share, seed=seed)
+    learned = examples.take(inner.train)
+
+    def keep(phase: Phase, make: Callable[[], Model]) -> Model:
+        def announced() -> Model:
+            progress(phase)
+            return make()
+
+        return _kept(folder, phase, announced)
+
+    model = keep("joint", lambda: train_jointly(config, learned, plan, seed=seed))
+    if until == "joint":
+        return Outcome(model, {}, None)
+    joint = model
+    model = keep("adapt", lambda: adapt(config, learned, plan, start=joint, seed=seed))
+    values: Mapping[str, Value] = {}
+    score = None
+    if until != "adapt" and plan.search is not None:
+        progress("search")
+        trained_on = tuple(sorted(set(learned.subjects)))
+        where = None if folder is None else folder / "search"
+        values, score = search_dials(
+            model, examples.take(inner.test), plan, trained_on=trained_on, folder=where, workers=workers
+        )
+    if until != "tune":
+        return Outcome(model, values, score)
+    adapted = model
+    model = keep("tune", lambda: tune(config, examples, plan, start=adapted, values=values, seed=seed))
+    return Outcome(model, values, score)
 
 
 def shorten(plan: Plan, epochs: int) -> Plan:
@@ -182,5 +173,5 @@ def _kept(folder: Path | None, name: str, make: Callable[[], Model]) -> Model:
     path = folder / name
     if not path.is_dir():
         # saved under a temporary name, so what is there is whole
-        save(make(), path, notes=f"AMMSM after {name}. Not evaluated on other people.")
+        save(make(), path, notes=f"AMMSM, phase {name}. Not evaluated on other people.")
     return load(path)

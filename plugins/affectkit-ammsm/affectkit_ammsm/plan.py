@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affectkit import Config
-from affectkit.configs import ModelConfig
 from affectkit.codec import decode, encode
+from affectkit.configs import Config, ModelConfig
 from affectkit.dials import find_dials
 from affectkit.errors import ConfigError
 from affectkit.files import errors_in_file, parse_text, read_text
@@ -33,7 +32,7 @@ class Plan(Config):
     Attributes:
         joint: all of the model is trained, its dials as its config says.
         adaptation: goes on from there with random dials in every step, so that one set of weights serves all values.
-        search: the dials that are searched; scored by the weights as adaptation left them. None for no search: dials stay.
+        search: the dials that are searched, with the weights as adaptation left them. None for no search: dials stay.
         share: of the subjects of the training half, set apart to score candidates by: neither of the first two phases
             sees them, in a search.
         tuning: goes on from the adapted weights with the dials that were found, on all of the training half.
@@ -50,7 +49,9 @@ class Plan(Config):
             raise ConfigError(f"{self.share!r} is no share", "write more than 0, and less than 1", path="share")
         if self.search is not None and self.search.fields:
             first = next(iter(self.search.fields))
-            raise ConfigError(f"{first!r} is no dial, and training needs it fixed", "search dials", path="search.fields")
+            raise ConfigError(
+                f"{first!r} is no dial, and training needs it fixed", "search dials", path="search.fields"
+            )
 
 
 def make_plan(config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:

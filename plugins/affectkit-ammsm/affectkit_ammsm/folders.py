@@ -1,0 +1,33 @@
+"""Folders of runs: what lies there is of one config, plan and data, or is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from affectkit.errors import InputError
+from affectkit.files import write_text
+
+RECORD = "run.json"
+
+
+def open_folder(folder: Path, record: Mapping[str, Any]) -> None:
+    """Make a run's folder, or find it again.
+
+    Raises:
+        InputError: it holds a run of something else; names what differs.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECORD
+    # as a reader gets it: tuples are lists there
+    plain = json.loads(json.dumps(dict(record)))
+    if path.is_file():
+        there = json.loads(path.read_text(encoding="utf-8"))
+        for name in sorted(plain.keys() | there.keys()):
+            if there.get(name) != plain.get(name):
+                other = "other examples" if name == "examples" else f"another {name}"
+                raise InputError(f"{folder}: holds a run with {other}; give another folder")
+        return
+    write_text(path, json.dumps(plain, indent=1))
