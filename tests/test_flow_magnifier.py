@@ -12,7 +12,8 @@ from affectkit import Branch, FrameStream, MicroExpressionConfig, PipelineConfig
 from affectkit.errors import ConfigError, InputError, StreamError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.motion.flow_magnifier import ALPHAS, FlowMagnifierConfig
-from affectkit.motion.flow_magnifier_net import FlowMagnifier, measure_gain
+from affectkit.motion.flow_magnifier_net import FlowMagnifier
+from affectkit.motion.gains import measure_gain, measure_gains
 from affectkit.sequences import Sequence, Targets
 
 FLOW = FrameStream(channels=("u", "v"), unit="pixel", height=16, width=16)
@@ -133,6 +134,16 @@ def test_alpha_turns_on_a_built_model() -> None:
     seen = model.branches["flow"].motion[0](Sequence.of(flow)).values
     with model.dialed({"branches.flow.motion[0].alpha": 8.0}):
         torch.testing.assert_close(model.branches["flow"].motion[0](Sequence.of(flow)).values, 2 * seen)
+
+
+def test_gains_of_a_model_for_every_alpha() -> None:
+    branch = Branch(motion=(FlowMagnifierConfig(),), features=ConvStemConfig(dim=8))
+    config = PipelineConfig(input=FLOW, branches={"flow": branch}, heads={"micro": MicroExpressionConfig()})
+    model = config.build()
+    gains = measure_gains(model, {"clip": Sequence.of(flows())})
+    assert [gain.alpha for gain in gains] == list(ALPHAS)
+    assert [gain.gain for gain in gains] == pytest.approx(list(ALPHAS), rel=1e-4)
+    assert model.dials[0].value == 4.0
 
 
 def test_still_maps_have_no_gain() -> None:

@@ -73,16 +73,3 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
         frames = real_frames(inputs)
         wanted, magnified = self.alpha_map(frames) * frames, output.values[:, :, : frames.shape[2]]
         return {"anchor": masked_mean((wanted - magnified).abs(), inputs.mask[:, :, None, None, None])}
-
-
-def measure_gain(flow: Tensor, magnified: Tensor, *, least: float = 0.05) -> Tensor:
-    """How many times as long motion became, `(N,)`: the median of |flow_mag| / |flow| over each map's moving pixels.
-
-    Arguments:
-        flow: `(N, 2 or more, H, W)`, u and v first.
-        magnified: the same, magnified.
-        least: in units of the flow; what moves by less is still. NaN for a map in which nothing moves.
-    """
-    before, after = (magnitude(one[:, :2]).flatten(1) for one in (flow, magnified))
-    ratio = torch.where(before >= least, after / before.clamp(min=least), torch.nan)
-    return ratio.nanmedian(dim=1).values

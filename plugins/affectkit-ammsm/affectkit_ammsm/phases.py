@@ -10,7 +10,9 @@ from typing import Literal, get_args
 from affectkit import ConfigError, Model, PipelineConfig, load, save
 from affectkit.dials import turn
 from affectkit.files import config_to_data
+from affectkit.motion.gains import measure_gains
 from affectkit.protocols.splits import Fold, split_inner
+from affectkit.protocols.text_tables import write_columns
 from affectkit.recipes import Recipe
 from affectkit.search import search
 from affectkit.search.space import Value
@@ -113,7 +115,8 @@ def run_phases(
         plan: the phases.
         until: the last phase to be run.
         seed: of the split and of training; the search has its own in the plan.
-        folder: keeps the saved model of every phase, and the candidates; what is there already is not done again.
+        folder: keeps the saved model of every phase, what its magnifier does for every alpha (`<phase>.gains.csv`), and
+            the candidates; what is there already is not done again.
         workers: processes of the search.
         progress: called with the name of the phase that begins.
 
@@ -134,7 +137,10 @@ def run_phases(
             progress(phase)
             return make()
 
-        return _kept(folder, phase, announced)
+        model = _kept(folder, phase, announced)
+        if folder is not None:
+            _write_gains(model, learned, folder / f"{phase}.gains.csv")
+        return model
 
     model = keep("joint", lambda: train_jointly(config, learned, plan, seed=seed))
     if until == "joint":
@@ -175,3 +181,16 @@ def _kept(folder: Path | None, name: str, make: Callable[[], Model]) -> Model:
         # saved under a temporary name, so what is there is whole
         save(make(), path, notes=f"AMMSM, phase {name}. Not evaluated on other people.")
     return load(path)
+
+
+def _write_gains(model: Model, examples: Examples, path: Path) -> None:
+    """How many times as long motion becomes, for every value of alpha: a line for each, of some clips."""
+    rows = examples.take(range(min(len(examples), 64)))
+    gains = measure_gains(model, rows.inputs)
+    if gains:
+        columns = {
+            "stage": tuple(gain.stage for gain in gains),
+            "alpha": tuple(f"{gain.alpha:g}" for gain in gains),
+            "gain": tuple(f"{gain.gain:.4f}" for gain in gains),
+        }
+        write_columns(columns, path, overwrite=True)

@@ -1,0 +1,221 @@
+"""AMMSM: presets, the plan, phases after each other, and that nobody's own clips choose what he is tested with."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from affectkit_ammsm.cli import main
+from affectkit_ammsm.evaluation import evaluate_phases
+from affectkit_ammsm.phases import PHASES, adapt, run_phases, train_jointly, tune
+from affectkit_ammsm.plan import Plan, make_plan, plan_to_data, read_plan
+from affectkit_ammsm.presets import make_ammsm, make_ammsm_flow
+
+from affectkit import (
+    Branch,
+    FlowMagnifierConfig,
+    FrameStream,
+    MicroExpressionConfig,
+    PipelineConfig,
+    SparseVSSDConfig,
+    load,
+)
+from affectkit.errors import ConfigError, InputError
+from affectkit.files import write_config, write_text
+from affectkit.recipes import Recipe
+from affectkit.search.space import Evolution, SearchSpace
+from affectkit.sequences import Sequence, Targets
+from affectkit.training import Examples
+
+# The class of `ammsm-flow`, at the size of a test.
+SMALL = SparseVSSDConfig(size="pico", dims=(8, 8), depths=(1, 1), heads=(1, 1), ratios=(0.0, 0.0), state=4, cells=2)
+CONFIG = PipelineConfig(
+    input=FrameStream(channels=("u", "v"), unit="relative", height=16, width=16, steps=("contraction",)),
+    branches={"flow": Branch(motion=(FlowMagnifierConfig(alpha=1.0, width=4, levels=1),), features=SMALL)},
+    heads={"micro": MicroExpressionConfig()},
+)
+RATIO = "branches.flow.features.ratios[0]"
+ALPHA = "branches.flow.motion[0].alpha"
+SHORT = Recipe(epochs=1, batch_size=8)
+PLAN = Plan(
+    joint=SHORT,
+    adaptation=replace(SHORT, random_dials=("branches",)),
+    search=SearchSpace(dials={RATIO: "all", ALPHA: (1.0, 4.0)}, search=Evolution(population=3, generations=2)),
+    tuning=SHORT,
+)
+
+
+def clips(people: int = 6, each: int = 3, seed: int = 0) -> Examples:
+    """Flow whose direction is the class."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.arange(people * each) % 3
+    values = 0.3 * torch.randn(people * each, 1, 2, 16, 16, generator=generator)
+    values[:, 0, 0] += (labels - 1)[:, None, None]
+    return Examples(
+        inputs={"clip": Sequence.of(values)},
+        targets={"micro": Targets.of(labels)},
+        subjects=tuple(f"made/{row // each:02}" for row in range(people * each)),
+    )
+
+
+def test_presets() -> None:
+    trace = make_ammsm().trace()
+    assert trace["branches.flow.motion[1]"].output.channels == ("u", "v", "magnitude")
+    model = make_ammsm_flow().build().eval()
+    assert model(torch.rand(2, 1, 3, 28, 28))["micro"].shape == (2, 3)
+    assert [dial.path for dial in model.dials] == [
+        ALPHA,
+        *(f"branches.flow.features.ratios[{stage}]" for stage in range(3)),
+    ]
+
+
+@pytest.mark.slow
+def test_the_preset_from_frames_scores_two_frames() -> None:
+    model = make_ammsm().build().eval()
+    with torch.no_grad():
+        assert model(torch.rand(1, 2, 3, 224, 224))["micro"].shape == (1, 3)
+
+
+def test_a_plan_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text(
+        f"share = 0.3\n[joint]\nepochs = 3\n[search.dials]\n'{RATIO}' = 'all'\n[search.search]\ngenerations = 2\n"
+    )
+    plan = read_plan(path)
+    assert (plan.share, plan.joint.epochs) == (0.3, 3)
+    assert plan.search is not None
+    assert plan.search.dials == {RATIO: "all"}
+    write_text(tmp_path / "again.json", json.dumps(plan_to_data(plan)))
+    assert read_plan(tmp_path / "again.json") == plan
+
+
+def test_the_plan_of_a_pipeline_searches_all_of_its_dials() -> None:
+    plan = make_plan(CONFIG)
+    assert plan.search is not None
+    assert list(plan.search.dials) == [ALPHA, RATIO, "branches.flow.features.ratios[1]"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"share": 0.0}, "share: 0.0 is no share; write more than 0, and less than 1"),
+        (
+            {"search": SearchSpace(fields={"heads.micro.dropout": (0.0, 0.5)})},
+            "search.fields: 'heads.micro.dropout' is no dial; training needs it fixed; search dials",
+        ),
+    ],
+)
+def test_what_a_plan_refuses(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        Plan(**options)  # type: ignore[arg-type]
+
+
+def test_phases_one_by_one_are_all_together() -> None:
+    examples, plan = clips(), replace(PLAN, search=None)
+    joint = train_jointly(CONFIG, examples, plan)
+    adapted = adapt(CONFIG, examples, plan, start=joint)
+    tuned = tune(CONFIG, examples, plan, start=adapted, values={})
+    together = run_phases(CONFIG, examples, plan)
+    assert (together.values, together.score) == ({}, None)
+    for name, tensor in tuned.state_dict().items():
+        torch.testing.assert_close(together.model.state_dict()[name], tensor)
+
+
+def test_the_winner_has_the_dials_that_were_found() -> None:
+    found = run_phases(CONFIG, clips(), PLAN)
+    assert set(found.values) == {RATIO, ALPHA}
+    assert found.score is not None
+    assert 0 <= found.score <= 1
+    assert {dial.path: dial.value for dial in found.model.dials}.items() >= found.values.items()
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
+    begun: list[str] = []
+    run_phases(CONFIG, clips(), PLAN, until="adapt", folder=tmp_path, progress=begun.append)
+    assert begun == ["joint", "adapt"]
+    first = load(tmp_path / "adapt").state_dict()
+    begun.clear()
+    found = run_phases(CONFIG, clips(), PLAN, folder=tmp_path, progress=begun.append)
+    assert begun == ["search", "tune"]
+    whole = run_phases(CONFIG, clips(), PLAN)
+    assert found.values == whole.values
+    for name, tensor in found.model.state_dict().items():
+        torch.testing.assert_close(tensor, whole.model.state_dict()[name])
+    assert all(torch.equal(tensor, load(tmp_path / "adapt").state_dict()[name]) for name, tensor in first.items())
+    assert PHASES == ("joint", "adapt", "search", "tune")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    plan = replace(PLAN, search=None)
+    run_phases(CONFIG, clips(), plan, until="joint", folder=tmp_path)
+    message = f"{tmp_path}: holds a run with other examples; give another folder"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run_phases(CONFIG, clips(seed=1), plan, until="joint", folder=tmp_path)
+    message = f"{tmp_path}: holds a run with another plan; give another folder"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run_phases(CONFIG, clips(), PLAN, until="joint", folder=tmp_path)
+
+
+def test_nobodys_own_clips_choose_his_dials() -> None:
+    """With one subject's clips and labels changed, the search of his group finds the same, score by score."""
+    examples = clips()
+    _, plain = evaluate_phases(CONFIG, examples, PLAN, searches=3)
+    values = examples.inputs["clip"].values.clone()
+    labels = examples.targets["micro"].values.clone()
+    rows = [row for row, subject in enumerate(examples.subjects) if subject == "made/00"]
+    values[rows], labels[rows] = 9.0, (labels[rows] + 1) % 3
+    poisoned = replace(examples, inputs={"clip": Sequence.of(values)}, targets={"micro": Targets.of(labels)})
+    predictions, changed = evaluate_phases(CONFIG, poisoned, PLAN, searches=3)
+    for one, other in zip(plain, changed, strict=True):
+        is_same = (one.values, one.score) == (other.values, other.score)
+        # other groups' searches saw his clips, and notice: the poison can be seen where it may be
+        assert is_same == ("made/00" in one.probabilities)
+    assert len(predictions.columns["clip"]) == len(examples)
+
+
+def test_leaving_out_goes_on_where_it_was(tmp_path: Path) -> None:
+    plan = replace(PLAN, search=None)
+    done: list[str] = []
+    first, _ = evaluate_phases(
+        CONFIG, clips(), plan, searches=2, folder=tmp_path, progress=lambda n, of, name: done.append(f"{n}/{of}")
+    )
+    assert done == ["1/2", "2/2"]
+    (tmp_path / "groups" / "seed-0-part-2.json").unlink()
+    done.clear()
+    again, _ = evaluate_phases(
+        CONFIG, clips(), plan, searches=2, folder=tmp_path, progress=lambda n, of, name: done.append(f"{n}/{of}")
+    )
+    assert done == ["2/2"]
+    assert again.columns == first.columns
+    assert not (tmp_path / "examples.safetensors").exists()
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    examples = clips()
+    data = tmp_path / "clips.npz"
+    np.savez(
+        data,
+        clip=examples.inputs["clip"].values.numpy(),
+        micro=examples.targets["micro"].values.numpy(),
+        subject=np.array(examples.subjects),
+    )
+    write_config(CONFIG, tmp_path / "pipeline.toml")
+    write_text(tmp_path / "plan.json", json.dumps(plan_to_data(PLAN)))
+    common = [str(data), "--pipeline", str(tmp_path / "pipeline.toml"), "--plan", str(tmp_path / "plan.json")]
+    assert main(["search", *common, "--out", str(tmp_path / "run"), "--workers", "1"]) == 0
+    out, told = capsys.readouterr()
+    assert ALPHA in out
+    assert "on the subjects that the search chose by: no result" in out
+    assert told.splitlines() == ["joint", "adapt", "search"]
+    assert main(["all", *common, "--out", str(tmp_path / "run"), "--workers", "1"]) == 0
+    assert capsys.readouterr().err.splitlines() == ["search", "tune"]
+    assert (tmp_path / "run" / "tune" / "model.safetensors").is_file()
+    assert main(["loso", *common, "--out", str(tmp_path / "loso"), "--workers", "1", "--searches", "2"]) == 0
+    assert "2 searches, each without the subjects that it is for" in capsys.readouterr().out
+    assert main(["all", *common, "--out", str(tmp_path / "run"), "--seed", "1"]) == 1
+    assert capsys.readouterr().err == f"error: {tmp_path / 'run'}: holds a run with another seed; give another folder\n"
