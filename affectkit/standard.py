@@ -20,7 +20,7 @@ from affectkit.datasets import (
     smic,
 )
 from affectkit.faces import auto, given_boxes, haar, whole_frame, yunet
-from affectkit.features import conv_stem, timm_backbone
+from affectkit.features import conv_stem, sparse_vssd, timm_backbone
 from affectkit.fusion import affine, concat
 from affectkit.heads import action_units, compound_expression, expression, micro_expression, valence_arousal
 from affectkit.hookspecs import hookimpl
@@ -34,7 +34,7 @@ from affectkit.temporal import gru, transformer
 
 _MODULES = (
     flow_magnifier, frame_difference, head_compensation, mm_cof, optical_flow,
-    conv_stem, timm_backbone,
+    conv_stem, sparse_vssd, timm_backbone,
     affine, concat,
     gru, transformer,
     action_units, compound_expression, expression, micro_expression, valence_arousal,

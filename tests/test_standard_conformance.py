@@ -24,6 +24,7 @@ from affectkit import (
     MMCOFConfig,
     OpticalFlowConfig,
     ProductFusionConfig,
+    SparseVSSDConfig,
     TimmConfig,
     TransformerConfig,
     ValenceArousalConfig,
@@ -49,6 +50,13 @@ VARIANTS: dict[str, ComponentConfig] = {
     "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
     "conv-stem-cells": ConvStemConfig(dim=8, width=4, cells=3),
     "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),
+    "sparse-vssd-dense": SparseVSSDConfig(
+        size="pico", ratios=(), stride=4, reduction="deep", norm="batch", attention=True, cells=2, dropout=0.5
+    ),
+    "sparse-vssd-masked": SparseVSSDConfig(
+        size="pico", ratios=(0.5, 0.3), sparse_form="mask", stride=1, reduction="deep", norm="group", selection="max"
+    ),
+    "sparse-vssd-ss2d": SparseVSSDConfig(size="pico", ratios=(0.5,), mixer="ss2d", state=1),
     "timm-frozen": TimmConfig(model="resnet18", frozen=True),
     "affine-sum": AffineFusionConfig(dim=8, mode="sum", positions="time", dropout=0.5),
     "concat-alone": ConcatFusionConfig(hidden=()),

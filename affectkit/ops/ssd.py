@@ -3,8 +3,8 @@
     h_t = exp(dt_t A) h_{t-1} + dt_t x_t B_t^T        y_t = h_t C_t + D x_t                               causal
     S = sum_t -A dt_t x_t B_t^T                       y_t = S C_t + D x_t                                 non-causal
 
-The causal form is that of Mamba-2 (Dao and Gu 2024, arXiv 2405.21060, section 6), the other that of VSSD (Shi et al. 2024,
-arXiv 2407.18559): every token sees the same state S, to which each gives by its own weight. In both, a token with
+The causal form is that of Mamba-2 (Dao and Gu 2024, arXiv 2405.21060, section 6), the other that of VSSD (Shi et al.
+2024, arXiv 2407.18559): every token sees the same state S, to which each gives by its own weight. In both, a token with
 dt = 0 is as if it were absent, but for what comes out at its own place.
 
 Letters: B batch, L tokens, H heads, P width of a head, G groups of heads that share B_t and C_t, N state.
@@ -56,10 +56,11 @@ def ssd(
         raise InputError(f"chunk: {chunk!r} tokens; give 1 or more")
     exact = torch.promote_types(x.dtype, torch.float32)
     groups = B.shape[2]
-    logs = (dt.to(exact) * A.to(exact)).unflatten(2, (groups, -1))
-    given = (x.to(exact) * dt.to(exact).unsqueeze(-1)).unflatten(2, (groups, -1))
+    batch, length, heads, width = x.shape
+    logs = (dt.to(exact) * A.to(exact)).reshape(batch, length, groups, heads // groups)
+    given = (x.to(exact) * dt.to(exact).unsqueeze(-1)).reshape(*logs.shape, width)
     b, c = B.to(exact), C.to(exact)
-    state = _state(x, B, initial_state, exact).unflatten(1, (groups, -1))
+    state = _state(x, B, initial_state, exact).reshape(batch, *logs.shape[2:], width, B.shape[3])
     ys = []
     for start in range(0, x.shape[1], chunk):
         part = slice(start, start + chunk)
@@ -125,7 +126,8 @@ def nc_ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | N
     _check(x=x, dt=dt, A=A, B=B, C=C, D=D, initial_state=None)
     exact = torch.promote_types(x.dtype, torch.float32)
     weights = -A.to(exact) * dt.to(exact)
-    given = (x.to(exact) * weights.unsqueeze(-1)).unflatten(2, (B.shape[2], -1)).flatten(3)
+    groups, width = B.shape[2], x.shape[2] * x.shape[3]
+    given = (x.to(exact) * weights.unsqueeze(-1)).reshape(*x.shape[:2], groups, width // groups)
     state = torch.einsum("blgn,blgq->bgnq", B.to(exact), given)
     y = torch.einsum("blgn,bgnq->blgq", C.to(exact), state)
     return _passed_by(y.reshape(x.shape), x, D)
