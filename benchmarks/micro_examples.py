@@ -32,6 +32,7 @@ from affectkit.video.reader import VideoFrame, read_frames
 from affectkit.video.tracking import TrackedFace
 
 SETTINGS = replace(BENCH_V1, seconds=0.95, events=(1, 1), without_event=0.0, micro=1.0, blink_every=None)
+# Three classes and four rates: each class has each.
 RATES = (200.0, 60.0, 30.0, 30.0)
 DRAWS = 3
 # Seconds, standard deviations: of micro-expressions that `motion-events` finds in clips of choice seeds.
@@ -49,16 +50,18 @@ class Keyframes(NamedTuple):
     cuts: NDArray[np.float32]
 
 
-def render_examples(seeds: range, *, is_balanced: bool) -> Examples:
+def render_examples(seeds: range, *, is_balanced: bool, rates: tuple[float, ...] = RATES) -> Examples:
     """Examples of one clip for each of these people, drawn thrice; a face that is not found gives none.
 
     Arguments:
         seeds: of one split.
         is_balanced: each class in turn, instead of as often as it comes.
+        rates: frames per second, a clip in turn.
     """
     wanted = [MICRO_3[seed % len(MICRO_3)] if is_balanced else None for seed in seeds]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        found = [one for one in pool.map(cut_keyframes, seeds, wanted, chunksize=_AT_ONCE) if one is not None]
+        each = [rates[seed % len(rates)] for seed in seeds]
+        found = [one for one in pool.map(cut_keyframes, seeds, wanted, each, chunksize=_AT_ONCE) if one is not None]
     times = torch.from_numpy(np.concatenate([one.times for one in found]))
     values = torch.from_numpy(np.concatenate([one.cuts for one in found]))
     labels = torch.tensor([MICRO_3.index(one.label) for one in found]).repeat_interleave(DRAWS)
@@ -71,11 +74,10 @@ def render_examples(seeds: range, *, is_balanced: bool) -> Examples:
     )
 
 
-def cut_keyframes(seed: int, wanted: str | None) -> Keyframes | None:
+def cut_keyframes(seed: int, wanted: str | None, fps: float) -> Keyframes | None:
     """Render, encode, read and cut one clip; None where no face is found in its first frame."""
     movement, label = _movement(seed, wanted)
-    # Three classes and four rates: each class has each.
-    clip = render_clip(seed, SETTINGS, fps=RATES[seed % len(RATES)], movements=(movement,))
+    clip = render_clip(seed, SETTINGS, fps=fps, movements=(movement,))
     with tempfile.TemporaryDirectory() as name:
         path = clip.write(Path(name) / "clip.mp4")
         frames = [frame for frame in read_frames(path) if isinstance(frame, VideoFrame)]

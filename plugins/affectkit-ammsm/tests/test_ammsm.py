@@ -65,7 +65,7 @@ def clips(people: int = 6, each: int = 3, seed: int = 0) -> Examples:
 
 def test_presets() -> None:
     trace = make_ammsm().trace()
-    assert trace["branches.flow.motion[1]"].output.channels == ("u", "v", "magnitude")
+    assert str(trace["branches.flow.motion[1]"].output) == "frames [contraction] u+v+magnitude 224x224 pixel steady"
     model = make_ammsm_flow().build().eval()
     assert model(torch.rand(2, 1, 3, 28, 28))["micro"].shape == (2, 3)
     assert [dial.path for dial in model.dials] == [
@@ -106,7 +106,7 @@ def test_the_plan_of_a_pipeline_searches_all_of_its_dials() -> None:
         ({"share": 0.0}, "share: 0.0 is no share; write more than 0, and less than 1"),
         (
             {"search": SearchSpace(fields={"heads.micro.dropout": (0.0, 0.5)})},
-            "search.fields: 'heads.micro.dropout' is no dial; training needs it fixed; search dials",
+            "search.fields: 'heads.micro.dropout' is no dial, and training needs it fixed; search dials",
         ),
     ],
 )
