@@ -149,6 +149,7 @@ if TYPE_CHECKING:
         require_unit as require_unit,
     )
     from affectkit.temporal.gru import GRUConfig as GRUConfig
+    from affectkit.temporal.sparse_mamba import SparseMambaConfig as SparseMambaConfig
     from affectkit.temporal.transformer import TransformerConfig as TransformerConfig
 
 _PUBLIC = {
@@ -280,6 +281,7 @@ _PUBLIC = {
     "require_unit": "affectkit.streams",
     "PredictionStream": "affectkit.streams",
     "GRUConfig": "affectkit.temporal.gru",
+    "SparseMambaConfig": "affectkit.temporal.sparse_mamba",
     "TransformerConfig": "affectkit.temporal.transformer",
 }
 

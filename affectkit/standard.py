@@ -30,13 +30,13 @@ from affectkit.motion import flow_magnifier, frame_difference, head_compensation
 from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.spotters import motion_events
-from affectkit.temporal import gru, transformer
+from affectkit.temporal import gru, sparse_mamba, transformer
 
 _MODULES = (
     flow_magnifier, frame_difference, head_compensation, mm_cof, optical_flow,
     conv_stem, sparse_vssd, timm_backbone,
     affine, concat,
-    gru, transformer,
+    gru, sparse_mamba, transformer,
     action_units, compound_expression, expression, micro_expression, valence_arousal,
     mean, product, stacking, vote, weighted,
     compound_from_basic,

@@ -233,7 +233,7 @@ def test_check_a_file_that_does_not_fit(capsys: pytest.CaptureFixture[str], here
     assert (code, out) == (1, "")
     assert err == (
         "error: pipeline.toml: temporal.use: no temporal encoder 'affectkit/grou'; "
-        "temporal encoders at hand: 'gru', 'transformer'\n"
+        "temporal encoders at hand: 'gru', 'sparse-mamba', 'transformer'\n"
     )
 
 
