@@ -26,14 +26,14 @@ from affectkit.heads import action_units, compound_expression, expression, micro
 from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
-from affectkit.motion import frame_difference, head_compensation, mm_cof, optical_flow
+from affectkit.motion import eulerian, frame_difference, head_compensation, magnet, mm_cof, optical_flow, phase
 from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.spotters import motion_events
 from affectkit.temporal import gru, transformer
 
 _MODULES = (
-    frame_difference, head_compensation, mm_cof, optical_flow,
+    eulerian, frame_difference, head_compensation, magnet, mm_cof, optical_flow, phase,
     conv_stem, timm_backbone,
     affine, concat,
     gru, transformer,
