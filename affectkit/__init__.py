@@ -91,14 +91,18 @@ if TYPE_CHECKING:
     from affectkit.late.stacking import StackingConfig as StackingConfig
     from affectkit.late.vote import VoteFusionConfig as VoteFusionConfig
     from affectkit.late.weighted import WeightedFusionConfig as WeightedFusionConfig
+    from affectkit.magnification import magnify as magnify
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.apply import apply_motion as apply_motion
+    from affectkit.motion.eulerian import EulerianConfig as EulerianConfig
     from affectkit.motion.flow_magnifier import FlowMagnifierConfig as FlowMagnifierConfig
     from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
     from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
+    from affectkit.motion.magnet import MagNetConfig as MagNetConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
+    from affectkit.motion.phase import PhaseConfig as PhaseConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
     from affectkit.recipes import Augmentation as Augmentation, Recipe as Recipe
     from affectkit.records import (
@@ -159,6 +163,7 @@ _PUBLIC = {
     "from_pretrained": "affectkit.artifact",
     "load": "affectkit.artifact",
     "load_weights": "affectkit.artifact",
+    "magnify": "affectkit.magnification",
     "save": "affectkit.artifact",
     "DatasetConfig": "affectkit.configs",
     "Events": "affectkit.configs",
@@ -230,11 +235,14 @@ _PUBLIC = {
     "CompoundFromBasicConfig": "affectkit.maps.compound_from_basic",
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",
+    "EulerianConfig": "affectkit.motion.eulerian",
     "FrameDifferenceConfig": "affectkit.motion.frame_difference",
     "FlowMagnifierConfig": "affectkit.motion.flow_magnifier",
     "HeadCompensationConfig": "affectkit.motion.head_compensation",
+    "MagNetConfig": "affectkit.motion.magnet",
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
+    "PhaseConfig": "affectkit.motion.phase",
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
     "Augmentation": "affectkit.recipes",

@@ -27,7 +27,7 @@ from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryErr
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
 from affectkit.model import Model
-from affectkit.registry import Preset, Registry, default_registry
+from affectkit.registry import Component, Preset, Registry, default_registry
 from affectkit.specs import Weights
 from affectkit.weights import fetch_weights, sha256
 
@@ -164,10 +164,7 @@ def _build_preset(preset: Preset, registry: Registry) -> Model:
     if spec.loader is None:
         load_state(model, files[spec.published[0].name])
     else:
-        state = spec.loader(files)
-        if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-            made = f"{preset.id}: its loader made {type(state).__name__}"
-            raise SpecError(f"{made}, which is no mapping of tensors; return tensors by the model's state-dict keys")
+        state = _checked_state(spec.loader(files), preset.id, "model")
         _copy_into(model, state, f"{preset.id}: what its loader made", model.stages())
     model.provenance = _joined((), spec.published)
     return model
@@ -199,9 +196,31 @@ def load_weights(model: Model, path: str, name: str | None = None) -> Weights:
     if name not in known:
         hint = did_you_mean(name, known, noun="published")
         raise InputError(f"{path}: {component.id} has no weights {name!r}; {hint}")
-    _load_into(stages[path], fetch_weights(known[name], component.provider), {path: stages[path]})
+    load_published(stages[path], component, known[name], path)
     model.provenance = _joined(model.provenance, (known[name],))
     return known[name]
+
+
+def load_published(module: nn.Module, component: Component, weights: Weights, path: str) -> None:
+    """Copy one of a component's published weights into a module of it; `path` says in messages where that stands.
+
+    Raises:
+        ArtifactError, WeightsError: the file can't be had, or does not fit.
+        SpecError: the component's loader made something else than tensors by key.
+    """
+    file, loader = fetch_weights(weights, component.provider), component.spec.loader
+    if loader is None:
+        _load_into(module, file, {path: module})
+        return
+    state = _checked_state(loader(file), component.id, "module")
+    _copy_into(module, state, f"{component.id}: what its loader made", {path: module})
+
+
+def _checked_state(state: object, what: str, owner: str) -> Mapping[str, Tensor]:
+    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
+        made = f"{what}: its loader made {type(state).__name__}"
+        raise SpecError(f"{made}, which is no mapping of tensors; return tensors by the {owner}'s state-dict keys")
+    return state
 
 
 def read_artifact(folder: Path) -> Data:

@@ -169,6 +169,8 @@ class ComponentSpec(_Record, Generic[C]):
         example: a config that works, required where the config class has fields without default.
         requires: optional packages needed to build.
         weights: published weights for it.
+        loader: reads published weights that are no safetensors file: from the verified file to tensors by the module's
+            state-dict keys (a function, or `lazy("module:function")`).
         renamed_from: former names, which still resolve with a warning.
         experimental: whether it may change without notice.
         status: says in a line how it would run on this machine (which kernel, and why); shown by `affectkit describe`.
@@ -186,6 +188,7 @@ class ComponentSpec(_Record, Generic[C]):
     example: C | None = None
     requires: tuple[Requirement, ...] = ()
     weights: tuple[Weights, ...] = ()
+    loader: Callable[[Path], Mapping[str, Tensor]] | Lazy | None = None
     renamed_from: tuple[str, ...] = ()
     experimental: bool = False
     status: Callable[[], str] | Lazy | None = None
@@ -211,6 +214,10 @@ class ComponentSpec(_Record, Generic[C]):
         if self.status is not None and not callable(self.status):
             raise SpecError(f"{where}: status {self.status!r} can't be called; give a function that returns one line")
         _check_unique(where, self.weights)
+        if self.loader is not None and not callable(self.loader):
+            raise SpecError(f"{where}: loader {self.loader!r} can't be called; give a function or lazy(...)")
+        if self.loader is not None and not self.weights:
+            raise SpecError(f"{where}: a loader and no weights; give the weights that it reads")
 
     def _check_config(self, where: str) -> None:
         declared: object = self.config

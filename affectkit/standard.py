@@ -26,14 +26,23 @@ from affectkit.heads import action_units, compound_expression, expression, micro
 from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
-from affectkit.motion import flow_magnifier, frame_difference, head_compensation, mm_cof, optical_flow
+from affectkit.motion import (
+    eulerian,
+    flow_magnifier,
+    frame_difference,
+    head_compensation,
+    magnet,
+    mm_cof,
+    optical_flow,
+    phase,
+)
 from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.spotters import motion_events
 from affectkit.temporal import gru, sparse_mamba, transformer
 
 _MODULES = (
-    flow_magnifier, frame_difference, head_compensation, mm_cof, optical_flow,
+    eulerian, flow_magnifier, frame_difference, head_compensation, magnet, mm_cof, optical_flow, phase,
     conv_stem, sparse_vssd, timm_backbone,
     affine, concat,
     gru, sparse_mamba, transformer,

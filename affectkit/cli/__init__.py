@@ -15,7 +15,20 @@ from collections.abc import Iterator, Sequence as Items
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from affectkit.cli import analyze, check, components, data, demo, describe, evaluate, plugins, score, search, train
+from affectkit.cli import (
+    analyze,
+    check,
+    components,
+    data,
+    demo,
+    describe,
+    evaluate,
+    magnify,
+    plugins,
+    score,
+    search,
+    train,
+)
 from affectkit.cli.interrupts import one_interrupt
 from affectkit.cli.output import Output
 from affectkit.cli.parser import Parser
@@ -34,7 +47,7 @@ _CATEGORIES = (
     CacheWarning, DataWarning, FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning,
     UntrainedWarning,
 )  # fmt: skip
-COMMANDS = (demo, analyze, train, evaluate, search, score, data, plugins, components, describe, check)
+COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, data, plugins, components, describe, check)
 
 
 def main(argv: Items[str] | None = None) -> int:

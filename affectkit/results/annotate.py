@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from affectkit.results.h264 import even_sides, picture_writer
 from affectkit.results.overlay import draw_overlay
 from affectkit.results.places import check_ending, check_file, explained, replacing
 from affectkit.results.rows import Row
@@ -16,9 +17,6 @@ from affectkit.video.reader import SkippedFrame, VideoFrame, read_frames
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from affectkit.results.reading import Results
 
 
@@ -45,8 +43,6 @@ def annotate_video(
     Raises:
         InputError: the video or the table can't be read, or `out` can't be written.
     """
-    import av
-
     out = Path(out)
     check_ending(out, (".mp4",), "write an .mp4 file")
     check_file(out, overwrite=overwrite)
@@ -54,35 +50,13 @@ def annotate_video(
         time_base, rate = source.time_base, source.average_rate
     found = _Found(results)
     caution = results.info.caution if results.info is not None else ""
-    with explained(out, "choose another folder"), replacing(out) as file, av.open(file, "w", format="mp4") as container:
-        codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-        stream: Any = None
-        last = None
+    with picture_writer(out, time_base=time_base, rate=rate) as write:
         for count, frame in enumerate(_pictures(read_frames(video)), start=1):
             events = [event for event in results.events if event.onset <= frame.pts <= event.offset]
-            picture = draw_overlay(
-                _even(frame.image), frame.pts, found.at(frame.index), events, results.targets, caution
-            )
-            if stream is None:
-                stream = container.add_stream(codec, rate=rate or 25)
-                stream.height, stream.width = picture.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.codec_context.time_base = stream.time_base = time_base
-                # no reordered frames: they would shift the times in the container
-                options = (
-                    {"bf": "0", "crf": "20", "preset": "veryfast"} if codec == "libx264" else {"bf": "0", "q": "4"}
-                )
-                stream.codec_context.options = options
-            encoded = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            ticks = round(frame.pts / time_base)
-            # two frames at one time are legal in a source, and not in an mp4
-            encoded.pts = last = ticks if last is None else max(ticks, last + 1)
-            encoded.time_base = time_base
-            container.mux(stream.encode(encoded))
+            image, rows = even_sides(frame.image), found.at(frame.index)
+            write(draw_overlay(image, frame.pts, rows, events, results.targets, caution), frame.pts)
             if progress is not None:
                 progress(count)
-        if stream is not None:
-            container.mux(stream.encode(None))
     return out
 
 
@@ -136,11 +110,3 @@ class _Found:
 
 def _pictures(frames: Iterable[VideoFrame | SkippedFrame]) -> Iterator[VideoFrame]:
     return (frame for frame in frames if isinstance(frame, VideoFrame))
-
-
-def _even(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """A copy with even sides, since the codec has one color value for 2 x 2 pixels; edges are repeated."""
-    import numpy as np
-
-    height, width = image.shape[:2]
-    return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
