@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.apply import apply_motion as apply_motion
     from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
+    from affectkit.motion.frame_magnifier import FrameMagnifierConfig as FrameMagnifierConfig
     from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
@@ -228,6 +229,7 @@ _PUBLIC = {
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",
     "FrameDifferenceConfig": "affectkit.motion.frame_difference",
+    "FrameMagnifierConfig": "affectkit.motion.frame_magnifier",
     "HeadCompensationConfig": "affectkit.motion.head_compensation",
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",

@@ -26,14 +26,14 @@ from affectkit.heads import action_units, compound_expression, expression, micro
 from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
 from affectkit.maps import compound_from_basic
-from affectkit.motion import frame_difference, head_compensation, mm_cof, optical_flow
+from affectkit.motion import frame_difference, frame_magnifier, head_compensation, mm_cof, optical_flow
 from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
 from affectkit.spotters import motion_events
 from affectkit.temporal import gru, sparse_mamba, transformer
 
 _MODULES = (
-    frame_difference, head_compensation, mm_cof, optical_flow,
+    frame_difference, frame_magnifier, head_compensation, mm_cof, optical_flow,
     conv_stem, timm_backbone,
     affine, concat,
     gru, sparse_mamba, transformer,
