@@ -21,7 +21,7 @@ from affectkit.temporal.transformer_net import Transformer
 
 Encoder = SparseMamba | Transformer
 STREAM, DEPTH = FeatureStream(dim=128), 2
-STEPS, RATIOS, ROUNDS = (64, 256, 1024, 4096), (0.0, 0.5, 0.8), 2
+STEPS, RATIOS, ROUNDS = (64, 256, 1024, 4096), (0.0, 0.5, 0.8), 5
 SHARE, FROM = 0.5, 256
 
 

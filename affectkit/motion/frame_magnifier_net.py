@@ -42,7 +42,7 @@ class FrameMagnifier(MotionFrontEnd[FrameMagnifierConfig]):
         return True
 
     def forward(self, inputs: Sequence) -> Sequence:
-        """In training, `extras` hold the factor of each clip, `alpha` `(B,)`.
+        """`extras` hold the factor of each clip, `alpha` `(B,)`: drawn in training, if so configured.
 
         Raises:
             InputError: NaN or infinity in a real frame.
