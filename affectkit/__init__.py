@@ -98,6 +98,7 @@ if TYPE_CHECKING:
     from affectkit.motion.eulerian import EulerianConfig as EulerianConfig
     from affectkit.motion.flow_magnifier import FlowMagnifierConfig as FlowMagnifierConfig
     from affectkit.motion.frame_difference import FrameDifferenceConfig as FrameDifferenceConfig
+    from affectkit.motion.frame_magnifier import FrameMagnifierConfig as FrameMagnifierConfig
     from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
     from affectkit.motion.magnet import MagNetConfig as MagNetConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
@@ -238,6 +239,7 @@ _PUBLIC = {
     "EulerianConfig": "affectkit.motion.eulerian",
     "FrameDifferenceConfig": "affectkit.motion.frame_difference",
     "FlowMagnifierConfig": "affectkit.motion.flow_magnifier",
+    "FrameMagnifierConfig": "affectkit.motion.frame_magnifier",
     "HeadCompensationConfig": "affectkit.motion.head_compensation",
     "MagNetConfig": "affectkit.motion.magnet",
     "MMCOFConfig": "affectkit.motion.mm_cof",

@@ -30,6 +30,7 @@ from affectkit.motion import (
     eulerian,
     flow_magnifier,
     frame_difference,
+    frame_magnifier,
     head_compensation,
     magnet,
     mm_cof,
@@ -42,7 +43,8 @@ from affectkit.spotters import motion_events
 from affectkit.temporal import gru, sparse_mamba, transformer
 
 _MODULES = (
-    eulerian, flow_magnifier, frame_difference, head_compensation, magnet, mm_cof, optical_flow, phase,
+    eulerian, flow_magnifier, frame_difference, frame_magnifier, head_compensation, magnet, mm_cof, optical_flow,
+    phase,
     conv_stem, sparse_vssd, timm_backbone,
     affine, concat,
     gru, sparse_mamba, transformer,

@@ -47,12 +47,16 @@ def main() -> int:
     maps = arrays["flow"].reshape(len(arrays["flow"]), -1)
     svm = named(examples, predict_left_out(maps, arrays["label"], leave_one_out(examples.subjects)).tolist())
     base = found.get(REPORTED)
-    print(f"\n{SEEDS} seed, leave one out, pooled\n\n{'':26}{'UF1':>22}{'UAR':>22}{f'less {REPORTED}':>26}{'less SVM':>24}")
+    print(
+        f"\n{SEEDS} seed, leave one out, pooled\n\n{'':26}{'UF1':>22}{'UAR':>22}{f'less {REPORTED}':>26}{'less SVM':>24}"
+    )
     best = 0.0
     for name, predictions in {**found, "SVM on flow": svm}.items():
         scores = score_predictions(predictions, classes=MICRO_3).scores
         less = [
-            "" if other is None or other is predictions else str(compare_predictions(predictions, other, classes=MICRO_3)["UF1"])
+            ""
+            if other is None or other is predictions
+            else str(compare_predictions(predictions, other, classes=MICRO_3)["UF1"])
             for other in (base, svm)
         ]
         print(f"{name:26}{scores['UF1']!s:>22}{scores['UAR']!s:>22}{less[0]:>26}{less[1]:>24}")

@@ -161,10 +161,10 @@ def test_steps_that_are_not_kept_pass_bit_for_bit(*, bidirectional: bool) -> Non
     layer = SparseLayer(SparseMambaConfig(bidirectional=bidirectional), 8)
     x = torch.randn(5, 7, 8, generator=torch.Generator().manual_seed(0))
     kept = checks.MASK & (torch.arange(7) % 3 != 1)
-    output = layer(x, kept, int(kept.sum(dim=1).max()))
+    output = layer(x, kept)
     assert torch.equal(output[~kept], x[~kept])
     assert (output[kept] != x[kept]).any(dim=-1).all()
-    torch.testing.assert_close(layer(x, kept, 7), output)
+    assert torch.equal(layer(x, torch.zeros_like(kept)), x)
 
 
 def test_the_kept_steps_are_those_of_the_highest_score() -> None:
@@ -189,9 +189,9 @@ def test_scored_once_layers_of_one_ratio_keep_the_same_steps(monkeypatch: pytest
     seen: list[Tensor] = []
     forward = SparseLayer.forward
 
-    def watched(self: SparseLayer, x: Tensor, kept: Tensor, size: int) -> Tensor:
+    def watched(self: SparseLayer, x: Tensor, kept: Tensor) -> Tensor:
         seen.append(kept)
-        return forward(self, x, kept, size)
+        return forward(self, x, kept)
 
     monkeypatch.setattr(SparseLayer, "forward", watched)
     inputs = Sequence.of(torch.randn(4, 40, 8, generator=torch.Generator().manual_seed(0)))

@@ -17,6 +17,7 @@ from affectkit import (
     ExpressionConfig,
     FlowMagnifierConfig,
     FrameDifferenceConfig,
+    FrameMagnifierConfig,
     FrameStream,
     GRUConfig,
     HeadCompensationConfig,
@@ -40,6 +41,10 @@ KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
 VARIANTS: dict[str, ComponentConfig] = {
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
     "flow-magnifier-whole": FlowMagnifierConfig(is_residual=False, region=(0.2, 0.5, 0.8, 1.0), width=4, levels=1),
+    "frame-magnifier-batch-norm": FrameMagnifierConfig(width=4, levels=1, norm="batch", region=(0.0, 0.5, 1.0, 1.0)),
+    "frame-magnifier-clg": FrameMagnifierConfig(
+        width=4, levels=1, norm="none", flow="combined-local-global", sample_alpha=False
+    ),
     "head-compensation-median": HeadCompensationConfig(method="median"),
     "head-compensation-nose": HeadCompensationConfig(method="nose", center=(0.5, 0.45), size=0.2),
     "head-compensation-affine": HeadCompensationConfig(method="affine"),

@@ -12,7 +12,6 @@ from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import TemporalEncoder
 from affectkit.ops.token_selection import (
     bring_forward,
-    count_kept,
     put_steps,
     rank_last,
     score_steps,
@@ -49,14 +48,10 @@ class SparseLayer(nn.Module):
         self.mixer = S6(dim, **sizes, bidirectional=config.bidirectional)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, kept: Tensor, size: int) -> Tensor:
-        """`(B, T, D)` after the layer.
-
-        Arguments:
-            x: `(B, T, D)`.
-            kept: `(B, T)` bool, the chosen steps.
-            size: at least as many as any clip has of them.
-        """
+    def forward(self, x: Tensor, kept: Tensor) -> Tensor:
+        """`(B, T, D)` after the layer; `kept` `(B, T)` bool are the chosen steps."""
+        # as many as the clip that keeps most; one at the least, since a convolution over nothing is refused
+        size = max(1, int(kept.sum(dim=1).max()))
         order = bring_forward(kept)[:, :size]
         chosen, real = take_steps(x, order), kept.gather(1, order)
         changed = chosen + self.dropout(self.mixer(self.norm(chosen), real)).to(x.dtype)
@@ -100,8 +95,11 @@ class SparseMamba(TemporalEncoder[SparseMambaConfig]):
         for i, (layer, ratio) in enumerate(zip(self._layers(), self.config.ratios, strict=True)):
             if i and self.config.scope == "layer":
                 scores = score_steps(x)
-            kept, size = self._select(scores, real, ratio)
-            x = layer(x, kept, size)
+            if self.config.bidirectional:
+                kept = select_highest(scores, real, ratio)
+            else:
+                kept = select_recent(scores, ratio, self.config.window) & real
+            x = layer(x, kept)
         return self._leave(inputs, put_steps(x, order, x))
 
     def initial_state(self, batch: int) -> SparseMambaState:
@@ -134,14 +132,6 @@ class SparseMamba(TemporalEncoder[SparseMambaConfig]):
             x, mixer = layer.step(x, kept, state.mixers[i])
             mixers.append(mixer)
         return self._leave(x_t, x), SparseMambaState(tuple(scores), tuple(mixers))
-
-    def _select(self, scores: Tensor, real: Tensor, ratio: float) -> tuple[Tensor, int]:
-        """The kept steps `(B, T)`, and a number that no clip has more of."""
-        if self.config.bidirectional:
-            # from the length alone, so that a GPU need not wait for the masks
-            return select_highest(scores, real, ratio), int(count_kept(torch.tensor(real.shape[1]), ratio))
-        kept = select_recent(scores, ratio, self.config.window) & real
-        return kept, max(1, int(kept.sum(dim=1).max()))
 
     def _layers(self) -> list[SparseLayer]:
         # all of them are: this gives back the type that a ModuleList forgets
