@@ -38,7 +38,7 @@ def pico(stream: FrameStream = FLOW, **fields: Any) -> SparseVSSD:
     return SparseVSSD(SparseVSSDConfig(size="pico", **fields), stream)
 
 
-def make_mixer(name: str) -> nn.Module:
+def make_mixer(name: str) -> Any:
     torch.manual_seed(0)
     if name == "nc-ssd":
         return NCSSDMixer(DIM, heads=4, state=3, expansion=2).double()
@@ -123,7 +123,7 @@ def test_the_stem_has_a_token_per_stride_pixels(reduction: str, stride: int) -> 
     ("fields", "message"),
     [
         ({"depths": (1, 1)}, "depths: 2 values; give one for each of 4 stages"),
-        ({"dims": ()}, "dims: 0 values; give one for each of 0 stages"),
+        ({"dims": ()}, "dims: no stage; give a width for each"),
         ({"dims": (48, 96, 0, 384)}, "dims: 0 is too small; write 1 or more"),
         ({"window": 0}, "window: 0 is too small; write 1 or more"),
         ({"state": 0}, "state: 0 is too small; write 1 or more"),
@@ -276,11 +276,10 @@ def test_convolutions_end_at_the_window_and_at_what_is_filled_up() -> None:
 
 def test_updates_of_whole_pictures_are_dropped_in_training_alone() -> None:
     block = Block(DIM, make_mixer("attention"), feedforward=16, drop_path=0.5, dropout=0.0).double()
-    nn.init.zeros_(block.feedforward[4].weight)
-    nn.init.zeros_(block.feedforward[4].bias)
-    for layer in (block.before_mixer, block.before_feedforward):
-        nn.init.zeros_(layer.weight)
-        nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    # all but the mixer's update is nothing
+    for name, parameter in block.named_parameters():
+        if name.startswith(("before_", "feedforward.4")):
+            nn.init.zeros_(parameter)
     x = maps(1, 2, 2, DIM)[:, None].expand(400, -1, -1, -1, -1)
     update = block.eval()(x, None) - x
     drawn = (block.train()(x, None) - x).flatten(1)
@@ -318,11 +317,11 @@ def test_windows_that_are_left_out_stay_bit_for_bit(mixer: Mixer, ratio: float, 
 @pytest.mark.parametrize("mixer", ["nc-ssd", "ss2d"])
 @pytest.mark.parametrize("size", [(16, 16), (14, 11), (5, 3)])
 def test_gathered_equals_masked(mixer: Mixer, size: tuple[int, int]) -> None:
-    module = pico(mixer=mixer, depths=(2, 1, 1), ratios=(0.6,)).double().train()
+    module = pico(mixer=mixer, depths=(2, 1, 1), ratios=(0.6,), drop_path=0.9).double().train()
     given = maps(3, *size)
     results = []
     for form in ("gather", "mask"):
-        module.config = replace(module.config, sparse_form=form)  # type: ignore[arg-type]
+        module.config = replace(module.config, sparse_form=form)
         torch.manual_seed(1)
         output = module.run_stage(0, given)
         results.append((output, named_gradients(module.stages[0], output.square().sum())))
@@ -333,8 +332,8 @@ def test_gathered_equals_masked(mixer: Mixer, size: tuple[int, int]) -> None:
 def test_ratio_zero_is_dense_with_convolutions_over_the_whole_map(mixer: Mixer) -> None:
     given = maps()
     dense = pico(mixer=mixer, ratios=()).double().eval().run_stage(0, given)
-    block = pico(mixer=mixer).double().eval().stages[0][0]  # type: ignore[index]
-    assert torch.equal(dense, block(given[:, None], None)[:, 0])
+    stages: Any = pico(mixer=mixer).double().eval().stages
+    assert torch.equal(dense, stages[0][0](given[:, None], None)[:, 0])
     for form in ("gather", "mask"):
         assert torch.equal(pico(mixer=mixer, sparse_form=form).double().eval().run_stage(0, given), dense)
     # 16 windows less a share of 0.05 are 16, rounded up
@@ -352,7 +351,7 @@ def test_gradient_passes_by_windows_that_are_left_out() -> None:
     module, given = pico(ratios=(0.5,)).double().eval(), maps().requires_grad_()
     output = module.run_stage(0, given)
     left_out = (cut(output, 4).tokens == cut(given, 4).tokens).flatten(2).all(dim=2)
-    cut(output, 4).tokens[left_out].sum().backward()
+    torch.autograd.backward(cut(output, 4).tokens[left_out].sum())
     assert given.grad is not None
     gradient = cut(given.grad, 4).tokens
     # those at the border are filled up, and nothing of the map lies there
