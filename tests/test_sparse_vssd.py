@@ -214,7 +214,7 @@ def test_the_mixer_is_that_of_the_formulas() -> None:
     dt = functional.softplus(dt + mixer.step_bias).flatten(1, 2)
     heads = (values.reshape(2, 20, 4, 4), dt, -mixer.log_decay.exp(), b[:, :, None], c[:, :, None], mixer.skip)
     expected = mixer.leave(mixer.norm(nc_ssd_ref(*heads).reshape(2, 4, 5, 16)) * z)
-    torch.testing.assert_close(mixer(x[:, None], None)[:, 0], expected)
+    torch.testing.assert_close(mixer(x[:, None], None)[:, 0], expected, rtol=1e-12, atol=1e-12)
 
 
 def test_a_new_mixer_begins_with_small_steps_and_decays_of_all_kinds() -> None:
@@ -309,7 +309,6 @@ def test_windows_that_are_left_out_stay_bit_for_bit(mixer: Mixer, ratio: float, 
     changed = (before != after).flatten(2).any(dim=2)
     assert changed.sum(dim=1).tolist() == [kept, kept]
     strength = strengths(before, "l2")
-    assert strength[changed].view(2, -1).amin() > strength[~changed].view(2, -1).amax(dim=1).amin()
     for one, is_changed in zip(strength, changed, strict=True):
         assert one[is_changed].min() > one[~is_changed].max()
 
