@@ -7,6 +7,7 @@ whose text was not at hand; `pico` is ours.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Literal, NamedTuple
@@ -16,6 +17,8 @@ from affectkit.errors import ConfigError
 from affectkit.fields import dial
 from affectkit.specs import FeaturesSpec, lazy
 from affectkit.streams import FeatureStream, FrameStream
+
+SizeName = Literal["pico", "micro", "tiny", "small", "base"]
 
 
 class Size(NamedTuple):
@@ -40,7 +43,7 @@ def _published(dim: int, depths: tuple[int, ...], heads: int, state: int, drop_p
     return Size(dims, depths, all_heads, state, 2, 4, 7, 4, "deep", "batch", True, drop_path)
 
 
-SIZES = MappingProxyType({
+SIZES: Mapping[SizeName, Size] = MappingProxyType({
     "pico": Size((16, 32, 64), (1, 1, 1), (1, 2, 4), 16, 1, 2, 4, 2, "plain", "none", False, 0.1),
     "micro": _published(48, (2, 2, 8, 4), 2, 48, 0.1),
     "tiny": _published(64, (2, 4, 8, 4), 2, 64, 0.2),
@@ -84,7 +87,7 @@ class SparseVSSDConfig(FeaturesConfig):
             something is; 1 for the mean over the map.
     """
 
-    size: Literal["pico", "micro", "tiny", "small", "base"] = "micro"
+    size: SizeName = "micro"
     ratios: tuple[float, ...] = dial((0.0, 0.0, 0.0), choices=(0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8))
     sparse_form: Literal["gather", "mask"] = "gather"
     selection: Literal["l2", "l1", "max"] = "l2"
@@ -112,9 +115,11 @@ class SparseVSSDConfig(FeaturesConfig):
 
     def validate(self) -> None:
         size = self.resolved
+        if not size.dims:
+            raise ConfigError("no stage", "give a width for each", path="dims")
         for name in ("dims", "depths", "heads"):
             values = getattr(size, name)
-            if len(values) != len(size.dims) or not values:
+            if len(values) != len(size.dims):
                 raise ConfigError(f"{len(values)} values", f"give one for each of {len(size.dims)} stages", path=name)
             if min(values) < 1:
                 raise ConfigError(f"{min(values)!r} is too small", "write 1 or more", path=name)

@@ -75,10 +75,10 @@ class NCSSDMixer(nn.Module):
         gate, mixed, steps = torch.split(self.enter(x), self.widths, dim=-1)
         mixed = functional.silu(convolve(self.convolution, mixed, active)).flatten(1, 3)
         values, write, read = torch.split(mixed, self.states, dim=-1)
-        steps = functional.softplus(steps.float() + self.step_bias)
+        steps = functional.softplus(steps + self.step_bias)
         if active is not None:
             steps = torch.where(active.unsqueeze(-1), steps, torch.zeros_like(steps))
-        decay, values = -self.log_decay.float().exp(), values.reshape(*values.shape[:2], self.heads, -1)
+        decay, values = -self.log_decay.exp(), values.reshape(*values.shape[:2], self.heads, -1)
         y = nc_ssd(values, steps.flatten(1, 3), decay, write.unsqueeze(2), read.unsqueeze(2), self.skip)
         y = self.norm(y.flatten(2)).reshape(gate.shape)
         return self.leave(y * gate)  # type: ignore[no-any-return]

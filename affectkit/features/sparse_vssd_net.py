@@ -127,11 +127,11 @@ def _stem(channels: int, size: Size) -> nn.Module:
         return nn.Sequential(*_convolution(channels, dim, size, kernel=max(3, 2 * size.stride - 1), stride=size.stride))
     half = -(-dim // 2)
     first, second = min(size.stride, 2), max(size.stride // 2, 1)
-    inner = (*_convolution(half, half, size), nn.ReLU(), *_convolution(half, half, size))
+    inner = (*_convolution(half, half, size), _relu(), *_convolution(half, half, size))
     return nn.Sequential(
-        *_convolution(channels, half, size, stride=first), nn.ReLU(),
+        *_convolution(channels, half, size, stride=first), _relu(),
         _Residual(*inner),
-        *_convolution(half, 4 * dim, size, stride=second), nn.ReLU(),
+        *_convolution(half, 4 * dim, size, stride=second), _relu(),
         *_convolution(4 * dim, dim, size, kernel=1),
     )  # fmt: skip
 
@@ -142,8 +142,8 @@ def _merge(before: int, after: int, size: Size) -> nn.Module:
         return nn.Sequential(*_convolution(before, after, size, stride=2))
     wide = 4 * after
     return nn.Sequential(
-        nn.Conv2d(before, wide, kernel_size=1), nn.ReLU(),
-        nn.Conv2d(wide, wide, kernel_size=3, stride=2, padding=1, groups=wide), nn.ReLU(),
+        nn.Conv2d(before, wide, kernel_size=1), _relu(),
+        nn.Conv2d(wide, wide, kernel_size=3, stride=2, padding=1, groups=wide), _relu(),
         *_convolution(wide, after, size, kernel=1),
     )  # fmt: skip
 
@@ -153,3 +153,8 @@ def _convolution(before: int, after: int, size: Size, *, kernel: int = 3, stride
     if size.norm == "none":
         return [layer]
     return [layer, nn.BatchNorm2d(after) if size.norm == "batch" else nn.GroupNorm(1, after)]
+
+
+def _relu() -> nn.ReLU:
+    # in place: a second copy of the widest maps takes as long as the convolution between them
+    return nn.ReLU(inplace=True)

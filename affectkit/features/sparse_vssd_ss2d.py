@@ -41,12 +41,12 @@ class SS2DMixer(nn.Module):
         values = in_orders(functional.silu(convolve(self.convolution, values, active)))
         steps, write, read = torch.split(torch.einsum("kri,bkli->bkrl", self.project, values), self.parts, dim=2)
         steps = torch.einsum("kir,bkrl->bkil", self.step, steps).flatten(1, 2)
-        steps = functional.softplus(steps.float() + self.step_bias.unsqueeze(1))
+        steps = functional.softplus(steps + self.step_bias.unsqueeze(1))
         if active is not None:
             taken = in_orders(active.unsqueeze(-1)).expand(-1, -1, -1, gate.shape[-1])
             steps = torch.where(taken.transpose(2, 3).flatten(1, 2), steps, torch.zeros_like(steps))
         scanned = values.transpose(2, 3).flatten(1, 2)
-        y = selective_scan(scanned, steps, -self.log_decay.float().exp(), write, read, self.skip)
+        y = selective_scan(scanned, steps, -self.log_decay.exp(), write, read, self.skip)
         assert isinstance(y, Tensor)  # without the last state
         y = self.norm(from_orders(y.reshape(len(x), ORDERS, gate.shape[-1], -1).transpose(2, 3), gate.shape))
         return self.leave(y * functional.silu(gate))  # type: ignore[no-any-return]

@@ -52,7 +52,8 @@ def count_kept(windows: int, ratio: float) -> int:
 
 def strengths(tokens: Tensor, norm: Literal["l2", "l1", "max"]) -> Tensor:
     """Strength `(B, K)` of windows: the norm, over their places, of the mean magnitude over channels."""
-    magnitudes = tokens.detach().float().abs().mean(dim=-1).flatten(2)
+    exact = torch.promote_types(tokens.dtype, torch.float32)
+    magnitudes = tokens.detach().to(exact).abs().mean(dim=-1).flatten(2)
     strength: Tensor = torch.linalg.vector_norm(magnitudes, ord={"l2": 2, "l1": 1, "max": torch.inf}[norm], dim=-1)
     return strength
 

@@ -1,0 +1,179 @@
+"""State space duality against its slow twins: values, gradients, states, types, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor
+
+from affectkit.errors import InputError
+from affectkit.ops.ssd import nc_ssd, nc_ssd_ref, ssd, ssd_ref
+
+Form = Callable[..., Tensor]
+
+
+def causal(*tensors: Tensor) -> Tensor:
+    return ssd(*tensors, chunk=4)[0]
+
+
+def causal_ref(*tensors: Tensor) -> Tensor:
+    return ssd_ref(*tensors)[0]
+
+
+FORMS: dict[str, tuple[Form, Form]] = {"causal": (causal, causal_ref), "non-causal": (nc_ssd, nc_ssd_ref)}
+both = pytest.mark.parametrize(("form", "ref"), FORMS.values(), ids=FORMS)
+
+
+def tensors(length: int = 10, groups: int = 2, *, steps: float = 1.0, batch: int = 2) -> tuple[Tensor, ...]:
+    """x, dt, A, B, C and D of four heads of width 3 with five states, float64."""
+    make = torch.Generator().manual_seed(length)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=make, dtype=torch.float64)
+
+    x, b, c = normal(batch, length, 4, 3), normal(batch, length, groups, 5), normal(batch, length, groups, 5)
+    return x, steps * normal(batch, length, 4).abs(), -normal(4).abs() - 0.1, b, c, normal(4)
+
+
+@both
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("length", [0, 1, 3, 4, 10])
+def test_equals_its_twin(form: Form, ref: Form, length: int, groups: int) -> None:
+    given = tensors(length, groups)
+    torch.testing.assert_close(form(*given), ref(*given))
+    torch.testing.assert_close(form(*given[:5]), ref(*given[:5]))
+
+
+@both
+def test_gradients_are_right_and_those_of_the_twin(form: Form, ref: Form) -> None:
+    given = [one.requires_grad_() for one in tensors(6, batch=1)]
+    assert torch.autograd.gradcheck(form, given)
+    ours, theirs = (torch.autograd.grad(one(*given).square().sum(), given) for one in (form, ref))
+    for mine, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(mine, other)
+
+
+def test_by_hand() -> None:
+    x, dt = torch.tensor([1.0, 2.0]).view(1, 2, 1, 1), torch.tensor([0.5, 1.0]).view(1, 2, 1)
+    decay, ones = torch.tensor([-2.0]), torch.ones(1, 2, 1, 1)
+    y, state = ssd(x, dt, decay, ones, 3 * ones, torch.tensor([10.0]))
+    # h = 0.5 * 1, then exp(-2) * 0.5 + 1 * 2
+    after = torch.exp(torch.tensor(-2.0)) * 0.5 + 2.0
+    torch.testing.assert_close(y.flatten(), torch.stack([torch.tensor(3 * 0.5 + 10.0), 3 * after + 20.0]))
+    torch.testing.assert_close(state.flatten(), after.view(1))
+    # S = 2 * 0.5 * 1 + 2 * 1 * 2
+    y = nc_ssd(x, dt, decay, ones, 3 * ones, torch.tensor([10.0]))
+    torch.testing.assert_close(y.flatten(), torch.tensor([3 * 5.0 + 10.0, 3 * 5.0 + 20.0]))
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 10, 64])
+def test_chunks_and_pieces_change_nothing(chunk: int) -> None:
+    given = tensors()
+    y, state = ssd_ref(*given)
+    torch.testing.assert_close(ssd(*given, chunk=chunk), (y, state))
+    first, between = ssd(*(one[:, :7] if one.ndim > 1 else one for one in given), chunk=chunk)
+    rest = [one[:, 7:] if one.ndim > 1 else one for one in given]
+    second, last = ssd(*rest, initial_state=between, chunk=chunk)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), y)
+    torch.testing.assert_close(last, state)
+    torch.testing.assert_close(ssd_ref(*rest, initial_state=between), (y[:, 7:], state))
+
+
+def test_an_empty_sequence_leaves_the_state_as_it_is() -> None:
+    given, state = tensors(0), torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    for form in (ssd, ssd_ref):
+        assert torch.equal(form(*given, initial_state=state)[1], state)
+        assert not form(*given)[1].any()
+
+
+@both
+def test_a_token_with_no_step_is_as_if_absent(form: Form, ref: Form) -> None:
+    x, dt, decay, b, c, skip = tensors()
+    here = torch.tensor([True, False, True, True, False, False, True, True, False, True])
+    dt = torch.where(here[:, None], dt, torch.zeros_like(dt))
+    absent = form(x[:, here], dt[:, here], decay, b[:, here], c[:, here], skip)
+    torch.testing.assert_close(form(x, dt, decay, b, c, skip)[:, here], absent)
+    torch.testing.assert_close(ref(x, dt, decay, b, c, skip)[:, here], absent)
+
+
+def test_only_the_causal_form_knows_an_order() -> None:
+    x, dt, decay, b, c, skip = tensors()
+    turned = (x.flip(1), dt.flip(1), decay, b.flip(1), c.flip(1), skip)
+    torch.testing.assert_close(nc_ssd(*turned).flip(1), nc_ssd(x, dt, decay, b, c, skip))
+    assert not torch.allclose(causal(*turned).flip(1), causal(x, dt, decay, b, c, skip))
+    later = torch.cat([x[:, :6], 3 * x[:, 6:]], dim=1)
+    assert torch.equal(causal(later, dt, decay, b, c, skip)[:, :6], causal(x, dt, decay, b, c, skip)[:, :6])
+
+
+def test_large_decays_lose_nothing_of_small_ones() -> None:
+    x, dt, decay, b, c, skip = (one.float() for one in tensors(128))
+    # every third step forgets everything, by a decay of exp(-20000); the others are small
+    dt, decay = 1e-3 * dt, decay.clamp(max=-2.0)
+    dt[:, ::3] = 1e4
+    given = [one.requires_grad_() for one in (x, dt, decay, b, c, skip)]
+    y, _ = ssd(*given)
+    exact = ssd_ref(*(one.detach().double() for one in given))[0].float()
+    torch.testing.assert_close(y, exact, rtol=1e-4, atol=1e-2)
+    for gradient in torch.autograd.grad(y.sum(), given):
+        assert gradient.isfinite().all()
+
+
+@both
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(form: Form, ref: Form, dtype: torch.dtype) -> None:
+    given = [one.to(dtype) for one in tensors()]
+    y = form(*given)
+    assert y.dtype == dtype
+    exact = ref(*(one.double() for one in given))
+    torch.testing.assert_close(y, exact.to(dtype), rtol=1e-5 if dtype == torch.float32 else 1e-2, atol=1e-4)
+    assert ssd(*given)[1].dtype == torch.float32
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rough = form(*given).double()
+    torch.testing.assert_close(rough, exact, rtol=0.05, atol=0.05 * exact.abs().max().item())
+
+
+def wrong(place: int, shape: tuple[int, ...]) -> list[Tensor]:
+    given = list(tensors())
+    given[place] = torch.zeros(shape)
+    return given
+
+
+@pytest.mark.parametrize(
+    ("place", "shape", "message"),
+    [
+        (0, (2, 10, 12), "x: shape (2, 10, 12); give (B, L, H, P)"),
+        (1, (2, 10, 3), "dt: axis 2, H, is 3; x has 4 there"),
+        (2, (4, 5), "A: shape (4, 5); give (H)"),
+        (2, (3,), "A: axis 0, H, is 3; x has 4 there"),
+        (3, (2, 9, 2, 5), "B: axis 1, L, is 9; x has 10 there"),
+        (3, (1, 10, 2, 5), "B: axis 0, B, is 1; x has 2 there"),
+        (4, (2, 10, 1, 5), "C: axis 2, G, is 1; B has 2 there"),
+        (4, (2, 10, 2, 6), "C: axis 3, N, is 6; B has 5 there"),
+        (5, (1,), "D: axis 0, H, is 1; x has 4 there"),
+    ],
+)
+@pytest.mark.parametrize("form", [ssd, ssd_ref, nc_ssd, nc_ssd_ref])
+def test_shapes_that_do_not_fit_are_named_by_axis(form: Form, place: int, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(InputError) as caught:
+        form(*wrong(place, shape))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("groups", [0, 3, 8])
+def test_groups_divide_the_heads(groups: int) -> None:
+    for form in (ssd, nc_ssd):
+        with pytest.raises(InputError) as caught:
+            form(*tensors(groups=groups))
+        assert str(caught.value) == f"B: axis 2, G, is {groups}; give a number that divides the 4 heads of x"
+
+
+def test_a_state_and_a_chunk_have_to_fit() -> None:
+    for form in (ssd, ssd_ref):
+        with pytest.raises(InputError) as caught:
+            form(*tensors(), initial_state=torch.zeros(2, 4, 5, 3))
+        assert str(caught.value) == "initial_state: axis 2, P, is 5; x has 3 there"
+    with pytest.raises(InputError) as caught:
+        ssd(*tensors(), chunk=0)
+    assert str(caught.value) == "chunk: 0 tokens; give 1 or more"
