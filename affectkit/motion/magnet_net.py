@@ -10,6 +10,8 @@ the convolutions that halve look at odd places (with even ones, pictures come ou
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -66,7 +68,7 @@ class Convolution(nn.Module):
     def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size))
-        nn.init.kaiming_uniform_(self.weight, nonlinearity="relu")
+        nn.init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         self._stride = stride
 
     def forward(self, x: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def join_waves(waves: list[Tensor], windows: list[Tensor]) -> Tensor:
 
 
 def make_windows(size: tuple[int, int], level: int, directions: int) -> Tensor:
-    """W of one level, for images of that height and width, `(K, H / 2^s, W / 2^s)` float64, in the order of `torch.fft.fft2`."""
+    """W of a level for images of that size, `(K, H / 2^s, W / 2^s)` float64, in the order of `torch.fft.fft2`."""
     y, x = (2 * math.pi * torch.fft.fftfreq(side >> level, dtype=torch.float64) / 2**level for side in size)
     length = torch.hypot(y[:, None], x)
     radial = _low(length, level) * (1 - _low(length, level + 1).square()).sqrt()
@@ -57,7 +57,8 @@ def make_windows(size: tuple[int, int], level: int, directions: int) -> Tensor:
     toward = [torch.cos(angle - math.pi * k / directions).clamp(min=0) for k in range(directions)]
     order = directions - 1
     scale = 2**order * math.factorial(order) / math.sqrt(directions * math.factorial(2 * order))
-    return scale * radial * torch.stack(toward) ** order
+    window: Tensor = scale * radial * torch.stack(toward) ** order
+    return window
 
 
 def split_waves_ref(image: Tensor, levels: int, directions: int) -> list[Tensor]:
