@@ -1,7 +1,7 @@
 """A search that is killed and goes on: run `python benchmarks/search.py [FOLDER]`.
 
 200 candidates of a small network on synthetic clips, in two processes, once undisturbed; and once killed by SIGKILL,
-all its processes, as soon as half of the candidates are done, and gone on with. Trial by trial the two have to be equal,
+all its processes, as soon as half of the candidates are done, and gone on with. Trial by trial the two have to agree,
 and nothing that was done at the kill may have been done again. Then fronts by evolution and by as many random
 candidates: the area below the front is the mean, over the FLOPs up to those of the whole network, of the best UF1 to be
 had for at most as many. Scores are of the half that is chosen by.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import itertools
 import random
@@ -45,7 +46,8 @@ from affectkit.search.variants import Variants
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
 from affectkit.training.folds import probabilities
-from tests.searches import CONFIG, FLOPS, first_fold, install, make_inner, make_space, shown
+from tests.searches import CONFIG, FLOPS, SMALL, first_fold, install, make_inner, make_space, shown
+from tests.test_imports import PACKAGE, top_level_imports
 from tests.test_training import QUICK, make_examples
 
 SPACE = make_space(objectives=FLOPS)
@@ -444,6 +446,37 @@ def test_storages_that_do_not_do(model: Model, inner: Inner, tmp_path: Path) -> 
     assert str(caught.value) == "workers: 0; give 1 or more"
 
 
+def test_a_folder_with_another_storage(model: Model, inner: Inner, tmp_path: Path) -> None:
+    (tmp_path / "candidates.parquet").write_bytes(b"")
+    with pytest.raises(InputError) as caught:
+        search(model, inner.validation, SPACE, trained_on=(), folder=tmp_path, storage="sqlite://")
+    assert str(caught.value) == f"{tmp_path}: holds a search already; resume it, or give another folder"
+
+
+def test_two_that_propose_at_once_are_told(model: Model, inner: Inner, tmp_path: Path) -> None:
+    stopped(model, inner, tmp_path, after=0)
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    ledger = Ledger(url, "search", {}, find_genes(SPACE, CONFIG), FLOPS, resume=True)
+    with pytest.raises(InputError) as caught:
+        ledger.add(replace(ledger.read()[0], number=3))
+    assert str(caught.value) == f"{url}: somebody else proposes candidates too; stop one, and help with --join"
+    ledger.close()
+
+
+def test_latencies_are_of_one_machine(
+    model: Model, inner: Inner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = make_space(limits=Limits(latency_ms=1e6), timing=Timing(repeats=1), search=replace(SMALL, generations=1))
+    search(model, inner.validation, space, trained_on=(), folder=tmp_path)
+    monkeypatch.setattr("platform.node", lambda: "another one")
+    url = f"sqlite:///{tmp_path / 'search.db'}"
+    with pytest.raises(InputError) as caught:
+        search(model, inner.validation, space, trained_on=(), folder=tmp_path, resume=True)
+    assert str(caught.value) == (f"{url}: holds a search 'search' with another machine; give another folder or name")
+    # who helps measures nothing
+    assert join_search(model, inner.validation, space, storage=url, trained_on=()) == 0
+
+
 def test_a_ledger_of_other_proposals_is_refused(model: Model, inner: Inner, tmp_path: Path) -> None:
     genes = find_genes(make_space({"temporal.shift": (0, 1, 2)}), CONFIG)
     space = make_space({"temporal.shift": (0, 1, 2)}, search=Evolution(population=2, generations=1))
@@ -524,6 +557,14 @@ def test_the_front_of_a_search(whole: SearchResult) -> None:
     assert whole.best == whole.front[0]
     scores = [one.score or 0.0 for one in whole.front]
     assert scores == sorted(scores, reverse=True)
+
+
+def test_optuna_comes_in_by_one_door() -> None:
+    paths = [path for path in sorted((PACKAGE / "search").glob("*.py")) if path.name != "__init__.py"]
+    assert len(paths) >= 12
+    for path in paths:
+        imported = {name.partition(".")[0] for name in top_level_imports(ast.parse(path.read_text()))}
+        assert not imported & {"optuna", "sqlalchemy", "matplotlib"}, path.name
 
 
 def test_optuna_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
