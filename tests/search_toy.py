@@ -68,5 +68,5 @@ SPEC = TemporalSpec(name="twist", config=TwistConfig, factory=Twist, summary="Ha
 
 
 @hookimpl
-def affectkit_components() -> Iterator[TemporalSpec]:
+def affectkit_components() -> Iterator[TemporalSpec[TwistConfig]]:
     yield SPEC

@@ -7,16 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from affectkit import FeatureStream, MicroExpressionConfig, PipelineConfig
-from affectkit.model import Model
 from affectkit.pipeline import Branch
 from affectkit.protocols.splits import Fold, leave_one_out
-from affectkit.registry import default_registry
 from affectkit.search import Candidate, Inner, SearchSpace, prepare_inner
 from affectkit.search.space import Evolution, Objectives
-from affectkit.training import Examples, fit
+from affectkit.training import Examples
 from tests.fake_distributions import Site
 from tests.search_toy import TwistConfig
-from tests.test_training import QUICK, make_examples
+from tests.test_training import make_examples
 
 CONFIG = PipelineConfig(
     input=FeatureStream(dim=4, steps=("event",)),
@@ -25,11 +23,11 @@ CONFIG = PipelineConfig(
     heads={"micro": MicroExpressionConfig(dropout=0.2)},
 )
 DIALS: Mapping[str, Any] = {"temporal.kept": "all", "temporal.shift": (0, 1, 2), "temporal.blur": "all"}
-SMALL = Evolution(population=6, generations=4)
+SMALL = Evolution(population=4, generations=3)
 
 
 def make_space(dials: Mapping[str, Any] = DIALS, **tables: Any) -> SearchSpace:
-    """Three dials, four generations of six, score alone, unless said otherwise."""
+    """Three dials, three generations of four, score alone, unless said otherwise."""
     return SearchSpace(dials=dials, **({"search": SMALL} | tables))
 
 
@@ -48,11 +46,6 @@ def first_fold(examples: Examples) -> Fold:
 def make_inner() -> Inner:
     examples = make_examples(60, subjects=10)
     return prepare_inner(examples, first_fold(examples), share=0.5)
-
-
-def train(inner: Inner) -> Model:
-    """The small pipeline, trained on the inner training half."""
-    return fit(CONFIG, inner.train, QUICK, registry=default_registry())
 
 
 def shown(candidates: tuple[Candidate, ...]) -> list[tuple[Any, ...]]:

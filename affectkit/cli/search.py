@@ -1,4 +1,4 @@
-"""`affectkit search`: the values of dials and fields with which a pipeline does best, on people it was not trained on."""
+"""`affectkit search`: values of dials and fields with which a pipeline does best, on people it was not trained on."""
 
 from __future__ import annotations
 
@@ -123,14 +123,18 @@ def _counts(candidates: tuple[Candidate, ...] | list[Candidate]) -> list[str]:
 
 
 def _table(shown: tuple[Candidate, ...], space: SearchSpace) -> tuple[list[str], list[list[object]]]:
-    columns = ["number", space.objectives.score]
-    columns += ["latency, ms"] * space.needs_latency + ["FLOPs"] * space.needs_flops
+    costs = {
+        "latency_ms": ("latency, ms", "{:.3f}", space.needs_latency),
+        "flops": ("FLOPs", "{:.4g}", space.needs_flops),
+    }
+    asked = {name: (title, form) for name, (title, form, is_asked) in costs.items() if is_asked}
+    columns = ["number", space.objectives.score, *(title for title, _ in asked.values()), *shown[0].values]
     rows: list[list[object]] = []
     for one in shown:
-        row: list[object] = [one.number, f"{one.score:.3f}"]
-        row += [f"{one.latency_ms:.3f}"] * space.needs_latency + [f"{one.flops:.4g}"] * space.needs_flops
-        rows.append(row + [f"{value:.4g}" if isinstance(value, float) else value for value in one.values.values()])
-    return columns + list(shown[0].values), rows
+        prices = [form.format(getattr(one, name)) for name, (_, form) in asked.items()]
+        values = [f"{value:.4g}" if isinstance(value, float) else value for value in one.values.values()]
+        rows.append([one.number, f"{one.score:.3f}", *prices, *values])
+    return columns, rows
 
 
 def _lines(everybody: list[Candidate], space: SearchSpace) -> tuple[str, list[str], list[list[object]]]:

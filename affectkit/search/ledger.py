@@ -53,7 +53,7 @@ class Ledger:
         resume: bool | None,
     ) -> None:
         optuna = import_optuna()
-        self._optuna, self._objectives = optuna, objectives
+        self._optuna, self._objectives, self._url = optuna, objectives, url
         self._distributions = distributions_of(genes)
         # Optuna itself would wait 5 seconds, which a busy disk can take
         options = {"connect_args": {"timeout": _PATIENCE}} if url.startswith("sqlite") else {}
@@ -73,7 +73,11 @@ class Ledger:
         return [self._candidate(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def add(self, candidate: Candidate) -> None:
-        """Write a new one, whose number is the next."""
+        """Write a new one, whose number is the next.
+
+        Raises:
+            InputError: it is not, since two runs propose candidates at once.
+        """
         names = {state: name for name, state in _STATES.items()}
         attributes = {
             name: getattr(candidate, name)
@@ -88,7 +92,9 @@ class Ledger:
             distributions=dict(self._distributions),
             user_attrs=attributes,
         )
-        self._study.add_trial(trial)
+        made = self._storage.create_new_trial(self._id, template_trial=trial)
+        if self._storage.get_trial_number_from_id(made) != candidate.number:
+            raise InputError(f"{self._url}: somebody else proposes candidates too; stop one, and help with --join")
 
     def claim(self, number: int) -> bool:
         """Take one that waits; False where somebody else was faster."""

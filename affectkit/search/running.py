@@ -183,8 +183,14 @@ def _opened(
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         place = temporary if folder is None else Path(folder)
         place.mkdir(parents=True, exist_ok=True)
+        # its database may be another one
+        if (place / TABLE).exists() and not resume:
+            raise InputError(f"{place}: holds a search already; resume it, or give another folder")
         url = storage if storage is not None else f"sqlite:///{(place / DATABASE).resolve()}"
         record = _record(model, examples, space, head)
+        if space.needs_latency and resume is not None:
+            # what was timed on one machine can't be compared with what is on another; who helps doesn't time
+            record["machine"] = platform.node()
         ledger = Ledger(url, name, record, genes, space.objectives, resume=resume)
         stack.callback(ledger.close)
         pool = task = None
@@ -210,8 +216,7 @@ def _record(model: Model, examples: Examples, space: SearchSpace, head: str) -> 
     data = cast(Data, space_to_data(space, registry=names))
     search = {key: value for key, value in data.pop("search").items() if key != "generations"}
     record |= {"space": data, "seed": search.pop("seed"), "population or mutation": search}
-    # what was timed on one machine can't be compared with what is on another
-    return record | ({"machine": platform.node()} if space.needs_latency else {})
+    return record
 
 
 def _keep(

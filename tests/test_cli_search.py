@@ -1,0 +1,131 @@
+"""`affectkit search` in process: what it writes, prints and refuses."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from affectkit import load, registry, write_config
+from affectkit.cli.search import _lines
+from affectkit.search import Candidate
+from tests.cli_runs import run
+from tests.searches import CONFIG, FLOPS, install, make_space
+from tests.test_training import make_examples
+
+SPACE = """
+[dials]
+"temporal.kept" = "all"
+"temporal.shift" = [0, 1]
+"temporal.blur" = { low = 0.0, high = 0.5 }
+[objectives]
+cost = "flops"
+[search]
+population = 4
+generations = 2
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[tuple[str, str, str]]:
+    """A pipeline of an installed plugin, examples for it and a search space."""
+    install(tmp_path)
+    sys.path.insert(0, str(tmp_path))
+    registry._discovered.cache_clear()
+    examples = make_examples()
+    np.savez(
+        tmp_path / "made.npz",
+        clip=examples.inputs["clip"].values.numpy(),
+        micro=examples.targets["micro"].values.numpy(),
+        subject=np.array(examples.subjects),
+    )
+    write_config(CONFIG, tmp_path / "small.toml")
+    (tmp_path / "space.toml").write_text(SPACE, encoding="utf-8")
+    (tmp_path / "recipe.toml").write_text("[augmentation]\nflip = 0.0\n", encoding="utf-8")
+    yield str(tmp_path / "small.toml"), str(tmp_path / "made.npz"), str(tmp_path / "space.toml")
+    sys.path.remove(str(tmp_path))
+    registry._discovered.cache_clear()
+
+
+def test_a_pipeline_is_trained_and_searched(
+    tmp_path: Path, files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found"
+    options: tuple[object, ...] = ("--out", out, "--leave-out", "made/00", "--share", "0.4", "--workers", "1")
+    options += ("--epochs", "2", "--recipe", tmp_path / "recipe.toml")
+    code, text, err = run(capsys, "search", *files, *options)
+    assert (code, err) == (0, "")
+    assert "what no other candidate dominates" in text
+    assert "scores are of the half that was chosen by, and no result" in text
+    trained = json.loads((out / "trained.json").read_text())["subjects"]
+    # of the five that are not left out, two are for the search
+    assert len(trained) == 3
+    assert "made/00" not in trained
+    assert load(out / "winner").traced.outputs["micro"].targets == ("negative", "positive", "surprise")
+    code, _, err = run(capsys, "search", *files, *options)
+    assert (code, err) == (1, f"error: {out}: holds a search already; resume it, or give another folder\n")
+    code, text, _ = run(capsys, "search", *files, *options, "--resume", "--json")
+    data = json.loads(text)
+    assert data["candidates"] == 8
+    assert data["front"][0]["values"].keys() == {"temporal.kept", "temporal.shift", "temporal.blur"}
+    code, _, err = run(capsys, "search", *files, *options, "--resume", "--seed", "1")
+    assert (code, err) == (1, f"error: {out}: holds a model with another seed; give another folder\n")
+    saved = ("search", out / "model", *files[1:], "--trained-on", out / "trained.json", "--leave-out", "made/00")
+    code, text, err = run(capsys, *saved, "--out", tmp_path / "again", "--workers", "1")
+    assert (code, err) == (0, "")
+    assert "searching by 12 of 36 clips, of the 2 subjects that are in neither list" in text
+    again = (tmp_path / "again" / "candidates.parquet").read_bytes()
+    assert again == (out / "candidates.parquet").read_bytes()
+    url = f"sqlite:///{tmp_path / 'again' / 'search.db'}"
+    code, text, err = run(capsys, *saved, "--storage", url, "--join", "--workers", "1")
+    assert (code, err, text.splitlines()[-1]) == (0, "", "0 candidates evaluated here")
+    everybody = tmp_path / "everybody.txt"
+    everybody.write_text("\n".join(f"made/{number:02}" for number in range(6)), encoding="utf-8")
+    code, _, err = run(capsys, *saved[:4], "--trained-on", everybody, "--out", tmp_path / "none")
+    assert (code, err) == (
+        1, "error: --trained-on: nobody is left to search by; give clips of people that the model has not seen\n"
+    )  # fmt: skip
+    code, _, err = run(capsys, *saved[:4], "--out", tmp_path / "none")
+    assert (code, err) == (1, "error: --trained-on: is missing for a saved model; say who it has seen\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "--out: is missing; name a folder for what is found"),
+        (("--join",), "--join: needs a database that both machines see; add --storage URL"),
+        (
+            ("--join", "--storage", "sqlite:///x.db"),
+            "--join: needs the weights that are searched; give OUT/model as PIPELINE",
+        ),
+        (
+            ("--out", "x", "--leave-out", "made/0"),
+            "--leave-out: no subject 'made/0'; did you mean 'made/05'? subjects: "
+            "'made/00', 'made/01', 'made/02', 'made/03', 'made/04', 'made/05'",
+        ),
+    ],
+)
+def test_wrong_options(
+    files: tuple[str, str, str], words: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "search", *files, *words)
+    assert (code, err) == (1, f"error: {message}\n")
+
+
+def test_the_live_table() -> None:
+    space = make_space(objectives=FLOPS)
+    everybody = [
+        Candidate(0, 0, {"temporal.blur": 0.25}, "done", score=0.5, flops=40.0),
+        Candidate(1, 0, {"temporal.blur": 0.5}, "failed", reason="RuntimeError: no"),
+        Candidate(2, 1, {"temporal.blur": 0.25}, "done", score=0.5, flops=40.0, same_as=0),
+    ]
+    assert _lines(everybody, space) == (
+        "generation 2 of 3: 1 evaluated, 1 known before, 1 failed",
+        ["number", "UF1", "FLOPs", "temporal.blur"],
+        [[0, "0.500", "40", "0.25"]],
+    )
+    assert _lines([], space) == ("generation 1 of 3: 0 evaluated", [], [])
