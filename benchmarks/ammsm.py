@@ -1,8 +1,8 @@
 """What AMMSM reaches on real micro-expression flow: run `python benchmarks/ammsm.py [ROW ...]` (needs ../shared).
 
-Leave-one-subject-out over 40 subjects of CASME II and SMIC, pooled, with 95 % intervals over subjects. The rows are joint
-training alone, dense and sparse, with the magnifier and without, and all phases with a search for each of 8 groups of
-subjects, which sees nobody of its group. Setups are fixed in `ammsm_setups.py`, chosen by `ammsm_choice.py` on inner
+Leave-one-subject-out over 40 subjects of CASME II and SMIC, pooled, with 95 % intervals over subjects. The rows are
+joint training alone, dense and sparse, with the magnifier and without, and all phases with a search for each of 8
+groups of subjects, which sees nobody of its group. Setups are fixed in `ammsm_setups.py`, chosen by `ammsm_choice.py` on inner
 splits; every run is entered in `ledger.csv`. Beside them stand an SVM with a Gaussian kernel on the same arrays, and
 differences on the same subjects. Goal: UF1 0.80.
 
@@ -53,17 +53,18 @@ def main() -> int:
     best = 0.0
     for name, predictions in {**found, "SVM on flow": svm}.items():
         scores = score_predictions(predictions, classes=MICRO_3).scores
-        less = [
-            ""
-            if other is None or other is predictions
-            else str(compare_predictions(predictions, other, classes=MICRO_3)["UF1"])
-            for other in (base, svm)
-        ]
+        less = [_less(predictions, base), _less(predictions, svm)]
         print(f"{name:26}{scores['UF1']!s:>22}{scores['UAR']!s:>22}{less[0]:>26}{less[1]:>24}")
         best = scores["UF1"].value if name == ALL_PHASES else best
     if ALL_PHASES in found:
         print(f"\ngoal: UF1 {GOAL:.2f} by all phases: {'reached' if best >= GOAL else 'MISSED'}")
     return int(best < GOAL)
+
+
+def _less(one: Predictions, other: Predictions | None) -> str:
+    if other is None or other is one:
+        return ""
+    return str(compare_predictions(one, other, classes=MICRO_3)["UF1"])
 
 
 def _predictions(name: str, examples: Examples) -> Predictions:

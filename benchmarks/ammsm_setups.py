@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from affectkit_ammsm.plan import JOINT
+from affectkit_ammsm.plan import JOINT, make_plan
 from mer_maps import FLOW
 
 from affectkit import (
@@ -17,10 +17,11 @@ from affectkit import (
     SparseVSSDConfig,
 )
 from affectkit.recipes import Recipe
+from affectkit.search.space import Evolution
 
 HEAD = MicroExpressionConfig(dropout=0.5, label_smoothing=0.1)
 # Maps that were scaled each by its own peak: the magnifier begins with the flow as it is.
-MAGNIFIER = FlowMagnifierConfig(alpha=1.0, width=8)
+MAGNIFIER = FlowMagnifierConfig(alpha=1.0, width=4, levels=1)
 # Where something moves is most of what a map of flow says: with one cell it would be lost.
 DENSE = SparseVSSDConfig(size="pico", cells=7)
 RECIPE = JOINT
@@ -45,9 +46,21 @@ def sparse(*ratios: float, backbone: SparseVSSDConfig = DENSE) -> SparseVSSDConf
     return replace(backbone, ratios=ratios)
 
 
+TWO_STAGES = replace(DENSE, stride=2, dims=(16, 32), depths=(1, 1), heads=(1, 2), ratios=(0.0, 0.0))
+BOTH_FLOWS = ("flow", "contraction")
 CANDIDATES: dict[str, tuple[PipelineConfig, Recipe]] = {
     "flow, no magnifier": (make_setup(magnifier=None), RECIPE),
     "flow": (make_setup(), RECIPE),
-    "flow, ratios .5": (make_setup(sparse(0.5, 0.5, 0.5)), RECIPE),
-    "flow + contraction": (make_setup(sources=("flow", "contraction")), RECIPE),
+    "flow, two stages, no magnifier": (make_setup(TWO_STAGES, magnifier=None), RECIPE),
+    "flow, two stages": (make_setup(TWO_STAGES), RECIPE),
+    "flow, two stages, ratios 0.5": (make_setup(sparse(0.5, 0.5, backbone=TWO_STAGES)), RECIPE),
+    "both flows, two stages": (make_setup(TWO_STAGES, sources=BOTH_FLOWS), RECIPE),
 }
+# Of `ammsm.py`.
+REPORTED = "dense"
+ROWS: dict[str, tuple[PipelineConfig, Recipe]] = {
+    REPORTED: CANDIDATES["both flows, two stages"],
+    "sparse, ratios 0.5": (make_setup(sparse(0.5, 0.5, backbone=TWO_STAGES), sources=BOTH_FLOWS), RECIPE),
+    "dense, no magnifier": (make_setup(TWO_STAGES, magnifier=None, sources=BOTH_FLOWS), RECIPE),
+}
+PLAN = make_plan(ROWS[REPORTED][0], evolution=Evolution(population=16, generations=6))
