@@ -2,9 +2,9 @@
 
 Leave-one-subject-out over 40 subjects of CASME II and SMIC, pooled, with 95 % intervals over subjects. The rows are
 joint training alone, dense and sparse, with the magnifier and without, and all phases with a search for each of 8
-groups of subjects, which sees nobody of its group. Setups are fixed in `ammsm_setups.py`, chosen by `ammsm_choice.py` on inner
-splits; every run is entered in `ledger.csv`. Beside them stand an SVM with a Gaussian kernel on the same arrays, and
-differences on the same subjects. Goal: UF1 0.80.
+groups of subjects, which sees nobody of its group. Setups are fixed in `ammsm_setups.py`, chosen by `ammsm_choice.py`
+on inner splits; every run is entered in `ledger.csv`. Beside them stand an SVM with a Gaussian kernel on the same
+arrays, and differences on the same subjects. Goal: UF1 0.80.
 
 What is done is kept in `.cache/ammsm`, so that rows can be run one by one; without a name all rows are shown, and those
 that are missing are run.
@@ -47,9 +47,8 @@ def main() -> int:
     maps = arrays["flow"].reshape(len(arrays["flow"]), -1)
     svm = named(examples, predict_left_out(maps, arrays["label"], leave_one_out(examples.subjects)).tolist())
     base = found.get(REPORTED)
-    print(
-        f"\n{SEEDS} seed, leave one out, pooled\n\n{'':26}{'UF1':>22}{'UAR':>22}{f'less {REPORTED}':>26}{'less SVM':>24}"
-    )
+    print(f"\n{SEEDS} seed, leave one out, pooled\n")
+    print(f"{'':26}{'UF1':>22}{'UAR':>22}{f'less {REPORTED}':>26}{'less SVM':>24}")
     best = 0.0
     for name, predictions in {**found, "SVM on flow": svm}.items():
         scores = score_predictions(predictions, classes=MICRO_3).scores

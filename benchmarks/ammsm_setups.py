@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from affectkit_ammsm.plan import JOINT, make_plan
+from affectkit_ammsm.plan import ADAPTATION, JOINT, TUNING, Plan
 from mer_maps import FLOW
 
 from affectkit import (
@@ -17,7 +17,7 @@ from affectkit import (
     SparseVSSDConfig,
 )
 from affectkit.recipes import Recipe
-from affectkit.search.space import Evolution
+from affectkit.search.space import Evolution, SearchSpace
 
 HEAD = MicroExpressionConfig(dropout=0.5, label_smoothing=0.1)
 # Maps that were scaled each by its own peak: the magnifier begins with the flow as it is.
@@ -63,4 +63,11 @@ ROWS: dict[str, tuple[PipelineConfig, Recipe]] = {
     "sparse, ratios 0.5": (make_setup(sparse(0.5, 0.5, backbone=TWO_STAGES), sources=BOTH_FLOWS), RECIPE),
     "dense, no magnifier": (make_setup(TWO_STAGES, magnifier=None, sources=BOTH_FLOWS), RECIPE),
 }
-PLAN = make_plan(ROWS[REPORTED][0], evolution=Evolution(population=16, generations=6))
+# Ratios alone: on maps of unknown size alpha means nothing.
+RATIOS = tuple(f"branches.{name}.features.ratios[{stage}]" for name in BOTH_FLOWS for stage in range(2))
+PLAN = Plan(
+    joint=RECIPE,
+    adaptation=replace(ADAPTATION, random_dials=RATIOS),
+    search=SearchSpace(dials=dict.fromkeys(RATIOS, "all"), search=Evolution(population=16, generations=6)),
+    tuning=TUNING,
+)
