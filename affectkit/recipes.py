@@ -60,7 +60,7 @@ class Recipe(Config):
         precision: `32`, or 16 bits where they do: `bf16-mixed`, `16-mixed` (CUDA only).
         random_dials: dials that are turned anew for every step, each to a value drawn from its domain: by path, such as
             `branches.flow.features.ratios[0]`, or all below a path, such as `branches.flow`. The trained model has them
-            as its config says.
+            as its config says. Where one is of a front-end that doesn't learn, that is computed in every step.
         augmentation: what is done to the clips.
     """
 

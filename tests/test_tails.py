@@ -22,6 +22,8 @@ from affectkit import (
 from affectkit.errors import ConfigError, InputError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.model import Model
+from affectkit.motion.eulerian import EulerianConfig
+from affectkit.motion.eulerian_net import Eulerian
 from affectkit.motion.flow_magnifier import ALPHAS
 from affectkit.motion.flow_magnifier_net import FlowMagnifier
 from affectkit.motion.optical_flow_net import OpticalFlow
@@ -174,19 +176,41 @@ def test_a_dial_that_is_not_there_is_refused() -> None:
         fit(MAGNIFIED, clips(), replace(RECIPE, random_dials=("branches.flow.motion[1].alfa",)))
 
 
-@pytest.mark.parametrize(
-    ("recipe", "where"),
-    [
-        (Recipe(random_dials=("branches.flow.motion[0].window",)), "random_dials[0]"),
-        (Recipe(rates={"branches.flow.motion[0]": 0.1}), "rates.branches.flow.motion[0]"),
-    ],
-)
-def test_what_is_computed_once_neither_learns_nor_turns(recipe: Recipe, where: str) -> None:
+def test_what_is_computed_once_does_not_learn() -> None:
+    where = "rates.branches.flow.motion[0]"
     message = (
         f"{where}: branches.flow.motion[0] does not learn, and is computed once before training; leave its path out"
     )
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
-        fit(MAGNIFIED, clips(), recipe)
+        fit(MAGNIFIED, clips(), Recipe(rates={"branches.flow.motion[0]": 0.1}))
+
+
+def test_a_dial_of_a_front_end_that_does_not_learn_turns_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    branch = Branch(motion=(EulerianConfig(band=(0.5, 5.0)),), features=ConvStemConfig(dim=8))
+    config = PipelineConfig(
+        input=FrameStream(height=32, width=32), branches={"face": branch}, heads={"micro": MicroExpressionConfig()}
+    )
+    values = torch.rand(6, 6, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    examples = Examples(
+        inputs={"clip": Sequence.of(values)},
+        targets={"micro": Targets.of(torch.arange(6) % 3)},
+        subjects=tuple(f"made/{row}" for row in range(6)),
+    )
+    seen: list[float] = []
+    forward = Eulerian.forward
+
+    def watch(self: Eulerian, inputs: Sequence) -> Sequence:
+        seen.append(self.config.alpha)
+        return forward(self, inputs)
+
+    monkeypatch.setattr(Eulerian, "forward", watch)
+    fit(config, examples, RECIPE)
+    assert len(seen) == 1
+    seen.clear()
+    recipe = replace(RECIPE, epochs=4, random_dials=("branches.face.motion[0].alpha",))
+    model = fit(config, examples, recipe)
+    assert len(set(seen)) > 2
+    assert model.config == fit(config, examples, RECIPE).config
 
 
 def test_rates_are_found_by_the_path_in_the_whole_pipeline() -> None:

@@ -116,8 +116,8 @@ def evaluate(
         # Given models are whole, and take what a whole model takes.
         tail, mapped, cut = config, examples, recipe
         if artifacts is None:
-            tail, mapped = cut_tail(config, examples, cache=cache, registry=names)
-            cut = cut_recipe(config, recipe)
+            tail, mapped = cut_tail(config, examples, turned=recipe.random_dials, cache=cache, registry=names)
+            cut = recipe if tail is config else cut_recipe(config, recipe)
         # gone whatever happens: the data may be under an agreement, and a resumed run writes it anew
         stack.callback(file.unlink, missing_ok=True)
         write_examples(mapped, file)

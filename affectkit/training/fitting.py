@@ -84,13 +84,17 @@ def fit(
         InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is False.
         MissingDependencyError: Lightning is not installed.
     """
-    tail, mapped = cut_tail(config, examples, cache=cache, registry=registry)
+    recipe = Recipe() if recipe is None else recipe
+    state = None if start is None else start.state_dict()
+    tail, mapped = cut_tail(config, examples, turned=recipe.random_dials, cache=cache, registry=registry)
+    if tail is not config:
+        recipe, state = cut_recipe(config, recipe), state and cut_state(config, state)
     model = fit_tail(
         tail,
         mapped,
-        cut_recipe(config, Recipe() if recipe is None else recipe),
+        recipe,
         seed=seed,
-        start=None if start is None else cut_state(config, start.state_dict()),
+        start=state,
         folder=folder,
         resume=resume,
         logger=logger,

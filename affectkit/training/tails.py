@@ -6,7 +6,7 @@ weights are those of the whole pipeline but for the front-ends', which have none
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from affectkit.configs import ModelConfig
+from affectkit.dials import find_dials
 from affectkit.errors import ConfigError, is_below
 from affectkit.model import Model
 from affectkit.motion.apply import apply_motion
@@ -34,6 +35,7 @@ def cut_tail(
     config: ModelConfig,
     examples: Examples,
     *,
+    turned: Iterable[str] = (),
     cache: str | Path | bool = False,
     registry: Registry | None = None,
 ) -> tuple[ModelConfig, Examples]:
@@ -42,10 +44,11 @@ def cut_tail(
     Arguments:
         config: of the whole model.
         examples: as it takes them.
+        turned: dials that will be turned. If one of them is of a front-end that doesn't learn, nothing is cut off.
         cache: where maps of front-ends without weights are kept and found again; True for the default folder.
         registry: where components are looked up.
     """
-    if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()):
+    if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()) or turns_fixed(config, turned):
         return config, examples
     trace = config.trace(registry=registry)
     inputs: dict[str, Any] = {}
@@ -72,8 +75,11 @@ def cut_tail(
 
 
 def join_tail(config: ModelConfig, tail: Model, *, registry: Registry | None = None) -> Model:
-    """The whole pipeline with the tail's weights, in evaluation mode."""
+    """The whole pipeline with the tail's weights, in evaluation mode; a model that is whole as it is."""
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()):
+        return tail
+    branches = cast(PipelineConfig, tail.config).branches
+    if all(len(branches[name].motion) == len(branch.motion) for name, branch in config.branches.items()):
         return tail
     heads = getattr(tail.config, "heads", config.heads)
     # The heads as they were trained: they hold the weights of the classes.
@@ -104,11 +110,25 @@ def cut_state(config: ModelConfig, state: Mapping[str, Tensor]) -> dict[str, Ten
     return found
 
 
+def turns_fixed(config: ModelConfig, paths: Iterable[str]) -> bool:
+    """Whether a dial at one of these paths, or below it, is of a front-end that would be computed once."""
+    if not isinstance(config, PipelineConfig):
+        return False
+    dials = (
+        dial.path
+        for name, count in _fixed(config).items()
+        for i, part in enumerate(config.branches[name].motion[:count])
+        for dial in find_dials(part, f"branches.{name}.motion[{i}]")
+    )
+    chosen = tuple(paths)
+    return any(is_below(dial, path) for dial in dials for path in chosen)
+
+
 def cut_recipe(config: ModelConfig, recipe: Recipe) -> Recipe:
     """The recipe, with paths as the tail has them.
 
     Raises:
-        ConfigError: it says how something learns, or turns, that is computed once before training.
+        ConfigError: it says how something learns that is computed once before training.
     """
     return replace(
         recipe,
@@ -117,9 +137,11 @@ def cut_recipe(config: ModelConfig, recipe: Recipe) -> Recipe:
     )
 
 
-def cut_model(model: Model, examples: Examples, *, cache: str | Path | bool = False) -> tuple[Model, Examples]:
-    """The tail of a built model with its weights, in evaluation mode, and the examples as it takes them."""
-    tail, mapped = cut_tail(model.config, examples, cache=cache, registry=model.registry)
+def cut_model(
+    model: Model, examples: Examples, *, turned: Iterable[str] = (), cache: str | Path | bool = False
+) -> tuple[Model, Examples]:
+    """As `cut_tail`, of a built model: its tail with its weights, in evaluation mode."""
+    tail, mapped = cut_tail(model.config, examples, turned=turned, cache=cache, registry=model.registry)
     if tail is model.config:
         return model, examples
     built = cast(PipelineConfig, tail).build(registry=model.registry)

@@ -73,8 +73,10 @@ def search_dials(
     if plan.search is None:
         raise ConfigError("None, so there is nothing to search", "give a space", path="search")
     # front-ends that don't learn are the same for all candidates, and computed once
-    tail, mapped = cut_model(model, examples, cache=True)
-    paths = {cut_path(model.config, path, f"search.dials.{path}"): path for path in plan.search.dials}
+    tail, mapped = cut_model(model, examples, turned=plan.search.dials, cache=True)
+    paths = {path: path for path in plan.search.dials}
+    if tail is not model:
+        paths = {cut_path(model.config, path, f"search.dials.{path}"): path for path in plan.search.dials}
     space = replace(plan.search, dials={cut: plan.search.dials[path] for cut, path in paths.items()})
     found = search(tail, mapped, space, trained_on=trained_on, folder=folder, workers=workers, resume=True)
     return {paths[cut]: value for cut, value in found.best.values.items()}, found.best.score
