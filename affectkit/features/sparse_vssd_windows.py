@@ -29,9 +29,9 @@ def cut(maps: Tensor, side: int) -> Windows:
     """`(B, H, W, C)` into windows of `side`."""
     height, width = maps.shape[1:3]
     below, right = -height % side, -width % side
-    padded = functional.pad(maps, (0, 0, 0, right, 0, below))
     if not (below or right):
-        return Windows(_cut(padded, side), None)
+        return Windows(_cut(maps, side), None)
+    padded = functional.pad(maps, (0, 0, 0, right, 0, below))
     real = functional.pad(maps.new_ones(1, height, width, 1, dtype=torch.bool), (0, 0, 0, right, 0, below))
     return Windows(_cut(padded, side), _cut(real, side)[0, ..., 0])
 
