@@ -9,6 +9,7 @@ Bars: parameters within 0.5 % of the published ones; at least 1.4 times as fast 
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import time
@@ -84,15 +85,16 @@ def _time_ratios() -> bool:
 
 
 def _time_training() -> None:
-    print(f"\n{'pico':8}{'ms per 64 maps, forward and backward':>38}")
+    print(f"\n{'pico, stride':14}{'ratio':8}{'ms per 64 maps, forward and backward':>38}")
     values = Sequence.of(torch.randn(64, 1, 3, 28, 28))
-    for ratio in (0.0, 0.5):
-        module = SparseVSSD(SparseVSSDConfig(size="pico", ratios=(ratio, ratio)), FLOW).train()
+    for stride, ratio in itertools.product((1, 2), (0.0, 0.5)):
+        config = SparseVSSDConfig(size="pico", stride=1 if stride == 1 else 2, ratios=(ratio, ratio))
+        module = SparseVSSD(config, FLOW).train()
 
         def step(module: SparseVSSD = module) -> None:
             torch.autograd.backward(module(values).values.square().sum())
 
-        print(f"{ratio:<8g}{min(_seconds(step) for _ in range(30)) * 1000:38.1f}")
+        print(f"{stride:<14}{ratio:<8g}{min(_seconds(step) for _ in range(20)) * 1000:38.1f}")
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -44,7 +44,7 @@ def _published(dim: int, depths: tuple[int, ...], heads: int, state: int, drop_p
 
 
 SIZES: Mapping[SizeName, Size] = MappingProxyType({
-    "pico": Size((16, 32, 64), (1, 1, 1), (1, 2, 4), 16, 1, 2, 4, 2, "plain", "none", False, 0.1),
+    "pico": Size((16, 32, 64), (1, 1, 1), (1, 2, 4), 16, 1, 2, 4, 1, "plain", "none", False, 0.1),
     "micro": _published(48, (2, 2, 8, 4), 2, 48, 0.1),
     "tiny": _published(64, (2, 4, 8, 4), 2, 64, 0.2),
     "small": _published(64, (3, 4, 21, 5), 2, 64, 0.4),
