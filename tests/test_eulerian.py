@@ -17,6 +17,7 @@ from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.eulerian_net import octave_gains
 from affectkit.ops.band_pass import band_pass
 from affectkit.ops.laplacian import join_octaves, split_octaves_ref
+from affectkit.testing.examples import span
 from tests.swinging import FPS, SIZE, swing, swinging
 
 BOTH = [EulerianConfig, PhaseConfig]
@@ -77,8 +78,7 @@ def test_pieces_of_a_clip_are_the_clip(config: type[BandMagnifierConfig]) -> Non
     module = build_stage(config(), STREAM, "motion", default_registry()).eval()
     state, made = None, []
     for start, stop in ((0, 1), (1, 6), (6, 12)):
-        part = Sequence(*(tensor[:, start:stop] for tensor in clip[:3]))
-        piece, state = module.step(part, state)
+        piece, state = module.step(span(clip, start, stop), state)
         made.append(piece.values)
     torch.testing.assert_close(torch.cat(made, dim=1), module(clip).values)
 

@@ -32,6 +32,7 @@ from affectkit.motion.magnet_weights import load_state
 from affectkit.ops.clg import clg
 from affectkit.registry import Component, default_registry
 from affectkit.specs import MotionSpec
+from affectkit.testing.examples import span
 
 STREAM = FrameStream(height=16, width=20)
 
@@ -137,7 +138,7 @@ def test_pieces_of_a_clip_are_the_clip(reference: str) -> None:
     module = build(reference=reference)
     state, made = None, []
     for start, stop in ((0, 1), (1, 4), (4, 6)):
-        piece, state = module.step(Sequence(*(part[:, start:stop] for part in clip[:3])), state)
+        piece, state = module.step(span(clip, start, stop), state)
         made.append(piece.values)
     whole = module(clip)
     torch.testing.assert_close(torch.cat(made, dim=1), whole.values)
