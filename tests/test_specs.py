@@ -179,7 +179,8 @@ def test_specs_hash() -> None:
 )
 def test_a_loader_reads_weights(fields: dict[str, Any], message: str) -> None:
     declared: dict[str, Any] = {"name": "calm", "config": FrameDifferenceConfig, "factory": dict, "summary": "Calm."}
-    assert MotionSpec(**declared, weights=(WEIGHTS,), loader=dict).loader is dict
+    loader = lazy("calm:load")
+    assert MotionSpec(**declared, weights=(WEIGHTS,), loader=loader).loader is loader
     assert message_of(SpecError, lambda: MotionSpec(**declared, **fields)) == message
 
 
