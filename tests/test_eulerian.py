@@ -46,10 +46,10 @@ def still(config: type[BandMagnifierConfig], *, count: int = 6, channels: int = 
 @pytest.mark.parametrize("config", BOTH)
 def test_motion_comes_out_alpha_times_as_large(config: type[BandMagnifierConfig], alpha: float) -> None:
     amount = 0.8 / max(alpha, 2.0)
-    times = torch.arange(120) / FPS
+    times = torch.arange(75) / FPS
     frames = swinging(amount, times, MIDDLE)
     gain = swing(magnified(config(alpha=alpha), frames, times)) / swing(frames)
-    # damping by the filter alone: what is left is the difference of two motions of nearly one size
+    # what damping leaves is the small difference of two motions
     assert gain == pytest.approx(alpha, rel=0.15 if alpha > 1 else 0.6)
     if alpha == 1:
         assert gain == pytest.approx(1, abs=1e-4)
@@ -57,12 +57,13 @@ def test_motion_comes_out_alpha_times_as_large(config: type[BandMagnifierConfig]
 
 @pytest.mark.parametrize("config", BOTH)
 def test_gaps_of_any_length_are_filtered_as_they_are(config: type[BandMagnifierConfig]) -> None:
-    gaps = 0.015 + 0.05 * torch.rand(140, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    gaps = 0.015 + 0.05 * torch.rand(70, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     times = gaps.cumsum(dim=0) - gaps[0]
     frames = swinging(0.1, times, MIDDLE)
-    by_times, by_number = (magnified(config(alpha=6.0), frames, given) for given in (times, torch.arange(140) / 30))
+    by_times = magnified(config(alpha=6.0), frames, times)
     assert swing(by_times) / swing(frames) == pytest.approx(6.0, rel=0.15)
-    assert not torch.allclose(by_times, by_number, atol=0.01)
+    by_number = magnified(config(alpha=6.0), frames[:20], torch.arange(20) / 30)
+    assert not torch.allclose(by_times[:20], by_number, atol=0.01)
 
 
 @pytest.mark.parametrize("config", BOTH)
