@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,13 +24,15 @@ from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
 from affectkit.tracing import stage_output
 from affectkit.video.opening import PICTURE_SUFFIXES, open_video
-from affectkit.video.reader import VideoFrame, probe, read_frames
+from affectkit.video.reader import SkippedFrame, VideoFrame, probe, read_frames
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 SMALLEST = 16
+# Quality: at the usual 20 the encoder flattens motions of less than half a pixel.
+_CRF = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,26 +105,27 @@ def magnify(
     with open_video(video) as (_, source):
         time_base, rate = source.time_base, source.average_rate
     count = info.frames if start is None and stop is None else None
-    module: MotionFrontEnd[Any] | None = None
+    frames = read_frames(video, start=start, stop=stop)
+    lost, first = _first_picture(frames)
+    if first is None:
+        raise _too_few(video, 0)
+    # before the block: an error of weights is an OSError too, and not the file's
+    module = _build(motion, _shrunk(first.image, size), info.average_fps, registry, device)
     state: State = None
-    times: list[float] = []
-    done, skipped = 0, 0
-    with picture_writer(out, time_base=time_base, rate=rate) as write:
-        for frame in read_frames(video, start=start, stop=stop):
+    done, skipped, last = 0, lost, first.pts
+    with picture_writer(out, time_base=time_base, rate=rate, crf=_CRF) as write:
+        for frame in itertools.chain([first], frames):
             if not isinstance(frame, VideoFrame):
                 skipped += 1
                 continue
             image = _shrunk(frame.image, size)
-            if module is None:
-                module = _build(motion, image, info.average_fps, registry, device)
             made, state = _step(module, image, frame.pts, state, device)
             write(_joined(image, made) if beside else made, frame.pts)
-            times = [times[0] if times else frame.pts, frame.pts]
-            done += 1
+            done, last = done + 1, frame.pts
             if progress is not None:
                 progress(done, count)
         # within the block, so that no file is left
-        seconds = _check_length(video, motion, times, done)
+        seconds = _check_length(video, motion, last - first.pts, done)
     return Magnified(path=out, frames=done, skipped=skipped, seconds=seconds)
 
 
@@ -154,11 +158,23 @@ def _step(
     return pixels.contiguous().cpu().numpy(), state
 
 
-def _check_length(video: Path, motion: MotionConfig, times: list[float], count: int) -> float:
-    """Seconds of what was read, if that is enough for the front-end."""
+def _first_picture(frames: Iterator[VideoFrame | SkippedFrame]) -> tuple[int, VideoFrame | None]:
+    """How many frames can't be decoded before the first one that can, and that."""
+    for count, frame in enumerate(frames):
+        if isinstance(frame, VideoFrame):
+            return count, frame
+    return 0, None
+
+
+def _too_few(video: Path, count: int) -> InputError:
+    return InputError(f"{video}: frames to magnify: {count}; motion needs two or more")
+
+
+def _check_length(video: Path, motion: MotionConfig, span: float, count: int) -> float:
+    """Seconds of what was read, if that is enough for the front-end; `span` is from the first time to the last."""
     if count < 2:
-        raise InputError(f"{video}: {count} frames to magnify; motion needs two or more")
-    rate = (count - 1) / max(times[1] - times[0], 1e-9)
+        raise _too_few(video, count)
+    rate = (count - 1) / max(span, 1e-9)
     seconds = count / rate
     if isinstance(motion, BandMagnifierConfig):
         least, (low, high) = motion.least_seconds, motion.band

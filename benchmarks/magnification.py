@@ -2,12 +2,13 @@
 
 A texture of 24 waves, the shortest of WAVE pixels and the longest twice that, in all directions, swings from left to
 right by a known amount. The gain is measured by CLG flow, which knows nothing of magnifiers, from the picture at rest
-to those of the last period: half the way between the farthest ones, over half the way of the input, over alpha. `flow alone` is the same measurement on the texture moved by alpha times the motion itself: what the
-flow makes of perfect magnification.
+to those of the last period: half the way between the farthest ones, over half the way of the input, over alpha.
+`flow alone` is the same measurement on the texture moved by alpha times the motion itself: what the flow makes of
+perfect magnification.
 
 Bars, for alpha from 2 to 16: within 15 % of alpha while alpha times the motion is up to an eighth of the shortest wave
-(eulerian), up to a quarter of it (phase). MagNet's curve is on a photograph, where ../shared is; it has no bar.
-Afterwards: gain over the band, and the noise that comes out over the noise that goes in.
+(eulerian), up to a quarter of it (phase). Then: gain over the band, and the noise that comes out over the noise that
+goes in. MagNet's curves, on a photograph and on a video of a sleeping baby, need ../shared, and have no bar.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from affectkit.ops.clg import clg
 from affectkit.registry import default_registry
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
+from affectkit.video.reader import VideoFrame, read_frames
 
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 SIZE, WAVE, FPS, PERIODS, EDGE = 96, 12.0, 30.0, 6, 12
@@ -114,6 +116,31 @@ def _magnet() -> None:
             # the sky has no texture to follow: the median pixel
             row.append(float(flow.median()) / amount / alpha)
         print(f"{alpha:10g}" + "".join(f"{value:9.2f}" for value in row))
+    _baby(SHARED / "media" / "baby-monitor-input.mp4")
+
+
+def _baby(path: Path) -> None:
+    """The slope of the flow that comes out over the flow that goes in, from the first frame to some later ones."""
+    frames = [frame.image for frame in read_frames(path, stop=6.0) if isinstance(frame, VideoFrame)][::8]
+    small = np.stack([cv2.resize(frame, (320, 180), interpolation=cv2.INTER_AREA) for frame in frames])
+    clip = torch.from_numpy(small).movedim(-1, 1) / 255
+    given = _flows_from_first(clip)
+    size = given.norm(dim=1)
+    print(f"\nmagnet: gain over alpha; {path.name}, where a pixel has moved by so much\n")
+    spans = ((0.05, 0.1), (0.1, 0.2), (0.2, 0.4))
+    print(f"{'alpha':>10}" + "".join(f"{f'{low:g}-{high:g} px':>14}" for low, high in spans))
+    for alpha in ALPHAS:
+        made = _flows_from_first(_run(MagNetConfig(alpha=alpha), clip))
+        row = []
+        for low, high in spans:
+            chosen = ((size >= low) & (size < high)).unsqueeze(1).expand_as(given)
+            row.append(float((made * given)[chosen].sum() / given[chosen].square().sum()) / alpha)
+        print(f"{alpha:10g}" + "".join(f"{value:14.2f}" for value in row))
+
+
+def _flows_from_first(clip: Tensor) -> Tensor:
+    gray = clip.mean(dim=1)
+    return clg(gray[:1].expand_as(gray[1:]), gray[1:], window=5.0)
 
 
 def _view(fine: np.ndarray[tuple[int, ...], np.dtype[np.float32]], amount: float) -> Tensor:

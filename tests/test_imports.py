@@ -49,6 +49,7 @@ ABOVE = {
     "resolving": ("faces", "results"),
     "analysis": ("motion", "resolving", "results", "video"),
     "batch": ("analysis", "results", "workers"),
+    "magnification": ("motion", "results", "video"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.
 SCORES = {"detection", "engine", "event_scoring", "scoring"}

@@ -10,12 +10,14 @@ import pytest
 
 from affectkit.configs import ComponentConfig, TemporalConfig
 from affectkit.errors import ConfigError, MissingDependencyError, SpecError
+from affectkit.motion.frame_difference import FrameDifferenceConfig
 from affectkit.specs import (
     KIND_NAMES,
     SPECS,
     ComponentSpec,
     HeadSpec,
     Lazy,
+    MotionSpec,
     PipelineSpec,
     Requirement,
     TemporalSpec,
@@ -163,6 +165,23 @@ def test_there_is_one_spec_class_per_kind() -> None:
 def test_specs_hash() -> None:
     assert len({spec(weights=(WEIGHTS,)), spec(weights=(replace(WEIGHTS, metrics={}),))}) == 2
     assert spec(weights=(WEIGHTS,)) == spec(weights=(WEIGHTS,))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"weights": (WEIGHTS,), "loader": "calm:load"},
+            "motion front-end 'calm': loader 'calm:load' can't be called; give a function or lazy(...)",
+        ),
+        ({"loader": dict}, "motion front-end 'calm': a loader and no weights; give the weights that it reads"),
+    ],
+)
+def test_a_loader_reads_weights(fields: dict[str, Any], message: str) -> None:
+    declared: dict[str, Any] = {"name": "calm", "config": FrameDifferenceConfig, "factory": dict, "summary": "Calm."}
+    loader = lazy("calm:load")
+    assert MotionSpec(**declared, weights=(WEIGHTS,), loader=loader).loader is loader
+    assert message_of(SpecError, lambda: MotionSpec(**declared, **fields)) == message
 
 
 @pytest.mark.parametrize("target", ["", "a.b", "a:", ":B", "a b:C", "a:B.c", "a:B()", "os;x:B"])

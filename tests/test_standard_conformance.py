@@ -14,6 +14,7 @@ from affectkit import (
     CompoundFromBasicConfig,
     ConcatFusionConfig,
     ConvStemConfig,
+    EulerianConfig,
     ExpressionConfig,
     FlowMagnifierConfig,
     FrameDifferenceConfig,
@@ -21,9 +22,11 @@ from affectkit import (
     FrameStream,
     GRUConfig,
     HeadCompensationConfig,
+    MagNetConfig,
     MicroExpressionConfig,
     MMCOFConfig,
     OpticalFlowConfig,
+    PhaseConfig,
     ProductFusionConfig,
     SparseMambaConfig,
     SparseVSSDConfig,
@@ -39,6 +42,7 @@ from tests.conftest import SHARED
 
 KEYFRAMES = FrameStream(height=32, width=32, steps=("onset", "apex", "offset"))
 VARIANTS: dict[str, ComponentConfig] = {
+    "eulerian-cutoff": EulerianConfig(cutoff=16.0, band=(1.0, 6.0)),
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
     "flow-magnifier-whole": FlowMagnifierConfig(is_residual=False, region=(0.2, 0.5, 0.8, 1.0), width=4, levels=1),
     "frame-magnifier-batch-norm": FrameMagnifierConfig(width=4, levels=1, norm="batch", region=(0.0, 0.5, 1.0, 1.0)),
@@ -48,12 +52,14 @@ VARIANTS: dict[str, ComponentConfig] = {
     "head-compensation-median": HeadCompensationConfig(method="median"),
     "head-compensation-nose": HeadCompensationConfig(method="nose", center=(0.5, 0.45), size=0.2),
     "head-compensation-affine": HeadCompensationConfig(method="affine"),
+    "magnet-previous": MagNetConfig(reference="previous", alpha=2.0, frozen=False),
     "mm-cof-of-flow": MMCOFConfig(steepness=20.0, encoding="color"),
     "optical-flow-phases": OpticalFlowConfig(pairs="phases", strain=True),
     "optical-flow-clg": OpticalFlowConfig(method="combined-local-global", magnitude=True),
     "optical-flow-rigid": OpticalFlowConfig(rigid="subtract", strain=True),
     "optical-flow-tv-l1": OpticalFlowConfig(method="tv-l1"),
     "optical-flow-farneback": OpticalFlowConfig(method="farneback", pairs="first"),
+    "phase-plain": PhaseConfig(directions=2, smooth=0.0, alpha=2.0),
     "conv-stem-cells": ConvStemConfig(dim=8, width=4, cells=3),
     "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),
     "sparse-vssd-dense": SparseVSSDConfig(

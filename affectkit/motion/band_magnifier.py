@@ -50,8 +50,8 @@ class BandMagnifierConfig(MotionConfig, ABC):
         # named steps are no samples of a motion at a rate
         require_steps(stream, ())
         if stream.fps is not None and self.band[1] >= stream.fps / 2:
-            fact = f"band {self.band!r} goes beyond half of {stream.fps:g} frames per second"
-            raise StreamError(fact, f"write an upper end below {stream.fps / 2:g} Hz")
+            fact = f"band {self.band!r} goes beyond half of {stream.fps:.4g} frames per second"
+            raise StreamError(fact, f"write an upper end below {stream.fps / 2:.4g} Hz")
         return stream
 
 

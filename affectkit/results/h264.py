@@ -18,7 +18,7 @@ Writer = Callable[["NDArray[np.uint8]", float], None]
 
 
 @contextmanager
-def picture_writer(out: Path, *, time_base: Fraction, rate: Fraction | None) -> Iterator[Writer]:
+def picture_writer(out: Path, *, time_base: Fraction, rate: Fraction | None, crf: int = 20) -> Iterator[Writer]:
     """A function that takes RGB pictures `(H, W, 3)` of one size with their seconds, in order.
 
     Arguments:
@@ -26,6 +26,7 @@ def picture_writer(out: Path, *, time_base: Fraction, rate: Fraction | None) -> 
         time_base: seconds per tick; times are rounded to it, and one that is not after the last by a tick is one tick
             after it.
         rate: pictures per second, about; None where that is not known.
+        crf: quality, less is better and larger; the encoder mpeg4, where there is no libx264, has its own.
 
     Raises:
         InputError: the file can't be written.
@@ -47,7 +48,7 @@ def picture_writer(out: Path, *, time_base: Fraction, rate: Fraction | None) -> 
                 stream.codec_context.time_base = stream.time_base = time_base
                 # no reordered frames: they would shift the times in the container
                 options = (
-                    {"bf": "0", "crf": "20", "preset": "veryfast"} if codec == "libx264" else {"bf": "0", "q": "4"}
+                    {"bf": "0", "crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {"bf": "0", "q": "4"}
                 )
                 stream.codec_context.options = options
             encoded = av.VideoFrame.from_ndarray(picture, format="rgb24")
