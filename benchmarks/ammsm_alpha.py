@@ -141,7 +141,7 @@ def _examples(seeds: range) -> Examples:
     stream = replace(stream, steps=stream.steps[:2])
     flow = [
         apply_motion(config, Sequence(clips.values[rows, :2], clips.mask[rows, :2], clips.times[rows, :2]), stream)
-        for rows in torch.arange(len(frames)).split(16)
+        for rows in torch.split(torch.arange(len(frames)), 16)
     ]
     maps = torch.cat([functional.avg_pool2d(one.values.flatten(0, 1), REDUCED).unsqueeze(1) for one in flow])
     times = torch.cat([one.times for one in flow])
