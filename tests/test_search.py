@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import torch
 
-from affectkit import ConfigError, InputError, registry
+from affectkit import Branch, ConfigError, FrameStream, InputError, MicroExpressionConfig, PipelineConfig, registry
 from affectkit.artifact import load, save
 from affectkit.errors import MissingDependencyError
+from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.metrics.recognition import confusion_matrix, uf1
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold
@@ -33,6 +34,7 @@ from affectkit.search import (
     search,
     search_fold,
 )
+from affectkit.search.adapting import draw_dials
 from affectkit.search.candidates import find_front, find_front_ref
 from affectkit.search.costs import count_flops, measure_latency
 from affectkit.search.crew import Crew
@@ -44,8 +46,9 @@ from affectkit.search.optuna_import import import_optuna, quiet_optuna
 from affectkit.search.space import Evolution, Limits, Objectives, Timing
 from affectkit.search.variants import Variants
 from affectkit.sequences import Sequence, Targets
-from affectkit.training import Examples
+from affectkit.training import Examples, fit
 from affectkit.training.folds import probabilities
+from tests.search_toy import LouderConfig
 from tests.searches import CONFIG, FLOPS, SMALL, first_fold, install, make_inner, make_space, shown
 from tests.test_imports import PACKAGE, top_level_imports
 from tests.test_training import QUICK, make_examples
@@ -486,7 +489,7 @@ def test_a_ledger_of_other_proposals_is_refused(model: Model, inner: Inner, tmp_
     other = replace(first, number=2, generation=1, values={"temporal.shift": 0}, same_as=None)
     ledger = Ledger(url, "search", {}, genes, space.objectives, resume=True)
     ledger.add(replace(other, values={"temporal.shift": 1}))
-    ledger.add(replace(other, values={"temporal.shift": 2}))
+    ledger.add(replace(other, number=3, values={"temporal.shift": 2}))
     ledger.close()
     longer = replace(space, search=replace(space.search, generations=3))
     with pytest.raises(InputError, match=r"^search: candidate \d would be .*, and is .*; go on with the version of Op"):
@@ -535,6 +538,69 @@ def test_fields_that_can_not_be_searched(fields: dict[str, Any], message: str, m
     with pytest.raises(ConfigError) as caught:
         search(model, inner.validation, make_space({}, fields=fields), trained_on=())
     assert str(caught.value) == message
+
+
+# Adapting
+
+
+def test_weights_can_be_adapted_to_what_is_searched() -> None:
+    examples = make_examples(24, subjects=4)
+    genes = find_genes(make_space({"temporal.kept": "all", "temporal.blur": "all", "temporal.shift": (0, 2)}), CONFIG)
+    draw = draw_dials(genes, seed=3)
+    seen: list[Mapping[str, Any]] = []
+
+    def watched(step: int) -> Mapping[str, Any]:
+        seen.append(draw(step))
+        return seen[-1]
+
+    short = replace(QUICK, epochs=2)
+    adapted = fit(CONFIG, examples, short, dials=watched)
+    # one more than the steps, which says where the dials are
+    assert seen == [draw(0), *(draw(step) for step in range(6))]
+    assert len({str(values) for values in seen}) == 6
+    assert all(values["temporal.shift"] in (0, 2) and values["temporal.kept"] in range(1, 9) for values in seen)
+    assert adapted.config == fit(CONFIG, examples, short).config
+    assert not torch.equal(
+        adapted.state_dict()["temporal.inner"], fit(CONFIG, examples, short).state_dict()["temporal.inner"]
+    )
+    again = fit(CONFIG, examples, short, dials=draw)
+    assert torch.equal(adapted.state_dict()["temporal.inner"], again.state_dict()["temporal.inner"])
+
+
+def test_front_ends_with_dials_are_computed_in_every_step() -> None:
+    def config(gain: float) -> PipelineConfig:
+        return PipelineConfig(
+            input=FrameStream(height=16, width=16, steps=("onset", "apex")),
+            branches={
+                "face": Branch(motion=(LouderConfig(gain=gain),), features=ConvStemConfig(dim=8, width=4, depth=1))
+            },
+            heads={"micro": MicroExpressionConfig()},
+        )
+
+    values = torch.rand(6, 2, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    examples = Examples(
+        inputs={"clip": Sequence.of(values)},
+        targets={"micro": Targets.of(torch.arange(6) % 3)},
+        subjects=tuple("aabbcc"),
+    )
+    short = replace(QUICK, epochs=1)
+    turned = fit(config(1.0), examples, short, dials=lambda step: {"branches.face.motion[0].gain": 2.0})
+    set_so, plain = (fit(config(gain), examples, short) for gain in (2.0, 1.0))
+    ours, same, other = (one.state_dict()["heads.micro.linear.weight"] for one in (turned, set_so, plain))
+    # AdamW's first steps are as long for a small gradient as for a large one, so rounding shows
+    assert (ours - same).norm() < 0.05 * (ours - other).norm()
+    assert turned.dials[0].value == 1.0
+
+
+def test_adapted_weights_are_others(tmp_path: Path) -> None:
+    examples = make_examples(24, subjects=4)
+    given = (CONFIG, examples, first_fold(examples), make_space(search=replace(SMALL, generations=1)))
+    short = replace(QUICK, epochs=1)
+    found = search_fold(*given, short, share=0.4, adapt=True, folder=tmp_path)
+    assert len(found.candidates) == 4
+    with pytest.raises(InputError) as caught:
+        search_fold(*given, short, share=0.4, folder=tmp_path, resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a model with another way of adapting; give another folder"
 
 
 # Parts

@@ -14,8 +14,10 @@ from affectkit.files import write_text
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
 from affectkit.recipes import Recipe
+from affectkit.search.adapting import draw_dials
+from affectkit.search.genes import find_genes
 from affectkit.search.running import SearchResult, Watch, search
-from affectkit.search.space import SearchSpace
+from affectkit.search.space import SearchSpace, space_to_data
 from affectkit.training.evaluation import fingerprint
 from affectkit.training.examples import Examples
 from affectkit.training.fitting import fit
@@ -62,6 +64,7 @@ def search_fold(
     *,
     share: float = 0.2,
     seed: int = 0,
+    adapt: bool = False,
     head: str | None = None,
     folder: str | Path | None = None,
     storage: str | None = None,
@@ -78,6 +81,8 @@ def search_fold(
         config, recipe: what is trained, and how, as `fit` takes them.
         examples, fold, share: as `prepare_inner` takes them.
         seed: of the split and of the training; the search has its own, in `space`.
+        adapt: train with other values of the dials in every step, drawn from the space, so that the weights are used
+            to them; without it, with those of `config`.
         folder: for the trained model, whom it was trained on, and what `search` keeps; None to keep nothing.
         cache, after_epoch: as `fit` takes them.
         head, storage, name, resume, workers, progress: as `search` takes them. A resumed run takes the model from
@@ -92,6 +97,8 @@ def search_fold(
     record = {
         "pipeline and recipe": fingerprint(config, recipe),
         "seed": seed,
+        # what is drawn from: only where it matters
+        "way of adapting": space_to_data(space)["dials"] if adapt else None,
         "examples": inner.train.digest(),
         "subjects": sorted(set(inner.train.subjects)),
     }
@@ -101,7 +108,8 @@ def search_fold(
             Path(folder).mkdir(parents=True, exist_ok=True)
             # first, so that a model without it is not from here
             write_text(Path(folder) / RECORD, json.dumps(record, indent=1))
-        model = fit(config, inner.train, recipe, seed=seed, cache=cache, after_epoch=after_epoch)
+        dials = draw_dials(find_genes(space, config), seed) if adapt else None
+        model = fit(config, inner.train, recipe, seed=seed, cache=cache, after_epoch=after_epoch, dials=dials)
         if folder is not None:
             counts = f"{len(inner.train)} clips of {len(set(inner.train.subjects))} subjects"
             save(model, Path(folder) / MODEL, notes=f"Trained on {counts}, for a search on others.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -56,6 +56,7 @@ def fit(
     hardware: Hardware | None = None,
     after_epoch: Callable[[Model, int], None] | None = None,
     cache: str | Path | bool = False,
+    dials: Callable[[int], Mapping[str, Any]] | None = None,
     registry: Registry | None = None,
 ) -> Model:
     """Train a model from random weights.
@@ -72,6 +73,8 @@ def fit(
         hardware: by default one device, a GPU where there is one.
         after_epoch: called with what learns, the model behind its fixed front-ends, and the number of epochs done.
         cache: folder where maps of motion front-ends are kept and found again; True for the default one.
+        dials: values of dials by the number of the step, for that step alone: for weights that are used to all of them.
+            Where a dial is one of a motion front-end, all of these are computed in every step.
 
     Returns:
         The model after the last epoch, on the CPU, in evaluation mode.
@@ -81,7 +84,8 @@ def fit(
         InputError: the examples don't; or `folder` has a checkpoint and `resume` is not asked for.
         MissingDependencyError: Lightning is not installed.
     """
-    tail, mapped = cut_tail(config, examples, cache=cache, registry=registry)
+    is_whole = dials is not None and any(".motion[" in path for path in dials(0))
+    tail, mapped = (config, examples) if is_whole else cut_tail(config, examples, cache=cache, registry=registry)
     model = fit_tail(
         tail,
         mapped,
@@ -92,9 +96,10 @@ def fit(
         logger=logger,
         hardware=hardware,
         after_epoch=after_epoch,
+        dials=dials,
         registry=registry,
     )
-    return join_tail(config, model, registry=registry)
+    return model if is_whole else join_tail(config, model, registry=registry)
 
 
 def fit_tail(
@@ -108,6 +113,7 @@ def fit_tail(
     logger: str = "csv",
     hardware: Hardware | None = None,
     after_epoch: Callable[[Model, int], None] | None = None,
+    dials: Callable[[int], Mapping[str, Any]] | None = None,
     registry: Registry | None = None,
 ) -> Model:
     """As `fit`, with every stage computed in every step."""
@@ -145,7 +151,7 @@ def fit_tail(
             log_every_n_steps=1,
         )
         steps = recipe.epochs * -(-len(loader) // (trainer.world_size or 1))
-        learner = Learner(model, recipe, steps=steps, seed=seed, after_epoch=after_epoch)
+        learner = Learner(model, recipe, steps=steps, seed=seed, after_epoch=after_epoch, dials=dials)
         path = checkpoint if checkpoint is not None and checkpoint.is_file() else None
         # Plain tensors and numbers only: a checkpoint is a pickle, and may come from elsewhere.
         trainer.fit(learner, loader, ckpt_path=path, weights_only=True if path else None)

@@ -7,7 +7,8 @@ as if it had not been.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,6 +42,7 @@ class Learner(LightningModule):
         steps: in all epochs together, for the schedule.
         seed: of augmentation and dropout.
         after_epoch: called with the model and the number of epochs done, in evaluation mode and without gradients.
+        dials: values of dials by the number of the step, for that step alone.
     """
 
     def __init__(
@@ -51,11 +53,12 @@ class Learner(LightningModule):
         steps: int,
         seed: int,
         after_epoch: Callable[[Model, int], None] | None = None,
+        dials: Callable[[int], Mapping[str, Any]] | None = None,
     ) -> None:
         super().__init__()
         self.model, self.recipe = model, recipe
         self._steps, self._seed, self._after_epoch = steps, seed, after_epoch
-        self._generator = torch.Generator()
+        self._generator, self._dials = torch.Generator(), dials
 
     def training_step(self, batch: Step, index: int) -> Tensor:
         """The loss of one batch."""
@@ -64,7 +67,8 @@ class Learner(LightningModule):
         self._generator.manual_seed(_mixed(self._seed, self.global_step))
         inputs, targets = batch
         inputs = augment(inputs, self.model.config.input_streams(), self.recipe.augmentation, self._generator)
-        _, losses = self.model(inputs, targets)
+        with nullcontext() if self._dials is None else self.model.dialed(self._dials(self.global_step)):
+            _, losses = self.model(inputs, targets)
         loss: Tensor = sum(losses.values(), start=torch.zeros((), device=self.device))
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(next(iter(inputs.values())).values))
         return loss
