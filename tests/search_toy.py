@@ -66,14 +66,14 @@ class Twist(TemporalEncoder[TwistConfig]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LouderConfig(MotionConfig):
-    """Frames times a factor, which no training changes.
+class GammaConfig(MotionConfig):
+    """Frames to a power, which no training changes.
 
     Attributes:
-        gain: the factor.
+        gamma: the exponent.
     """
 
-    gain: float = dial(1.0, choices=(1.0, 2.0))
+    gamma: float = dial(1.0, choices=(1.0, 2.0))
 
     @property
     def is_frozen(self) -> bool:
@@ -83,19 +83,19 @@ class LouderConfig(MotionConfig):
         return stream
 
 
-class Louder(MotionFrontEnd[LouderConfig]):
-    """`LouderConfig` on `(B, T, C, H, W)`."""
+class Gamma(MotionFrontEnd[GammaConfig]):
+    """`GammaConfig` on `(B, T, C, H, W)`."""
 
-    def __init__(self, config: LouderConfig, stream: FrameStream) -> None:
+    def __init__(self, config: GammaConfig, stream: FrameStream) -> None:
         super().__init__(config)
 
     def forward(self, inputs: Sequence) -> Sequence:
-        return inputs.with_values(self.config.gain * inputs.values)
+        return inputs.with_values(inputs.values**self.config.gamma)
 
 
 SPECS = (
     TemporalSpec(name="twist", config=TwistConfig, factory=Twist, summary="Has dials."),
-    MotionSpec(name="louder", config=LouderConfig, factory=Louder, summary="Has a dial and no weights."),
+    MotionSpec(name="gamma", config=GammaConfig, factory=Gamma, summary="Has a dial and no weights."),
 )
 
 

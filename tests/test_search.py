@@ -48,7 +48,7 @@ from affectkit.search.variants import Variants
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples, fit
 from affectkit.training.folds import probabilities
-from tests.search_toy import LouderConfig
+from tests.search_toy import GammaConfig
 from tests.searches import CONFIG, FLOPS, SMALL, first_fold, install, make_inner, make_space, shown
 from tests.test_imports import PACKAGE, top_level_imports
 from tests.test_training import QUICK, make_examples
@@ -568,11 +568,11 @@ def test_weights_can_be_adapted_to_what_is_searched() -> None:
 
 
 def test_front_ends_with_dials_are_computed_in_every_step() -> None:
-    def config(gain: float) -> PipelineConfig:
+    def config(gamma: float) -> PipelineConfig:
         return PipelineConfig(
             input=FrameStream(height=16, width=16, steps=("onset", "apex")),
             branches={
-                "face": Branch(motion=(LouderConfig(gain=gain),), features=ConvStemConfig(dim=8, width=4, depth=1))
+                "face": Branch(motion=(GammaConfig(gamma=gamma),), features=ConvStemConfig(dim=8, width=4, depth=1))
             },
             heads={"micro": MicroExpressionConfig()},
         )
@@ -584,8 +584,8 @@ def test_front_ends_with_dials_are_computed_in_every_step() -> None:
         subjects=tuple("aabbcc"),
     )
     short = replace(QUICK, epochs=1)
-    turned = fit(config(1.0), examples, short, dials=lambda step: {"branches.face.motion[0].gain": 2.0})
-    set_so, plain = (fit(config(gain), examples, short) for gain in (2.0, 1.0))
+    turned = fit(config(1.0), examples, short, dials=lambda step: {"branches.face.motion[0].gamma": 2.0})
+    set_so, plain = (fit(config(gamma), examples, short) for gamma in (2.0, 1.0))
     ours, same, other = (one.state_dict()["heads.micro.linear.weight"] for one in (turned, set_so, plain))
     # AdamW's first steps are as long for a small gradient as for a large one, so rounding shows
     assert (ours - same).norm() < 0.05 * (ours - other).norm()
