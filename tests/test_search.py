@@ -68,6 +68,18 @@ def _plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     registry._discovered.cache_clear()
 
 
+@pytest.fixture
+def pictures() -> None:
+    """For a test in which they are drawn, which takes longer than the search."""
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "pictures" not in request.fixturenames:
+        for name in ("plot_history", "plot_front"):
+            monkeypatch.setattr(f"affectkit.search.running.{name}", lambda *given: None)
+
+
 @pytest.fixture(scope="module")
 def inner() -> Inner:
     return make_inner()
@@ -273,7 +285,7 @@ def test_an_inner_split_needs_two_people() -> None:
     assert str(caught.value) == "mine: subject 'made/00' is in both halves; split by subject"
 
 
-def test_the_score_is_that_of_the_winner(model: Model, inner: Inner, tmp_path: Path) -> None:
+def test_the_score_is_that_of_the_winner(model: Model, inner: Inner, tmp_path: Path, pictures: None) -> None:
     found = search(model, inner.validation, SPACE, trained_on=(), folder=tmp_path)
     winner = load(tmp_path / "winner")
     assert winner.config == found.config
@@ -310,7 +322,7 @@ def test_latency_is_a_median_and_leaves_the_threads_alone(model: Model, inner: I
 
 
 def test_what_costs_too_much_is_not_evaluated(
-    model: Model, inner: Inner, scored: list[Mapping[str, Any]], tmp_path: Path
+    model: Model, inner: Inner, scored: list[Mapping[str, Any]], tmp_path: Path, pictures: None
 ) -> None:
     space = make_space(limits=Limits(flops=2 * 2 * 4 * 3 + 24))
     found = search(model, inner.validation, space, trained_on=(), folder=tmp_path)
