@@ -8,17 +8,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from affectkit.configs import TemporalConfig
+from affectkit.configs import MotionConfig, TemporalConfig
 from affectkit.fields import dial
 from affectkit.hookspecs import hookimpl
-from affectkit.interfaces import TemporalEncoder
+from affectkit.interfaces import MotionFrontEnd, TemporalEncoder
 from affectkit.sequences import Sequence
-from affectkit.specs import TemporalSpec
-from affectkit.streams import FeatureStream
+from affectkit.specs import ComponentSpec, MotionSpec, TemporalSpec
+from affectkit.streams import FeatureStream, FrameStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +65,40 @@ class Twist(TemporalEncoder[TwistConfig]):
         return inputs.with_values(values * math.nan if config.mode == "nan" else values)
 
 
-SPEC = TemporalSpec(name="twist", config=TwistConfig, factory=Twist, summary="Has dials.")
+@dataclass(frozen=True, kw_only=True)
+class GammaConfig(MotionConfig):
+    """Frames to a power, which no training changes.
+
+    Attributes:
+        gamma: the exponent.
+    """
+
+    gamma: float = dial(1.0, choices=(1.0, 2.0))
+
+    @property
+    def is_frozen(self) -> bool:
+        return True
+
+    def output(self, stream: FrameStream) -> FrameStream:
+        return stream
+
+
+class Gamma(MotionFrontEnd[GammaConfig]):
+    """`GammaConfig` on `(B, T, C, H, W)`."""
+
+    def __init__(self, config: GammaConfig, stream: FrameStream) -> None:
+        super().__init__(config)
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(inputs.values**self.config.gamma)
+
+
+SPECS = (
+    TemporalSpec(name="twist", config=TwistConfig, factory=Twist, summary="Has dials."),
+    MotionSpec(name="gamma", config=GammaConfig, factory=Gamma, summary="Has a dial and no weights."),
+)
 
 
 @hookimpl
-def affectkit_components() -> Iterator[TemporalSpec[TwistConfig]]:
-    yield SPEC
+def affectkit_components() -> Iterator[ComponentSpec[Any]]:
+    yield from SPECS

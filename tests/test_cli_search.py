@@ -89,6 +89,8 @@ def test_a_pipeline_is_trained_and_searched(
     assert (code, err) == (
         1, "error: --trained-on: nobody is left to search by; give clips of people that the model has not seen\n"
     )  # fmt: skip
+    code, _, err = run(capsys, *saved, "--out", tmp_path / "none", "--adapt")
+    assert (code, err) == (1, "error: --adapt: a saved model is not trained; give a pipeline file or preset\n")
     code, _, err = run(capsys, *saved[:4], "--out", tmp_path / "none")
     assert (code, err) == (1, "error: --trained-on: is missing for a saved model; say who it has seen\n")
 

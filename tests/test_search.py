@@ -65,6 +65,18 @@ def _plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     registry._discovered.cache_clear()
 
 
+@pytest.fixture
+def pictures() -> None:
+    """For a test in which they are drawn, which takes longer than the search."""
+
+
+@pytest.fixture(autouse=True)
+def _no_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "pictures" not in request.fixturenames:
+        for name in ("plot_history", "plot_front"):
+            monkeypatch.setattr(f"affectkit.search.running.{name}", lambda *given: None)
+
+
 @pytest.fixture(scope="module")
 def inner() -> Inner:
     return make_inner()
@@ -270,7 +282,7 @@ def test_an_inner_split_needs_two_people() -> None:
     assert str(caught.value) == "mine: subject 'made/00' is in both halves; split by subject"
 
 
-def test_the_score_is_that_of_the_winner(model: Model, inner: Inner, tmp_path: Path) -> None:
+def test_the_score_is_that_of_the_winner(model: Model, inner: Inner, tmp_path: Path, pictures: None) -> None:
     found = search(model, inner.validation, SPACE, trained_on=(), folder=tmp_path)
     winner = load(tmp_path / "winner")
     assert winner.config == found.config
@@ -307,7 +319,7 @@ def test_latency_is_a_median_and_leaves_the_threads_alone(model: Model, inner: I
 
 
 def test_what_costs_too_much_is_not_evaluated(
-    model: Model, inner: Inner, scored: list[Mapping[str, Any]], tmp_path: Path
+    model: Model, inner: Inner, scored: list[Mapping[str, Any]], tmp_path: Path, pictures: None
 ) -> None:
     space = make_space(limits=Limits(flops=2 * 2 * 4 * 3 + 24))
     found = search(model, inner.validation, space, trained_on=(), folder=tmp_path)
@@ -478,19 +490,21 @@ def test_latencies_are_of_one_machine(
 
 
 def test_a_ledger_of_other_proposals_is_refused(model: Model, inner: Inner, tmp_path: Path) -> None:
-    genes = find_genes(make_space({"temporal.shift": (0, 1, 2)}), CONFIG)
     space = make_space({"temporal.shift": (0, 1, 2)}, search=Evolution(population=2, generations=1))
-    found = search(model, inner.validation, space, trained_on=(), folder=tmp_path)
+    longer = replace(space, search=replace(space.search, generations=2))
+    wanted = search(model, inner.validation, longer, trained_on=()).candidates[2]
+    search(model, inner.validation, space, trained_on=(), folder=tmp_path)
     url = f"sqlite:///{tmp_path / 'search.db'}"
-    first = found.candidates[0]
-    other = replace(first, number=2, generation=1, values={"temporal.shift": 0}, same_as=None)
-    ledger = Ledger(url, "search", {}, genes, space.objectives, resume=True)
-    ledger.add(replace(other, values={"temporal.shift": 1}))
-    ledger.add(replace(other, values={"temporal.shift": 2}))
+    ledger = Ledger(url, "search", {}, find_genes(space, CONFIG), space.objectives, resume=True)
+    other = {"temporal.shift": 2 if wanted.values["temporal.shift"] != 2 else 1}
+    ledger.add(Candidate(2, 1, other, "waiting"))
     ledger.close()
-    longer = replace(space, search=replace(space.search, generations=3))
-    with pytest.raises(InputError, match=r"^search: candidate \d would be .*, and is .*; go on with the version of Op"):
+    with pytest.raises(InputError) as caught:
         search(model, inner.validation, longer, trained_on=(), folder=tmp_path, resume=True)
+    assert str(caught.value) == (
+        f"search: candidate 2 would be {dict(wanted.values)}, and is {other}; "
+        "go on with the version of Optuna that it was begun with"
+    )
 
 
 # Fields
@@ -535,6 +549,20 @@ def test_fields_that_can_not_be_searched(fields: dict[str, Any], message: str, m
     with pytest.raises(ConfigError) as caught:
         search(model, inner.validation, make_space({}, fields=fields), trained_on=())
     assert str(caught.value) == message
+
+
+# Adapting
+
+
+def test_adapted_weights_are_others(tmp_path: Path) -> None:
+    examples = make_examples(24, subjects=4)
+    given = (CONFIG, examples, first_fold(examples), make_space(search=replace(SMALL, generations=1)))
+    short = replace(QUICK, epochs=1)
+    found = search_fold(*given, short, share=0.4, adapt=True, folder=tmp_path)
+    assert len(found.candidates) == 4
+    with pytest.raises(InputError) as caught:
+        search_fold(*given, short, share=0.4, folder=tmp_path, resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a model with another pipeline and recipe; give another folder"
 
 
 # Parts

@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--trained-on", metavar="FILE", help="of a saved model: trained.json, a subject per line, or the word nobody"
     )
+    parser.add_argument(
+        "--adapt", action="store_true", help="train with other values of the searched dials in every step"
+    )
     parser.add_argument("--head", metavar="NAME", help="whose classes are scored, where there are several")
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
     parser.add_argument("--storage", metavar="URL", help="database in place of a file in --out")
@@ -49,6 +52,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         (args.join and args.storage is None, "--join", "needs a database that both machines see", "add --storage URL"),
         (args.join and not is_saved, "--join", "needs the weights that are searched", "give OUT/model as PIPELINE"),
         (not args.join and args.out is None, "--out", "is missing", "name a folder for what is found"),
+        (is_saved and args.adapt, "--adapt", "a saved model is not trained", "give a pipeline file or preset"),
         (is_saved and args.trained_on is None, "--trained-on", "is missing for a saved model", "say who it has seen"),
     ):
         if is_wrong:
@@ -71,7 +75,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             common |= {"folder": args.out, "resume": args.resume}
             found = search(args.pipeline, examples, space, trained_on=trained_on, **common)
         else:
-            common |= {"folder": args.out, "resume": args.resume, "cache": not args.no_cache}
+            common |= {"folder": args.out, "resume": args.resume, "cache": not args.no_cache, "adapt": args.adapt}
             found = search_fold(
                 config, gathered.examples, fold, space, recipe, share=args.share, seed=args.seed, **common
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from affectkit.artifact import load, save
@@ -62,6 +62,7 @@ def search_fold(
     *,
     share: float = 0.2,
     seed: int = 0,
+    adapt: bool = False,
     head: str | None = None,
     folder: str | Path | None = None,
     storage: str | None = None,
@@ -78,6 +79,8 @@ def search_fold(
         config, recipe: what is trained, and how, as `fit` takes them.
         examples, fold, share: as `prepare_inner` takes them.
         seed: of the split and of the training; the search has its own, in `space`.
+        adapt: train with other values of the searched dials in every step, drawn from their domains, so that the
+            weights are used to them; without it, with those of `config`.
         folder: for the trained model, whom it was trained on, and what `search` keeps; None to keep nothing.
         cache, after_epoch: as `fit` takes them.
         head, storage, name, resume, workers, progress: as `search` takes them. A resumed run takes the model from
@@ -89,6 +92,8 @@ def search_fold(
     """
     inner = prepare_inner(examples, fold, share=share, seed=seed)
     recipe = Recipe() if recipe is None else recipe
+    if adapt:
+        recipe = replace(recipe, random_dials=tuple(space.dials))
     record = {
         "pipeline and recipe": fingerprint(config, recipe),
         "seed": seed,

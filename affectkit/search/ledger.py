@@ -31,7 +31,8 @@ class Ledger:
     """The candidates of one search.
 
     Arguments:
-        url: of the database, as SQLAlchemy has them: `sqlite:///run/search.db`, `postgresql://host/name`.
+        url: of the database, as SQLAlchemy has them: `sqlite:///run/search.db`, `postgresql://host/name`;
+            None for the memory of this process.
         name: of the study in it.
         record: what was searched, by what; another one is another search.
         genes: what candidates differ in.
@@ -44,7 +45,7 @@ class Ledger:
 
     def __init__(
         self,
-        url: str,
+        url: str | None,
         name: str,
         record: Data,
         genes: Items[Gene],
@@ -53,19 +54,11 @@ class Ledger:
         resume: bool | None,
     ) -> None:
         optuna = import_optuna()
-        self._optuna, self._objectives, self._url = optuna, objectives, url
+        self._optuna, self._objectives = optuna, objectives
+        self._where = "search" if url is None else url
         self._distributions = distributions_of(genes)
-        # Optuna itself would wait 5 seconds, which a busy disk can take
-        options = {"connect_args": {"timeout": _PATIENCE}} if url.startswith("sqlite") else {}
-        try:
-            with warnings.catch_warnings():
-                # of drivers and migrations; none is about what is kept
-                warnings.simplefilter("ignore")
-                self._storage = optuna.storages.RDBStorage(url, engine_kwargs=options)
-        except Exception as error:
-            fact = " ".join(str(error).split())
-            raise InputError(f"{url}: can't be opened ({fact}); give a database such as sqlite:///search.db") from error
-        self._study = self._open(url, name, record, resume)
+        self._storage = optuna.storages.InMemoryStorage() if url is None else self._connect(url)
+        self._study = self._open(name, record, resume)
         self._id = self._storage.get_study_id_from_name(name)
 
     def read(self) -> list[Candidate]:
@@ -94,7 +87,7 @@ class Ledger:
         )
         made = self._storage.create_new_trial(self._id, template_trial=trial)
         if self._storage.get_trial_number_from_id(made) != candidate.number:
-            raise InputError(f"{self._url}: somebody else proposes candidates too; stop one, and help with --join")
+            raise InputError(f"{self._where}: somebody else proposes candidates too; stop one, and help with --join")
 
     def claim(self, number: int) -> bool:
         """Take one that waits; False where somebody else was faster."""
@@ -132,15 +125,28 @@ class Ledger:
     def close(self) -> None:
         """Give connections back."""
         self._storage.remove_session()
-        self._storage.engine.dispose()
+        if hasattr(self._storage, "engine"):
+            self._storage.engine.dispose()
 
-    def _open(self, url: str, name: str, record: Data, resume: bool | None) -> Any:
+    def _connect(self, url: str) -> Any:
+        # Optuna itself would wait 5 seconds, which a busy disk can take
+        options = {"connect_args": {"timeout": _PATIENCE}} if url.startswith("sqlite") else {}
+        try:
+            with warnings.catch_warnings():
+                # of drivers and migrations; none is about what is kept
+                warnings.simplefilter("ignore")
+                return self._optuna.storages.RDBStorage(url, engine_kwargs=options)
+        except Exception as error:
+            fact = " ".join(str(error).split())
+            raise InputError(f"{url}: can't be opened ({fact}); give a database such as sqlite:///search.db") from error
+
+    def _open(self, name: str, record: Data, resume: bool | None) -> Any:
         optuna = self._optuna
         try:
             study = optuna.load_study(study_name=name, storage=self._storage)
         except KeyError:
             if resume is None:
-                raise InputError(f"{url}: holds no search {name!r}; begin it first") from None
+                raise InputError(f"{self._where}: holds no search {name!r}; begin it first") from None
             directions = ["maximize"] if self._objectives.cost == "none" else ["maximize", "minimize"]
             study = optuna.create_study(study_name=name, storage=self._storage, directions=directions)
             study.set_user_attr(_RECORD, record)
@@ -148,7 +154,9 @@ class Ledger:
         # as it comes back from a database
         there, wanted = study.user_attrs.get(_RECORD), json.loads(json.dumps(record))
         if resume is False and there is not None:
-            raise InputError(f"{url}: holds a search {name!r} already; resume it, or give another folder or name")
+            raise InputError(
+                f"{self._where}: holds a search {name!r} already; resume it, or give another folder or name"
+            )
         if there is None and not study.trials:
             # killed between the two lines that begin one
             study.set_user_attr(_RECORD, record)
@@ -156,7 +164,7 @@ class Ledger:
         for key in wanted:
             if (there or {}).get(key) != wanted[key]:
                 other = f"other {key}" if key in ("examples", "weights") else f"another {key}"
-                raise InputError(f"{url}: holds a search {name!r} with {other}; give another folder or name")
+                raise InputError(f"{self._where}: holds a search {name!r} with {other}; give another folder or name")
         return study
 
     def _trial(self, number: int) -> int:

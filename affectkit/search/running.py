@@ -186,7 +186,9 @@ def _opened(
         # its database may be another one
         if (place / TABLE).exists() and not resume:
             raise InputError(f"{place}: holds a search already; resume it, or give another folder")
-        url = storage if storage is not None else f"sqlite:///{(place / DATABASE).resolve()}"
+        url = storage
+        if url is None and folder is not None:
+            url = f"sqlite:///{(place / DATABASE).resolve()}"
         record = _record(model, examples, space, head)
         if space.needs_latency and resume is not None:
             # what was timed on one machine can't be compared with what is on another; who helps doesn't time
