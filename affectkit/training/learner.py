@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from affectkit.dials import Dial
 from affectkit.errors import ConfigError, did_you_mean, is_below
-from affectkit.fields import Domain
 from affectkit.model import Model
 from affectkit.recipes import Recipe
 from affectkit.sequences import Batch, Targets
@@ -68,7 +67,7 @@ class Learner(LightningModule):
         self._generator.manual_seed(_mixed(self._seed, self.global_step))
         inputs, targets = batch
         inputs = augment(inputs, self.model.config.input_streams(), self.recipe.augmentation, self._generator)
-        turned = {one.path: draw(one.domain, self._generator) for one in self._dials}
+        turned = {one.path: draw(one, self._generator) for one in self._dials}
         # turning traces the whole config, which is not for nothing
         with self.model.dialed(turned) if turned else nullcontext():
             _, losses = self.model(inputs, targets)
@@ -103,11 +102,14 @@ class Learner(LightningModule):
         return 0.5 * (1 + math.cos(math.pi * min((step - rise) / max(self._steps - rise, 1), 1.0)))
 
 
-def draw(domain: Domain, generator: torch.Generator) -> Any:
-    """A value of a dial's domain, each as likely as the others."""
+def draw(dial: Dial, generator: torch.Generator) -> Any:
+    """A value of a dial's domain, each as likely as the others; whole where the dial is set to a whole number."""
+    domain = dial.domain
     if domain.choices:
         return domain.choices[int(torch.randint(len(domain.choices), (1,), generator=generator))]
-    low, high = float(domain.low or 0.0), float(domain.high or 0.0)
+    low, high = domain.low or 0.0, domain.high or 0.0
+    if isinstance(dial.value, int):
+        return int(torch.randint(math.ceil(low), math.floor(high) + 1, (1,), generator=generator))
     return low + (high - low) * float(torch.rand(1, generator=generator))
 
 
