@@ -36,7 +36,7 @@ class _NoAlias(Compiler):  # type: ignore[misc]
 # values may be NaN and infinite, and stay so; sums over steps keep their order
 _FAST = {"contract", "nsz", "arcp"}
 _options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
-_inlined = numba.njit(inline="always", fastmath=_FAST, **_options)
+_inlined = numba.njit(cache=True, fastmath=_FAST, **_options)
 _compiled = numba.njit(cache=True, fastmath=_FAST, pipeline_class=_NoAlias, **_options)
 # for sums over channels, which may be taken in any order
 _summing = numba.njit(cache=True, fastmath=_FAST | {"reassoc"}, pipeline_class=_NoAlias, **_options)
@@ -151,21 +151,25 @@ def _load_weights(
 
 @_compiled
 def _begin_step(
-    delta: Array, u: Array, enters: Array, y: Array, slope: Array, skips: Array, biases: Array, softplus: bool, t: int
+    delta: Array, u: Array, enters: Array, y: Array, skips: Array, biases: Array, softplus: bool, t: int
 ) -> None:
-    """Step sizes, and how they change with what goes into them; what enters the states, and what passes by."""
+    """Step sizes, what enters the states, and what passes by."""
     if softplus:
         for j in range(WIDTH):
-            x = delta[t, j] + biases[j]
-            slope[t, j] = _sigmoid(x)
-            delta[t, j] = _softplus(x)
+            delta[t, j] = _softplus(delta[t, j] + biases[j])
     else:
         for j in range(WIDTH):
-            slope[t, j] = F(1)
             delta[t, j] += biases[j]
     for j in range(WIDTH):
-        enters[t, j] = delta[t, j] * u[t, j]
-        y[t, j] = skips[j] * u[t, j]
+        enters[j] = delta[t, j] * u[t, j]
+        y[j] = skips[j] * u[t, j]
+
+
+@_compiled
+def _fill_slope(slope: Array, delta: Array, biases: Array, softplus: bool, t: int) -> None:
+    """How step sizes change with what goes into them."""
+    for j in range(WIDTH):
+        slope[t, j] = _sigmoid(delta[t, j] + biases[j]) if softplus else F(1)
 
 
 @_compiled
@@ -176,9 +180,9 @@ def _advance(
     for j in range(WIDTH):
         a = _exp2(delta[t, j] * decays[n, j])
         decay[t, n, j] = a
-        state = a * x[t, n, j] + enters[t, j] * b
+        state = a * x[t, n, j] + enters[j] * b
         x[t + 1, n, j] = state
-        y[t, j] += state * c
+        y[j] += state * c
 
 
 @_compiled
@@ -187,15 +191,16 @@ def _advance_in_place(
 ) -> None:
     """The same, of which nothing is kept."""
     for j in range(WIDTH):
-        state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[t, j] * b
+        state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * b
         x[n, j] = state
-        y[t, j] += state * c
+        y[j] += state * c
 
 
 @_compiled
-def _gate(y: Array, gate: Array, t: int) -> None:
+def _end_forward(u: Array, y: Array, gate: Array, is_gated: bool, t: int) -> None:
+    """The output, in the place of u."""
     for j in range(WIDTH):
-        y[t, j] *= gate[t, j] * _sigmoid(gate[t, j])
+        u[t, j] = y[j] * gate[t, j] * _sigmoid(gate[t, j]) if is_gated else y[j]
 
 
 @_compiled
@@ -205,12 +210,12 @@ def _gate_gradients(gate: Array, dy: Array, y: Array, t: int) -> None:
         z, d_out = gate[t, j], dy[t, j]
         share = _sigmoid(z)
         dy[t, j] = d_out * z * share
-        gate[t, j] = d_out * y[t, j] * share * (F(1) + z * (F(1) - share))
+        gate[t, j] = d_out * y[j] * share * (F(1) + z * (F(1) - share))
 
 
 @_summing
 def _retreat(
-    g: Array, x: Array, decay: Array, decays: Array, d_decays: Array, dy: Array, delta: Array, enters: Array,
+    g: Array, x: Array, decay: Array, decays: Array, d_decays: Array, dy: Array, delta: Array, u: Array,
     through_a: Array, through_b: Array, b: Any, c: Any, n: int, t: int,
 ) -> Any:  # fmt: skip
     """Gradients of state n of step t; returns those of B and C."""
@@ -218,7 +223,7 @@ def _retreat(
     for j in range(WIDTH):
         gradient = dy[t, j] * c + g[n, j]
         d_c += dy[t, j] * x[t + 1, n, j]
-        d_b += gradient * enters[t, j]
+        d_b += gradient * (delta[t, j] * u[t, j])
         through_b[j] += gradient * b
         passed = decay[t, n, j] * gradient
         g[n, j] = passed
@@ -251,26 +256,28 @@ def _forward_tile(
     out: Array, last: Array, checkpoints: Array, channel: int, count: int,
 ) -> None:  # fmt: skip
     states, length = b.shape
-    x, decays = np.zeros((states, WIDTH), F), np.zeros((states, WIDTH), F)
-    skips, biases = np.zeros(WIDTH, F), np.zeros(WIDTH, F)
-    work = np.zeros((6, STEPS, WIDTH), F)
-    us, deltas, enters, y, gates, slope = work[0], work[1], work[2], work[3], work[4], work[5]
+    of_states, of_channels = np.zeros((2, states, WIDTH), F), np.zeros((4, WIDTH), F)
+    of_steps = np.zeros((3, STEPS, WIDTH), F)
+    x, decays = of_states[0], of_states[1]
+    skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
+    us, deltas, gates = of_steps[0], of_steps[1], of_steps[2]
     _load_weights(a, skip, bias, decays, skips, biases, channel, count)
     for begin in range(0, length, STEPS):
         steps = min(STEPS, length - begin)
         if checkpoints.size:
-            checkpoints[begin // STEPS] = x
+            for n in range(states):
+                for j in range(WIDTH):
+                    checkpoints[begin // STEPS, n, j] = x[n, j]
         _load(us, u, channel, count, begin, steps)
         _load(deltas, delta, channel, count, begin, steps)
-        for t in range(steps):
-            _begin_step(deltas, us, enters, y, slope, skips, biases, softplus, t)
-            for n in range(states):
-                _advance_in_place(x, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
         if z.size:
             _load(gates, z, channel, count, begin, steps)
-            for t in range(steps):
-                _gate(y, gates, t)
-        _store(out, y, channel, count, begin, steps)
+        for t in range(steps):
+            _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
+            for n in range(states):
+                _advance_in_place(x, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
+            _end_forward(us, y, gates, z.size > 0, t)
+        _store(out, us, channel, count, begin, steps)
     for j in range(count):
         for n in range(states):
             last[channel + j, n] = x[n, j]
@@ -283,15 +290,12 @@ def _backward_tile(
     d_skip: Array, d_z: Array, d_bias: Array, channel: int, count: int,
 ) -> None:  # fmt: skip
     states, length = b.shape
-    of_states, of_channels, work = (
-        np.zeros((3, states, WIDTH), F),
-        np.zeros((6, WIDTH), F),
-        np.zeros((7, STEPS, WIDTH), F),
-    )
+    of_states, of_channels = np.zeros((3, states, WIDTH), F), np.zeros((8, WIDTH), F)
+    of_steps = np.zeros((5, STEPS, WIDTH), F)
     decays, d_decays, g = of_states[0], of_states[1], of_states[2]
-    skips, biases, d_skips = of_channels[0], of_channels[1], of_channels[2]
-    d_biases, through_a, through_b = of_channels[3], of_channels[4], of_channels[5]
-    us, deltas, enters, y, gates, dy, slope = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
+    d_skips, d_biases, through_a, through_b = of_channels[4], of_channels[5], of_channels[6], of_channels[7]
+    us, deltas, gates, dy, slope = of_steps[0], of_steps[1], of_steps[2], of_steps[3], of_steps[4]
     x, decay = np.zeros((STEPS + 1, states, WIDTH), F), np.zeros((STEPS, states, WIDTH), F)
     _load_weights(a, skip, bias, decays, skips, biases, channel, count)
     if d_last.size:
@@ -304,20 +308,24 @@ def _backward_tile(
         _load(us, u, channel, count, begin, steps)
         _load(deltas, delta, channel, count, begin, steps)
         _load(dy, d_out, channel, count, begin, steps)
-        x[0] = checkpoints[chunk]
-        for t in range(steps):
-            _begin_step(deltas, us, enters, y, slope, skips, biases, softplus, t)
-            for n in range(states):
-                _advance(x, decay, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
         if z.size:
             _load(gates, z, channel, count, begin, steps)
-            for t in range(steps):
+        for n in range(states):
+            for j in range(WIDTH):
+                x[0, n, j] = checkpoints[chunk, n, j]
+        for t in range(steps):
+            _fill_slope(slope, deltas, biases, softplus, t)
+            _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
+            for n in range(states):
+                _advance(x, decay, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
+            if z.size:
                 _gate_gradients(gates, dy, y, t)
+        if z.size:
             _store(d_z, gates, channel, count, begin, steps)
         for t in range(steps - 1, -1, -1):
             for n in range(states):
                 at_b, at_c = _retreat(
-                    g, x, decay, decays, d_decays, dy, deltas, enters, through_a, through_b,
+                    g, x, decay, decays, d_decays, dy, deltas, us, through_a, through_b,
                     b[n, begin + t], c[n, begin + t], n, t,
                 )  # fmt: skip
                 d_b[n, begin + t] += at_b
