@@ -66,8 +66,7 @@ def _check_rank(name: str, tensor: Tensor) -> None:
     layout = _LAYOUTS[name]
     is_grouped = name in ("B", "C") and tensor.dim() == len(_GROUPED)
     if tensor.dim() != len(layout) and not is_grouped:
-        takes = f"({', '.join(layout)}{',' if len(layout) == 1 else ''})"
-        takes += f" or ({', '.join(_GROUPED)})" if name in ("B", "C") else ""
+        takes = _written(layout) + (f" or {_written(_GROUPED)}" if name in ("B", "C") else "")
         raise InputError(f"{name}: {tensor.dim()} axes, {_shape(tensor)}; give {takes}")
 
 
@@ -84,8 +83,12 @@ def _check_sizes(name: str, tensor: Tensor, sizes: Mapping[str, int]) -> None:
             source = "A" if axis == "N" else "u"
             raise InputError(
                 f"{name}: axis {i} ({axis}) has {found} entries in {_shape(tensor)}, "
-                f"but {axis} of {source} is {sizes[axis]}; give ({', '.join(layout)})"
+                f"but {axis} of {source} is {sizes[axis]}; give {_written(layout)}"
             )
+
+
+def _written(layout: tuple[str, ...]) -> str:
+    return f"({layout[0]},)" if len(layout) == 1 else f"({', '.join(layout)})"
 
 
 def _shape(tensor: Tensor) -> str:

@@ -62,7 +62,7 @@ def forward(inputs: ScanInputs, keep: bool) -> Scanned:
     if inputs.z is not None:
         out = out * functional.silu(inputs.z)
     last = state.reshape(sizes.batch, sizes.groups, sizes.states, sizes.per_group).transpose(2, 3)
-    last = last.reshape(sizes.batch, -1, sizes.states).contiguous()
+    last = last.reshape(sizes.batch, inputs.u.shape[1], sizes.states).contiguous()
     kept = torch.stack(checkpoints) if keep and checkpoints else state.new_empty(0)
     return Scanned(out.contiguous(), last, kept)
 
