@@ -63,6 +63,10 @@ def make(
     return {name: one.to(dtype) for name, one in made.items()}
 
 
+def as_double(inputs: dict[str, Any]) -> dict[str, Any]:
+    return {name: one.double() for name, one in inputs.items()}
+
+
 def with_gradients(scan: Callable[..., Any], inputs: dict[str, Tensor], **options: Any) -> dict[str, Tensor]:
     """Output, last state, and the gradients of a loss that weighs both."""
     leaves = {name: one.detach().clone().requires_grad_() for name, one in inputs.items()}
@@ -86,7 +90,7 @@ def assert_close(found: dict[str, Tensor], exact: dict[str, Tensor]) -> None:
 
 
 def check(path: str, inputs: dict[str, Tensor], *, softplus: bool = True) -> None:
-    exact = {name: one.double() for name, one in inputs.items()}
+    exact = as_double(inputs)
     expected = with_gradients(selective_scan_ref, exact, delta_softplus=softplus)
     assert_close(with_gradients(selective_scan, inputs, delta_softplus=softplus, path=path), expected)
 
@@ -133,7 +137,7 @@ def test_nothing_gives_nothing(path: str, shape: tuple[int, ...]) -> None:
 
 def test_a_hundred_thousand_steps(path: str) -> None:
     inputs = make(1, 3, 100_000, 4)
-    exact = selective_scan(**{name: one.double() for name, one in inputs.items()}, delta_softplus=True, path="torch")
+    exact = selective_scan(**as_double(inputs), delta_softplus=True, path="torch")
     found = selective_scan(**inputs, delta_softplus=True, path=path)
     assert isinstance(exact, Tensor)
     assert isinstance(found, Tensor)
@@ -146,10 +150,7 @@ def test_float64_has_its_precision_and_exact_gradients() -> None:
     for name, found in with_gradients(selective_scan, inputs, delta_softplus=True).items():
         torch.testing.assert_close(found, exact[name], rtol=1e-11, atol=1e-13)
     leaves = [one.requires_grad_() for one in inputs.values()]
-
-    def both(*values: Tensor) -> tuple[Tensor, ...]:
-        return tuple(selective_scan(*values, delta_softplus=True, return_last_state=True))
-
+    both: Any = functools.partial(selective_scan, delta_softplus=True, return_last_state=True)
     assert torch.autograd.gradcheck(both, leaves)
 
 
@@ -160,7 +161,7 @@ def test_what_is_traced_computes_the_same() -> None:
 
     for shape in [(2, 6, 1, 3, 2), (1, 4, 37, 5, 2)]:
         inputs = make(*shape)
-        exact = {name: one.double() for name, one in inputs.items()}
+        exact = as_double(inputs)
         assert_close(with_gradients(traced, inputs), with_gradients(selective_scan_ref, exact, delta_softplus=True))
 
 
@@ -168,7 +169,7 @@ def test_what_is_traced_computes_the_same() -> None:
 def test_half_precision_goes_in_and_out_and_nowhere_else(path: str, dtype: torch.dtype) -> None:
     half = make(2, 20, 300, 4, dtype=dtype)
     found = with_gradients(selective_scan, half, delta_softplus=True, path=path)
-    exact = with_gradients(selective_scan_ref, {name: one.double() for name, one in half.items()}, delta_softplus=True)
+    exact = with_gradients(selective_scan_ref, as_double(half), delta_softplus=True)
     assert found["last"].dtype == torch.float32
     assert_close({"last": found["last"]}, {"last": exact["last"]})
     for name, value in found.items():
@@ -180,11 +181,11 @@ def test_half_precision_goes_in_and_out_and_nowhere_else(path: str, dtype: torch
 
 def test_views_and_expanded_tensors_are_read_right(path: str) -> None:
     inputs = make(2, 20, 37, 4)
-    odd = {name: torch.stack([one, one], dim=-1)[..., 0] for name, one in inputs.items()}
+    odd: dict[str, Any] = {name: torch.stack([one, one], dim=-1)[..., 0] for name, one in inputs.items()}
     odd["u"] = inputs["u"].transpose(1, 2).contiguous().transpose(1, 2)
     odd["B"], odd["D"] = inputs["B"][:1].expand(2, -1, -1), inputs["D"][:1].expand(20)
     assert not any(one.is_contiguous() for one in odd.values())
-    expected = selective_scan_ref(**{name: one.double() for name, one in odd.items()}, delta_softplus=True)
+    expected = selective_scan_ref(**as_double(odd), delta_softplus=True)
     found = selective_scan(**odd, delta_softplus=True, path=path)
     assert isinstance(expected, Tensor)
     assert isinstance(found, Tensor)
@@ -515,8 +516,9 @@ def test_torch_compile_takes_it_as_one_operation(path: str) -> None:
 
 
 class Layer(torch.nn.Module):
-    def forward(self, *inputs: Any) -> Any:
-        return selective_scan(*inputs, delta_softplus=True, return_last_state=True)
+    def forward(self, *inputs: Tensor) -> Any:
+        scan: Any = selective_scan
+        return scan(*inputs, delta_softplus=True, return_last_state=True)
 
 
 def test_torch_export_gets_operations_of_torch_only() -> None:

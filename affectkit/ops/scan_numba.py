@@ -22,7 +22,7 @@ Array = NDArray[np.float32]
 F = np.float32
 WIDTH, STEPS = 64, 32
 LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
-_ROUNDING = F(1.5 * 2**23 + 127)
+_ROUNDING = F(1.5 * 2**23)
 
 
 class _NoAlias(Compiler):  # type: ignore[misc]
@@ -78,7 +78,7 @@ def _exp2(t: Any) -> Any:
     """2^t within 2e-7, and exactly 1 at 0; 0 and infinity beyond the range of floats, and NaN of NaN."""
     t = F(-127) if t < F(-127) else t
     t = F(128) if t > F(128) else t
-    # adding 1.5 2^23 rounds to an integer, which the lowest bits then hold, here already as the exponent of a float
+    # adding 1.5 2^23 rounds to an integer, which the lowest bits then hold; it is added to the exponent of 2^f
     rounded = t + _ROUNDING
     f = t - (rounded - _ROUNDING)
     p = F(1.32647272e-3) * f + F(9.67151264e-3)
@@ -86,7 +86,7 @@ def _exp2(t: Any) -> Any:
     p = p * f + F(2.40222421e-1)
     p = p * f + F(6.93146978e-1)
     p = p * f + F(1)
-    return p * np.int32(F(rounded).view(np.int32) << np.int32(23)).view(np.float32)
+    return np.int32(F(p).view(np.int32) + np.int32(F(rounded).view(np.int32) << np.int32(23))).view(np.float32)
 
 
 @_inlined

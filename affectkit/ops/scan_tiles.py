@@ -88,6 +88,9 @@ def _parts() -> int:
 
 def _run(work: Callable[[int, int, int], None], tiles: int, parts: int) -> None:
     """Call `work(part, first, stop)` for parts of all tiles, each in a thread; the first part in this one."""
+    if parts == 1:
+        work(0, 0, tiles)
+        return
     bounds = [tiles * part // parts for part in range(parts + 1)]
     begun = [_pool(os.getpid(), parts).submit(work, part, bounds[part], bounds[part + 1]) for part in range(1, parts)]
     work(0, bounds[0], bounds[1])
