@@ -59,20 +59,23 @@ class TiledScan:
         parts = max(1, min(_parts(), tiles))
         d_u, d_delta = torch.empty_like(inputs.u), torch.empty_like(inputs.u)
         d_z = None if inputs.z is None else torch.empty_like(inputs.u)
-        sums = [
-            None if one is None else one.new_zeros(parts, *one.shape)
-            for one in (inputs.A, inputs.B, inputs.C, inputs.D, inputs.delta_bias)
-        ]
+        summed = (inputs.A, inputs.B, inputs.C, inputs.D, inputs.delta_bias)
 
         def gathered(d_a: Any, d_b: Any, d_c: Any, d_skip: Any, d_bias: Any) -> ScanGradients:
             return ScanGradients(d_u, d_delta, d_a, d_b, d_c, d_skip, d_z, d_bias)
+
+        if parts == 1:
+            alone = gathered(*(None if one is None else torch.zeros_like(one) for one in summed))
+            self.kernels.backward(inputs, checkpoints, d_out, d_last, alone, 0, tiles)
+            return alone
+        sums = [None if one is None else one.new_zeros(parts, *one.shape) for one in summed]
 
         def work(part: int, first: int, stop: int) -> None:
             into = gathered(*(None if one is None else one[part] for one in sums))
             self.kernels.backward(inputs, checkpoints, d_out, d_last, into, first, stop)
 
         _run(work, tiles, parts)
-        return gathered(*(None if one is None else one[0] if parts == 1 else one.sum(dim=0) for one in sums))
+        return gathered(*(None if one is None else one.sum(dim=0) for one in sums))
 
     def checkpoint_shape(self, sizes: ScanSizes) -> tuple[int, ...]:
         chunks = -(-sizes.length // self.kernels.steps)
