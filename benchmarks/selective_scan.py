@@ -298,11 +298,11 @@ def _has_mambapy() -> bool:
 
 
 def _build_floor() -> Any:
-    if (compiler := scan_native._compiler()) is None:
+    if (compiler := scan_native.find_compiler()) is None:
         return None
     folder = Path(tempfile.mkdtemp())
     (folder / "floor.cpp").write_text(FLOOR)
-    command = [compiler, *scan_native._FLAGS, str(folder / "floor.cpp"), "-o", str(folder / "floor.so")]
+    command = [compiler, *scan_native.FLAGS, str(folder / "floor.cpp"), "-o", str(folder / "floor.so")]
     subprocess.run(command, check=True)
     library = ctypes.CDLL(str(folder / "floor.so"))
     for function in (library.forward, library.backward):

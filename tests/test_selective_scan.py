@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import platform
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from affectkit.errors import FallbackWarning, InputError, MissingDependencyError
 from affectkit.ops import scan_mamba_ssm, scan_native, scan_paths
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_kernels import kernels
+from affectkit.ops.scan_tiles import TiledScan
 from affectkit.ops.scan_traced import scan_traced
 from affectkit.ops.selective_scan import describe_scan, selective_scan
 from affectkit.ops.selective_scan_ref import selective_scan_ref
@@ -312,6 +314,27 @@ def test_the_gradient_has_no_gradient(path: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("flag", "width"), [("-mno-avx512f", 8), ("-mno-avx", 4)])
+def test_narrower_vectors_compute_the_same(
+    flag: str, width: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usable("native")
+    if platform.machine() != "x86_64":
+        pytest.skip("flags of x86")
+    monkeypatch.setattr(scan_native, "FLAGS", (*scan_native.FLAGS, flag))
+    scan_native._build(tmp_path / "narrow.so")
+    narrow = scan_native.NativeTiles(tmp_path / "narrow.so")
+    assert narrow.width <= width
+    monkeypatch.setattr("affectkit.ops.scan_op.kernels", lambda path: TiledScan(narrow))
+    for shape in SHAPES:
+        check("native", make(*shape))
+    check("native", scaled("A", 1e30))
+    inputs = make(2, 6, 5, 3)
+    inputs["A"][5, 2] = torch.nan
+    with pytest.raises(InputError, match=r"^A: nan at \[5, 2\]"):
+        selective_scan(**inputs, path="native")
+
+
 # which path
 
 
@@ -513,6 +536,14 @@ def test_torch_compile_takes_it_as_one_operation(path: str) -> None:
     expected = with_gradients(selective_scan, inputs, delta_softplus=True, path=path)
     for name, found in with_gradients(compiled, inputs, delta_softplus=True).items():
         assert torch.equal(found, expected[name]), name
+
+
+def test_torch_compile_chooses_the_path_itself() -> None:
+    inputs = make(2, 6, 5, 3)
+    torch.compiler.reset()
+    scan: Any = selective_scan
+    compiled: Any = torch.compile(scan, backend="aot_eager", fullgraph=True)
+    assert torch.equal(compiled(**inputs, delta_softplus=True), scan(**inputs, delta_softplus=True))
 
 
 class Layer(torch.nn.Module):

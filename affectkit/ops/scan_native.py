@@ -27,7 +27,7 @@ SOURCE = Path(__file__).with_name("scan_native.cpp")
 COMPILERS = ("c++", "g++", "clang++")
 # ARM compilers know `-mcpu` as what `-march` and `-mtune` are elsewhere.
 _TARGET = "-mcpu=native" if platform.machine().lower() in ("arm64", "aarch64") else "-march=native"
-_FLAGS: tuple[str, ...] = (
+FLAGS: tuple[str, ...] = (
     "-std=c++17",
     "-O3",
     _TARGET,
@@ -36,7 +36,7 @@ _FLAGS: tuple[str, ...] = (
     "-fno-trapping-math",
     "-w",
 )
-_FLAGS += ("-shared", "-fPIC")
+FLAGS += ("-shared", "-fPIC")
 _PATIENCE_SECONDS = 120
 _log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def explain_absence(build: bool = True) -> str:
 def describe_native() -> str:
     """What it is made by, and whether that was done."""
     path = _library_path()
-    return f"C++, {'built' if path and path.exists() else 'to be built at the first scan'} by {_compiler()}"
+    return f"C++, {'built' if path and path.exists() else 'to be built at the first scan'} by {find_compiler()}"
 
 
 @functools.cache
@@ -110,10 +110,10 @@ def _load() -> tuple[NativeTiles | None, str]:
             _build(path)
         return NativeTiles(path), ""
     except subprocess.TimeoutExpired:
-        return None, f"{_compiler()} did not build it in {_PATIENCE_SECONDS} s"
+        return None, f"{find_compiler()} did not build it in {_PATIENCE_SECONDS} s"
     except subprocess.CalledProcessError as error:
         said = (error.stderr or "").strip().splitlines() or [f"exit status {error.returncode}"]
-        return None, f"{_compiler()} can't build it ({said[0]})"
+        return None, f"{find_compiler()} can't build it ({said[0]})"
     # a cache folder that can't be written, or from which nothing may be executed
     except (OSError, AttributeError) as error:
         return None, f"the built kernel can't be kept or loaded ({error})"
@@ -124,21 +124,22 @@ def _build(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
         made = Path(folder) / path.name
-        command = [str(_compiler()), *_FLAGS, str(SOURCE), "-o", str(made)]
+        command = [str(find_compiler()), *FLAGS, str(SOURCE), "-o", str(made)]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE_SECONDS)
         os.replace(made, path)
 
 
 def _library_path() -> Path | None:
     """Where the library for this machine lies once it is built; None without a compiler."""
-    if (compiler := _compiler()) is None:
+    if (compiler := find_compiler()) is None:
         return None
-    parts = (SOURCE.read_text(), compiler, *_FLAGS, platform.machine(), _processor())
+    parts = (SOURCE.read_text(), compiler, *FLAGS, platform.machine(), _processor())
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
     return cache_folder() / "kernels" / f"selective-scan-{key}.so"
 
 
-def _compiler() -> str | None:
+def find_compiler() -> str | None:
+    """Path of the C++ compiler that builds the kernel: `CXX`, or the first of `COMPILERS` that is there."""
     # what it makes on Windows needs libraries that are not on every path
     if os.name == "nt":
         return None

@@ -2,7 +2,8 @@
 
 A tile is `WIDTH` channels, side by side in memory, so that each step is a loop over channels, which becomes vector
 instructions. Such loops are functions of their own, since the compiler then knows that their arrays do not overlap. A
-tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie far apart.
+tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie far apart. All
+is in one file, since numba's cache on the disk does not notice that another one changed.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ def selective_scan(
         y, last = scan_traced(_uniform(tensors, delta_softplus, exact, exact))
         return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
     learns = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors.values())
-    only_torch = u.shape[2] == 0 or (return_last_state and learns)
+    only_torch = u.numel() == 0 or (return_last_state and learns)
     kernel = choose_path(path, str(u.device), str(exact).removeprefix("torch."), A.shape[1], only_torch)
     if kernel == "mamba-ssm":
         # it reads half precision itself
