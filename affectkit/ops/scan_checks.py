@@ -1,0 +1,99 @@
+"""What `selective_scan` accepts: ranks, shapes, types, and values that are finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from affectkit.errors import InputError
+
+FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+# Arguments by the layout that they have; B and C may come in groups.
+_LAYOUTS = {
+    "u": ("B", "D", "L"), "delta": ("B", "D", "L"), "A": ("D", "N"), "B": ("B", "N", "L"), "C": ("B", "N", "L"),
+    "D": ("D",), "z": ("B", "D", "L"), "delta_bias": ("D",),
+}  # fmt: skip
+_GROUPED = ("B", "G", "N", "L")
+
+
+def check_arguments(tensors: Mapping[str, Tensor | None]) -> None:
+    """Raise InputError for what has a wrong type, place, number of axes or size; u and A say what is right.
+
+    Arguments:
+        tensors: by their names in `selective_scan`; `u`, `delta`, `A`, `B` and `C` are there.
+    """
+    u, a = tensors["u"], tensors["A"]
+    assert u is not None
+    assert a is not None
+    kinds, device = FLOATS, u.device
+    for name, tensor in tensors.items():
+        if tensor is not None:
+            if tensor.dtype not in kinds:
+                raise InputError(
+                    f"{name}: {_name(tensor.dtype)} can't be scanned; give one of {', '.join(map(_name, kinds))}"
+                )
+            if tensor.device != device:
+                raise InputError(f"{name}: is on {tensor.device}, but u is on {device}; move one of them")
+    _check_rank("u", u)
+    _check_rank("A", a)
+    (batch, channels, length), states = u.shape, a.shape[1]
+    for axis, size, source, tensor in (("D", channels, "u", u), ("N", states, "A", a)):
+        if size == 0:
+            raise InputError(f"{source}: {axis} is 0 in {_shape(tensor)}; a scan has at least one channel and state")
+    shapes = {"B": (batch, states, length), "A": (channels, states), "D": (channels,)}
+    shapes |= {"C": shapes["B"], "delta_bias": shapes["D"]}
+    for name, tensor in tensors.items():
+        # one look at each, since a small scan takes no longer than such checks
+        if tensor is not None and tensor.shape != shapes.get(name, u.shape):
+            _check_rank(name, tensor)
+            _check_sizes(name, tensor, {"B": batch, "D": channels, "L": length, "N": states})
+
+
+def check_finite(tensors: Mapping[str, Tensor | None]) -> None:
+    """Raise InputError that names the first tensor with a value that is NaN or infinite, and where it is."""
+    for name, tensor in tensors.items():
+        if tensor is not None and not (is_finite := tensor.isfinite()).all():
+            place = (~is_finite).nonzero()[0].tolist()
+            raise InputError(
+                f"{name}: {tensor[tuple(place)].item()} at {place}, and {int((~is_finite).sum())} such values in all; "
+                "a scan carries them into every later step, so find where they come from"
+            )
+
+
+def _check_rank(name: str, tensor: Tensor) -> None:
+    layout = _LAYOUTS[name]
+    is_grouped = name in ("B", "C") and tensor.dim() == len(_GROUPED)
+    if tensor.dim() != len(layout) and not is_grouped:
+        takes = _written(layout) + (f" or {_written(_GROUPED)}" if name in ("B", "C") else "")
+        raise InputError(f"{name}: {tensor.dim()} axes, {_shape(tensor)}; give {takes}")
+
+
+def _check_sizes(name: str, tensor: Tensor, sizes: Mapping[str, int]) -> None:
+    layout = _GROUPED if tensor.dim() == len(_GROUPED) else _LAYOUTS[name]
+    for i, (axis, found) in enumerate(zip(layout, tensor.shape, strict=True)):
+        if axis == "G":
+            if found == 0 or sizes["D"] % found:
+                raise InputError(
+                    f"{name}: axis {i} has {found} groups, which do not divide the {sizes['D']} channels of u; "
+                    "give a number of groups that does"
+                )
+        elif found != sizes[axis]:
+            source = "A" if axis == "N" else "u"
+            raise InputError(
+                f"{name}: axis {i} ({axis}) has {found} entries in {_shape(tensor)}, "
+                f"but {axis} of {source} is {sizes[axis]}; give {_written(layout)}"
+            )
+
+
+def _written(layout: tuple[str, ...]) -> str:
+    return f"({layout[0]},)" if len(layout) == 1 else f"({', '.join(layout)})"
+
+
+def _shape(tensor: Tensor) -> str:
+    return str(tuple(tensor.shape))
+
+
+def _name(kind: torch.dtype) -> str:
+    return str(kind).removeprefix("torch.")

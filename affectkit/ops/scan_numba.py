@@ -1,0 +1,381 @@
+"""The selective scan's loops for numba: no compiler is needed where it runs. Symbols as in the slow twin.
+
+A tile is `WIDTH` channels, side by side in memory, so that each step is a loop over channels, which becomes vector
+instructions. Such loops are functions of their own, since the compiler then knows that their arrays do not overlap. A
+tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie far apart. All
+is in one file, since numba's cache on the disk does not notice that another one changed.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba.core.compiler import Compiler
+from numpy.typing import NDArray
+from torch import Tensor
+
+from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned
+
+Array = NDArray[np.float32]
+F = np.float32
+WIDTH, STEPS = 64, 32
+LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
+_ROUNDING = F(1.5 * 2**23)
+
+
+class _NoAlias(Compiler):  # type: ignore[misc]
+    """Tells LLVM that arrays do not overlap, which is true of all of the below."""
+
+    def define_pipelines(self) -> Any:
+        self.state.flags.noalias = True
+        return super().define_pipelines()
+
+
+# values may be NaN and infinite, and stay so; sums over steps keep their order
+_FAST = {"contract", "nsz", "arcp"}
+_options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+_inlined = numba.njit(cache=True, fastmath=_FAST, **_options)
+_compiled = numba.njit(cache=True, fastmath=_FAST, pipeline_class=_NoAlias, **_options)
+# for sums over channels, which may be taken in any order
+_summing = numba.njit(cache=True, fastmath=_FAST | {"reassoc"}, pipeline_class=_NoAlias, **_options)
+
+
+class NumbaTiles:
+    """`TileKernels` that numba compiles at their first use, or reads from its cache on the disk."""
+
+    width, steps = WIDTH, STEPS
+
+    def forward(self, inputs: ScanInputs, into: Scanned, first: int, stop: int) -> None:
+        kept = into.checkpoints.numpy() if into.checkpoints.numel() else np.empty((stop, 0, 0, 0), F)
+        forward_tiles(*_arrays(inputs), into.out.numpy(), into.last.numpy(), kept, first, stop)
+
+    def backward(
+        self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None, into: ScanGradients,
+        first: int, stop: int,
+    ) -> None:  # fmt: skip
+        batch = len(inputs.u)
+        given = (*_arrays(inputs), checkpoints.numpy(), d_out.numpy(), _array(d_last, batch, 0, 0))
+        d_u, d_delta, d_a, d_b, d_c, d_skip, d_z, d_bias = into
+        written = tuple(one.numpy() for one in (d_u, d_delta, d_a, d_b, d_c))
+        backward_tiles(*given, *written, _array(d_skip, 0), _array(d_z, batch, 0, 0), _array(d_bias, 0), first, stop)
+
+
+def _arrays(inputs: ScanInputs) -> tuple[Any, ...]:
+    u, delta, a, b, c, skip, z, bias, softplus = inputs
+    given = tuple(one.detach().numpy() for one in (u, delta, a, b, c))
+    return *given, _array(skip, 0), _array(z, len(u), 0, 0), _array(bias, 0), softplus
+
+
+def _array(tensor: Tensor | None, *shape: int) -> Array:
+    """An empty one, of that shape, stands for None: another type would be compiled anew."""
+    return np.empty(shape, F) if tensor is None else tensor.detach().numpy()
+
+
+@_inlined
+def _exp2(t: Any) -> Any:
+    """2^t within 2e-7, and exactly 1 at 0; 0 and infinity beyond the range of floats, and NaN of NaN."""
+    t = F(-127) if t < F(-127) else t
+    t = F(128) if t > F(128) else t
+    # adding 1.5 2^23 rounds to an integer, which the lowest bits then hold; it is added to the exponent of 2^f
+    rounded = t + _ROUNDING
+    f = t - (rounded - _ROUNDING)
+    p = F(1.32647272e-3) * f + F(9.67151264e-3)
+    p = p * f + F(5.55073374e-2)
+    p = p * f + F(2.40222421e-1)
+    p = p * f + F(6.93146978e-1)
+    p = p * f + F(1)
+    return np.int32(F(p).view(np.int32) + np.int32(F(rounded).view(np.int32) << np.int32(23))).view(np.float32)
+
+
+@_inlined
+def _sigmoid(x: Any) -> Any:
+    return F(1) / (F(1) + _exp2(-x * LOG2E))
+
+
+@_inlined
+def _softplus(x: Any) -> Any:
+    """max(x, 0) + log(1 + w) with w = exp(-|x|), where log(1 + w) = 2 artanh(w / (2 + w))."""
+    w = _exp2(-abs(x) * LOG2E)
+    s = w / (w + F(2))
+    q = s * s
+    p = F(0.140059934) * q + F(0.140009026)
+    p = p * q + F(0.200107636)
+    p = p * q + F(0.333332081)
+    p = p * q + F(1)
+    return (x if x > F(0) else F(0)) + F(2) * s * p
+
+
+@_compiled
+def _load(to: Array, rows: Array, channel: int, count: int, begin: int, steps: int) -> None:
+    """`to[t, j] = rows[channel + j, begin + t]`, in blocks that fit registers."""
+    whole, whole_steps = count & ~3, steps & ~3
+    for t0 in range(0, whole_steps, 4):
+        for j0 in range(0, whole, 4):
+            for t in range(4):
+                for j in range(4):
+                    to[t0 + t, j0 + j] = rows[channel + j0 + j, begin + t0 + t]
+    for j in range(count):
+        for t in range(0 if j >= whole else whole_steps, steps):
+            to[t, j] = rows[channel + j, begin + t]
+
+
+@_compiled
+def _store(rows: Array, tile: Array, channel: int, count: int, begin: int, steps: int) -> None:
+    """The other way round."""
+    whole, whole_steps = count & ~3, steps & ~3
+    for j0 in range(0, whole, 4):
+        for t0 in range(0, whole_steps, 4):
+            for j in range(4):
+                for t in range(4):
+                    rows[channel + j0 + j, begin + t0 + t] = tile[t0 + t, j0 + j]
+    for j in range(count):
+        for t in range(0 if j >= whole else whole_steps, steps):
+            rows[channel + j, begin + t] = tile[t, j]
+
+
+@_compiled
+def _load_weights(
+    a: Array, skip: Array, bias: Array, decays: Array, skips: Array, biases: Array, channel: int, count: int
+) -> None:
+    """Those of a tile; A for powers of two."""
+    for j in range(count):
+        for n in range(a.shape[1]):
+            decays[n, j] = a[channel + j, n] * LOG2E
+        if skip.size:
+            skips[j] = skip[channel + j]
+        if bias.size:
+            biases[j] = bias[channel + j]
+
+
+@_compiled
+def _begin_step(
+    delta: Array, u: Array, enters: Array, y: Array, skips: Array, biases: Array, softplus: bool, t: int
+) -> None:
+    """Step sizes, what enters the states, and what passes by."""
+    if softplus:
+        for j in range(WIDTH):
+            delta[t, j] = _softplus(delta[t, j] + biases[j])
+    else:
+        for j in range(WIDTH):
+            delta[t, j] += biases[j]
+    for j in range(WIDTH):
+        enters[j] = delta[t, j] * u[t, j]
+        y[j] = skips[j] * u[t, j]
+
+
+@_compiled
+def _fill_slope(slope: Array, delta: Array, biases: Array, softplus: bool, t: int) -> None:
+    """How step sizes change with what goes into them."""
+    for j in range(WIDTH):
+        slope[t, j] = _sigmoid(delta[t, j] + biases[j]) if softplus else F(1)
+
+
+@_compiled
+def _advance(
+    x: Array, decay: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Any, c: Any, n: int, t: int
+) -> None:
+    """State n of step t, from `x[t]` into `x[t + 1]`; its decay is kept."""
+    for j in range(WIDTH):
+        a = _exp2(delta[t, j] * decays[n, j])
+        decay[t, n, j] = a
+        state = a * x[t, n, j] + enters[j] * b
+        x[t + 1, n, j] = state
+        y[j] += state * c
+
+
+@_compiled
+def _advance_in_place(
+    x: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Any, c: Any, n: int, t: int
+) -> None:
+    """The same, of which nothing is kept."""
+    for j in range(WIDTH):
+        state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * b
+        x[n, j] = state
+        y[j] += state * c
+
+
+@_compiled
+def _end_forward(u: Array, y: Array, gate: Array, is_gated: bool, t: int) -> None:
+    """The output, in the place of u."""
+    for j in range(WIDTH):
+        u[t, j] = y[j] * gate[t, j] * _sigmoid(gate[t, j]) if is_gated else y[j]
+
+
+@_compiled
+def _gate_gradients(gate: Array, dy: Array, y: Array, t: int) -> None:
+    """From the gradient of the output to that of y, and to that of the gate, in its place."""
+    for j in range(WIDTH):
+        z, d_out = gate[t, j], dy[t, j]
+        share = _sigmoid(z)
+        dy[t, j] = d_out * z * share
+        gate[t, j] = d_out * y[j] * share * (F(1) + z * (F(1) - share))
+
+
+@_summing
+def _retreat(
+    g: Array, x: Array, decay: Array, decays: Array, d_decays: Array, dy: Array, delta: Array, u: Array,
+    through_a: Array, through_b: Array, b: Any, c: Any, n: int, t: int,
+) -> Any:  # fmt: skip
+    """Gradients of state n of step t; returns those of B and C."""
+    d_b, d_c = F(0), F(0)
+    for j in range(WIDTH):
+        gradient = dy[t, j] * c + g[n, j]
+        d_c += dy[t, j] * x[t + 1, n, j]
+        d_b += gradient * (delta[t, j] * u[t, j])
+        through_b[j] += gradient * b
+        passed = decay[t, n, j] * gradient
+        g[n, j] = passed
+        to_exponent = passed * x[t, n, j]
+        through_a[j] += to_exponent * decays[n, j]
+        d_decays[n, j] += to_exponent * delta[t, j]
+    return d_b, d_c
+
+
+@_compiled
+def _end_step(
+    u: Array, delta: Array, dy: Array, slope: Array, through_a: Array, through_b: Array, skips: Array,
+    d_skips: Array, d_biases: Array, t: int,
+) -> None:  # fmt: skip
+    """Gradients of u and delta, in their places."""
+    for j in range(WIDTH):
+        value = u[t, j]
+        d_delta = (through_a[j] * LN2 + through_b[j] * value) * slope[t, j]
+        d_skips[j] += dy[t, j] * value
+        d_biases[j] += d_delta
+        u[t, j] = through_b[j] * delta[t, j] + dy[t, j] * skips[j]
+        delta[t, j] = d_delta
+        through_a[j] = F(0)
+        through_b[j] = F(0)
+
+
+@_compiled
+def _forward_tile(
+    u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
+    out: Array, last: Array, checkpoints: Array, channel: int, count: int,
+) -> None:  # fmt: skip
+    states, length = b.shape
+    of_states, of_channels = np.zeros((2, states, WIDTH), F), np.zeros((4, WIDTH), F)
+    of_steps = np.zeros((3, STEPS, WIDTH), F)
+    x, decays = of_states[0], of_states[1]
+    skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
+    us, deltas, gates = of_steps[0], of_steps[1], of_steps[2]
+    _load_weights(a, skip, bias, decays, skips, biases, channel, count)
+    for begin in range(0, length, STEPS):
+        steps = min(STEPS, length - begin)
+        if checkpoints.size:
+            for n in range(states):
+                for j in range(WIDTH):
+                    checkpoints[begin // STEPS, n, j] = x[n, j]
+        _load(us, u, channel, count, begin, steps)
+        _load(deltas, delta, channel, count, begin, steps)
+        if z.size:
+            _load(gates, z, channel, count, begin, steps)
+        for t in range(steps):
+            _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
+            for n in range(states):
+                _advance_in_place(x, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
+            _end_forward(us, y, gates, z.size > 0, t)
+        _store(out, us, channel, count, begin, steps)
+    for j in range(count):
+        for n in range(states):
+            last[channel + j, n] = x[n, j]
+
+
+@_compiled
+def _backward_tile(
+    u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
+    checkpoints: Array, d_out: Array, d_last: Array, d_u: Array, d_delta: Array, d_a: Array, d_b: Array, d_c: Array,
+    d_skip: Array, d_z: Array, d_bias: Array, channel: int, count: int,
+) -> None:  # fmt: skip
+    states, length = b.shape
+    of_states, of_channels = np.zeros((3, states, WIDTH), F), np.zeros((8, WIDTH), F)
+    of_steps = np.zeros((5, STEPS, WIDTH), F)
+    decays, d_decays, g = of_states[0], of_states[1], of_states[2]
+    skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
+    d_skips, d_biases, through_a, through_b = of_channels[4], of_channels[5], of_channels[6], of_channels[7]
+    us, deltas, gates, dy, slope = of_steps[0], of_steps[1], of_steps[2], of_steps[3], of_steps[4]
+    x, decay = np.zeros((STEPS + 1, states, WIDTH), F), np.zeros((STEPS, states, WIDTH), F)
+    _load_weights(a, skip, bias, decays, skips, biases, channel, count)
+    if d_last.size:
+        for j in range(count):
+            for n in range(states):
+                g[n, j] = d_last[channel + j, n]
+    for chunk in range((length + STEPS - 1) // STEPS - 1, -1, -1):
+        begin = chunk * STEPS
+        steps = min(STEPS, length - begin)
+        _load(us, u, channel, count, begin, steps)
+        _load(deltas, delta, channel, count, begin, steps)
+        _load(dy, d_out, channel, count, begin, steps)
+        if z.size:
+            _load(gates, z, channel, count, begin, steps)
+        for n in range(states):
+            for j in range(WIDTH):
+                x[0, n, j] = checkpoints[chunk, n, j]
+        for t in range(steps):
+            _fill_slope(slope, deltas, biases, softplus, t)
+            _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
+            for n in range(states):
+                _advance(x, decay, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
+            if z.size:
+                _gate_gradients(gates, dy, y, t)
+        if z.size:
+            _store(d_z, gates, channel, count, begin, steps)
+        for t in range(steps - 1, -1, -1):
+            for n in range(states):
+                at_b, at_c = _retreat(
+                    g, x, decay, decays, d_decays, dy, deltas, us, through_a, through_b,
+                    b[n, begin + t], c[n, begin + t], n, t,
+                )  # fmt: skip
+                d_b[n, begin + t] += at_b
+                d_c[n, begin + t] += at_c
+            _end_step(us, deltas, dy, slope, through_a, through_b, skips, d_skips, d_biases, t)
+        _store(d_u, us, channel, count, begin, steps)
+        _store(d_delta, deltas, channel, count, begin, steps)
+    for j in range(count):
+        for n in range(states):
+            d_a[channel + j, n] += d_decays[n, j]
+        if skip.size:
+            d_skip[channel + j] += d_skips[j]
+        if bias.size:
+            d_bias[channel + j] += d_biases[j]
+
+
+@_compiled
+def forward_tiles(
+    u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
+    out: Array, last: Array, checkpoints: Array, first: int, stop: int,
+) -> None:  # fmt: skip
+    """As `TileKernels.forward`; arrays that are empty stand for None."""
+    groups = b.shape[1]
+    per_group = u.shape[1] // groups
+    tiles = (per_group + WIDTH - 1) // WIDTH
+    for tile in range(first, stop):
+        pair, start = tile // tiles, tile % tiles * WIDTH
+        item, group = pair // groups, pair % groups
+        _forward_tile(
+            u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
+            out[item], last[item], checkpoints[tile], group * per_group + start, min(WIDTH, per_group - start),
+        )  # fmt: skip
+
+
+@_compiled
+def backward_tiles(
+    u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
+    checkpoints: Array, d_out: Array, d_last: Array, d_u: Array, d_delta: Array, d_a: Array, d_b: Array, d_c: Array,
+    d_skip: Array, d_z: Array, d_bias: Array, first: int, stop: int,
+) -> None:  # fmt: skip
+    """As `TileKernels.backward`; arrays that are empty stand for None."""
+    groups = b.shape[1]
+    per_group = u.shape[1] // groups
+    tiles = (per_group + WIDTH - 1) // WIDTH
+    for tile in range(first, stop):
+        pair, start = tile // tiles, tile % tiles * WIDTH
+        item, group = pair // groups, pair % groups
+        _backward_tile(
+            u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
+            checkpoints[tile], d_out[item], d_last[item], d_u[item], d_delta[item], d_a, d_b[item, group],
+            d_c[item, group], d_skip, d_z[item], d_bias, group * per_group + start, min(WIDTH, per_group - start),
+        )  # fmt: skip
