@@ -75,9 +75,21 @@ def test_sizes_have_the_published_parameters_and_operations(size: Any, millions:
 def test_pico_is_small() -> None:
     module = pico(stride=1)
     assert module.features(torch.rand(1, 2, 28, 28)).shape == (1, 64)
-    assert sum(parameter.numel() for parameter in module.parameters()) == 70_469
+    assert sum(parameter.numel() for parameter in module.parameters()) == 70_341
     assert not [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
     assert SparseVSSDConfig(size="pico").resolved.stride == 1
+
+
+def test_a_last_norm_makes_all_places_equally_loud() -> None:
+    flow = torch.randn(1, 2, 28, 28, generator=torch.Generator().manual_seed(0))
+    flow[..., 14:] = 0.0
+    spreads = []
+    for last_norm in (False, True):
+        module = pico(last_norm=last_norm, cells=4).eval()
+        with torch.no_grad():
+            loudness = module.features(flow).view(64, 16).std(dim=0, correction=0)
+        spreads.append(float(loudness.std() / loudness.mean()))
+    assert spreads[1] < 1e-3 < 0.05 < spreads[0]
 
 
 def test_the_more_windows_are_left_out_the_fewer_operations() -> None:
@@ -108,7 +120,7 @@ def test_fields_stand_in_place_of_the_size() -> None:
         size="pico", dims=(8, 24), depths=(2, 1), heads=(4, 3), ratios=(0.5,), state=5, expansion=2, feedforward=3,
         window=3, stride=1, reduction="deep", norm="group", attention=True, drop_path=0.0,
     )  # fmt: skip
-    assert config.resolved == ((8, 24), (2, 1), (4, 3), 5, 2, 3, 3, 1, "deep", "group", True, 0.0)
+    assert config.resolved == ((8, 24), (2, 1), (4, 3), 5, 2, 3, 3, 1, "deep", "group", True, 0.0, False)
     assert SparseVSSDConfig(size="tiny").resolved == SIZES["tiny"]
     module = SparseVSSD(config, FLOW)
     assert [len(blocks) for blocks in module.stages] == [2, 1]  # type: ignore[arg-type]

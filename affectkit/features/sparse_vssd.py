@@ -36,15 +36,16 @@ class Size(NamedTuple):
     norm: Literal["batch", "group", "none"]
     attention: bool
     drop_path: float
+    last_norm: bool
 
 
 def _published(dim: int, depths: tuple[int, ...], heads: int, state: int, drop_path: float) -> Size:
     dims, all_heads = (tuple(first * 2**i for i in range(4)) for first in (dim, heads))
-    return Size(dims, depths, all_heads, state, 2, 4, 7, 4, "deep", "batch", True, drop_path)
+    return Size(dims, depths, all_heads, state, 2, 4, 7, 4, "deep", "batch", True, drop_path, True)
 
 
 SIZES: Mapping[SizeName, Size] = MappingProxyType({
-    "pico": Size((16, 32, 64), (1, 1, 1), (1, 2, 4), 16, 1, 2, 4, 1, "plain", "none", False, 0.1),
+    "pico": Size((16, 32, 64), (1, 1, 1), (1, 2, 4), 16, 1, 2, 4, 1, "plain", "none", False, 0.1, False),
     "micro": _published(48, (2, 2, 8, 4), 2, 48, 0.1),
     "tiny": _published(64, (2, 4, 8, 4), 2, 64, 0.2),
     "small": _published(64, (3, 4, 21, 5), 2, 64, 0.4),
@@ -81,6 +82,8 @@ class SparseVSSDConfig(FeaturesConfig):
         reduction: how maps become smaller: `deep` as published, or `plain`, by one convolution.
         norm: after the convolutions that make maps smaller: over the `batch` as published, over `group`s of channels of
             one frame, or `none`, so that strong motion stays told from weak.
+        last_norm: whether tokens are normalized, each by itself, before their mean. Places where nothing moves are raised
+            by it to the length of all others.
         drop_path: share of block updates dropped in training in the last block, in [0, 1); rises from 0 in the first.
         dropout: share of values dropped in training in feed-forward blocks, in [0, 1).
         cells: per side, into which the last map is divided before its mean is taken, so that it is known where
@@ -103,6 +106,7 @@ class SparseVSSDConfig(FeaturesConfig):
     stride: Literal[1, 2, 4] | None = None
     reduction: Literal["deep", "plain"] | None = None
     norm: Literal["batch", "group", "none"] | None = None
+    last_norm: bool | None = None
     drop_path: float | None = None
     dropout: float = 0.0
     cells: int = 1

@@ -31,7 +31,7 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
         stem: pictures `(B, C, H, W)` to maps of the first width.
         stages: blocks by stage; a stage takes and gives `(B, H, W, C)`, see `run_stage`.
         merges: what makes maps smaller and wider between stages, channels first.
-        norm: of the tokens, before their mean.
+        norm: of the tokens, before their mean; the identity without one.
     """
 
     def __init__(self, config: SparseVSSDConfig, stream: FrameStream) -> None:
@@ -40,7 +40,7 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
         self.stem = _stem(len(stream.channels), size)
         self.stages = nn.ModuleList(_stage(config, size, i) for i in range(len(size.dims)))
         self.merges = nn.ModuleList(_merge(before, after, size) for before, after in itertools.pairwise(size.dims))
-        self.norm = nn.LayerNorm(size.dims[-1])
+        self.norm = nn.LayerNorm(size.dims[-1]) if size.last_norm else nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(config.cells)
 
     def forward(self, inputs: Sequence) -> Sequence:
@@ -64,7 +64,10 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
             if i:
                 maps = self.merges[i - 1](maps.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
             maps = self.run_stage(i, maps)
-        return self.pool(self.norm(maps).permute(0, 3, 1, 2)).flatten(1)  # type: ignore[no-any-return]
+        maps = self.norm(maps).permute(0, 3, 1, 2)
+        # a mean over cells of one token each costs as much as a block, and changes nothing
+        is_pooled = maps.shape[-2:] != (self.config.cells, self.config.cells)
+        return self.pool(maps).flatten(1) if is_pooled else maps.flatten(1)
 
     def run_stage(self, stage: int, maps: Tensor) -> Tensor:
         """The blocks of a stage on maps `(B, H, W, C)`, by the config's ratio for it.
