@@ -1,6 +1,6 @@
 """What AMMSM's magnification factor is worth: run `python benchmarks/ammsm_alpha.py [PEOPLE]` (extras `train` and
-`search`, and ../shared for YuNet's weights). PEOPLE is how many are trained on, 36 by default: with all 240 every variant
-is close to the most that there is.
+`search`, and ../shared for YuNet's weights). PEOPLE is how many are trained on, 36 by default: with all 240 every
+variant is close to the most that there is.
 
 Synthetic faces of `BENCH_V1` with one micro-expression each, at 30 frames per second, encoded and read again: flow from
 onset to apex in pixels, since on maps that are scaled each by its own peak alpha would mean nothing. Fixed values of
