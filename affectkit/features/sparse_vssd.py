@@ -82,8 +82,8 @@ class SparseVSSDConfig(FeaturesConfig):
         reduction: how maps become smaller: `deep` as published, or `plain`, by one convolution.
         norm: after the convolutions that make maps smaller: over the `batch` as published, over `group`s of channels of
             one frame, or `none`, so that strong motion stays told from weak.
-        last_norm: whether tokens are normalized, each by itself, before their mean, as published; it raises places where
-            nothing moves to the length of all others.
+        last_norm: whether tokens are normalized, each by itself, before their mean, as published; it raises places
+            where nothing moves to the length of all others.
         drop_path: share of block updates dropped in training in the last block, in [0, 1); rises from 0 in the first.
         dropout: share of values dropped in training in feed-forward blocks, in [0, 1).
         cells: per side, into which the last map is divided before its mean is taken, so that it is known where

@@ -65,7 +65,7 @@ def clips(people: int = 6, each: int = 3, seed: int = 0) -> Examples:
 
 def test_presets() -> None:
     trace = make_ammsm().trace()
-    assert str(trace["branches.flow.motion[1]"].output) == "frames [contraction] u+v+magnitude 224x224 pixel steady"
+    assert str(trace["branches.flow.motion[1]"].output) == "frames [contraction] u+v+magnitude 224x224 pixel"
     model = make_ammsm_flow().build().eval()
     assert model(torch.rand(2, 1, 3, 28, 28))["micro"].shape == (2, 3)
     assert [dial.path for dial in model.dials] == [
