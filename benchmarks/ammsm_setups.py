@@ -1,4 +1,4 @@
-"""What AMMSM's setups are, by name: for `ammsm_choice.py`, `ammsm.py` and `ammsm_parts.py`."""
+"""What AMMSM's setups are, by name: for `ammsm_choice.py` and `ammsm.py`."""
 
 from __future__ import annotations
 
