@@ -14,6 +14,7 @@ from affectkit import (
     Branch,
     FlowMagnifierConfig,
     FrameStream,
+    MagNetConfig,
     MicroExpressionConfig,
     OpticalFlowConfig,
     PipelineConfig,
@@ -30,7 +31,7 @@ from affectkit.motion.optical_flow_net import OpticalFlow
 from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples, evaluate, fit
-from affectkit.training.tails import cut_tail
+from affectkit.training.tails import cut_model, cut_tail
 
 FRAMES = PipelineConfig(
     input=FrameStream(height=32, width=32, steps=("onset", "apex", "offset")),
@@ -141,7 +142,7 @@ def test_a_start_of_other_stages_is_refused() -> None:
     branch = replace(MAGNIFIED.branches["flow"], motion=(MAGNIFIED.branches["flow"].motion[0], narrow))
     other = replace(MAGNIFIED, branches={"flow": branch}).build()
     message = (
-        "start: branches.flow.motion.0.unet.down.0.0.bias: (4,), and (8,) in what is trained; "
+        "start: branches.flow.motion.1.unet.down.0.0.bias: (4,), and (8,) in what is trained; "
         "give a model of the same stages"
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
@@ -218,3 +219,27 @@ def test_rates_are_found_by_the_path_in_the_whole_pipeline() -> None:
     model = fit(MAGNIFIED, clips(), frozen)
     magnifier = model.stages()["branches.flow.motion[1]"]
     assert float(magnifier.state_dict()["unet.leave.weight"].abs().max()) == 0.0
+
+
+def test_weights_of_a_front_end_that_does_not_learn_stay_those_of_the_start() -> None:
+    branch = Branch(motion=(MagNetConfig(),), features=ConvStemConfig(dim=8))
+    stream = FrameStream(height=32, width=32)
+    config = PipelineConfig(input=stream, branches={"face": branch}, heads={"micro": MicroExpressionConfig()})
+    values = torch.rand(6, 2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    examples = Examples(
+        inputs={"clip": Sequence.of(values)},
+        targets={"micro": Targets.of(torch.arange(6) % 3)},
+        subjects=tuple(f"made/{row}" for row in range(6)),
+    )
+    message = "branches.face.motion[0]: has weights that training doesn't make; start with a model that has them loaded"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        fit(config, examples, Recipe(epochs=1))
+    start = config.build()
+    trained = fit(config, examples, Recipe(epochs=1), start=start)
+    for name, tensor in start.state_dict().items():
+        if name.startswith("branches.face.motion.0."):
+            assert torch.equal(trained.state_dict()[name], tensor)
+    tail, mapped = cut_model(trained, examples)
+    torch.testing.assert_close(
+        tail.predict(dict(mapped.inputs))["micro"], trained.predict(dict(examples.inputs))["micro"]
+    )

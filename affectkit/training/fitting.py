@@ -86,7 +86,10 @@ def fit(
     """
     recipe = Recipe() if recipe is None else recipe
     state = None if start is None else start.state_dict()
-    tail, mapped = cut_tail(config, examples, turned=recipe.random_dials, cache=cache, registry=registry)
+    if start is not None:
+        _check_start(config, start, registry)
+    tail, mapped = cut_tail(config, examples, turned=recipe.random_dials, weights=state, cache=cache, registry=registry)
+    whole = state
     if tail is not config:
         recipe, state = cut_recipe(config, recipe), state and cut_state(config, state)
     model = fit_tail(
@@ -102,7 +105,7 @@ def fit(
         after_epoch=after_epoch,
         registry=registry,
     )
-    return join_tail(config, model, registry=registry)
+    return join_tail(config, model, weights=whole, registry=registry)
 
 
 def fit_tail(
@@ -138,7 +141,7 @@ def fit_tail(
         model = cast("PipelineConfig | EnsembleConfig", config).build(registry=registry)
         _check_labels(model, examples)
         if start is not None:
-            _load_start(model, start)
+            model.load_state_dict(dict(start))
         loader = make_loader(examples, recipe.batch_size, seed)
         trainer = lightning.Trainer(
             accelerator=hardware.accelerator,
@@ -192,14 +195,14 @@ def _check_labels(model: Model, examples: Examples) -> None:
             raise InputError(f"examples: labels of {name!r}; the model scores {outputs}: rename one of them")
 
 
-def _load_start(model: Model, start: Mapping[str, Tensor]) -> None:
-    mine = model.state_dict()
-    shapes = [{name: tuple(tensor.shape) for name, tensor in state.items()} for state in (mine, start)]
-    for name in sorted(mine.keys() | start.keys()):
+def _check_start(config: ModelConfig, start: Model, registry: Registry | None) -> None:
+    mine = cast("PipelineConfig | EnsembleConfig", config).build(registry=registry).state_dict()
+    theirs = start.state_dict()
+    shapes = [{name: tuple(tensor.shape) for name, tensor in state.items()} for state in (mine, theirs)]
+    for name in sorted(mine.keys() | theirs.keys()):
         if shapes[0].get(name) != shapes[1].get(name):
             there, here = (shape.get(name, "no such tensor") for shape in reversed(shapes))
             raise InputError(f"start: {name}: {there}, and {here} in what is trained; give a model of the same stages")
-    model.load_state_dict(dict(start))
 
 
 def _logger(lightning: Any, folder: Path | None, name: str) -> Any:

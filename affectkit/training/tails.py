@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from affectkit.configs import ModelConfig
 from affectkit.dials import find_dials
-from affectkit.errors import ConfigError, is_below
+from affectkit.errors import ConfigError, InputError, is_below
 from affectkit.model import Model
 from affectkit.motion.apply import apply_motion
 from affectkit.pipeline import PipelineConfig
@@ -36,6 +36,7 @@ def cut_tail(
     examples: Examples,
     *,
     turned: Iterable[str] = (),
+    weights: Mapping[str, Tensor] | None = None,
     cache: str | Path | bool = False,
     registry: Registry | None = None,
 ) -> tuple[ModelConfig, Examples]:
@@ -45,8 +46,12 @@ def cut_tail(
         config: of the whole model.
         examples: as it takes them.
         turned: dials that will be turned. If one of them is of a front-end that doesn't learn, nothing is cut off.
+        weights: state dict of the whole model, from which front-ends have theirs.
         cache: where maps of front-ends without weights are kept and found again; True for the default folder.
         registry: where components are looked up.
+
+    Raises:
+        InputError: a front-end has weights that no training makes, and they are not among `weights`.
     """
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()) or turns_fixed(config, turned):
         return config, examples
@@ -59,6 +64,7 @@ def cut_tail(
         inputs[name] = trace[last].output if count else config.inputs[branch.source]
         branches[name] = replace(branch, source=name, motion=branch.motion[count:])
     model = config.build(registry=registry).eval()
+    _load_fixed(model, config, weights)
     maps: dict[str, Sequence] = {}
     for name, branch in config.branches.items():
         one, count = examples.inputs[branch.source], _fixed(config)[name]
@@ -74,8 +80,17 @@ def cut_tail(
     return tail, replace(examples, inputs=maps)
 
 
-def join_tail(config: ModelConfig, tail: Model, *, registry: Registry | None = None) -> Model:
-    """The whole pipeline with the tail's weights, in evaluation mode; a model that is whole as it is."""
+def join_tail(
+    config: ModelConfig,
+    tail: Model,
+    *,
+    weights: Mapping[str, Tensor] | None = None,
+    registry: Registry | None = None,
+) -> Model:
+    """The whole pipeline with the tail's weights, in evaluation mode; a model that is whole as it is.
+
+    `weights` is the state dict that `cut_tail` was given.
+    """
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()):
         return tail
     branches = cast(PipelineConfig, tail.config).branches
@@ -84,6 +99,7 @@ def join_tail(config: ModelConfig, tail: Model, *, registry: Registry | None = N
     heads = getattr(tail.config, "heads", config.heads)
     # The heads as they were trained: they hold the weights of the classes.
     model = replace(config, heads=heads).build(registry=registry)
+    _load_fixed(model, config, weights)
     counts = _fixed(config)
     state: dict[str, Tensor] = {}
     for key, tensor in tail.state_dict().items():
@@ -141,11 +157,12 @@ def cut_model(
     model: Model, examples: Examples, *, turned: Iterable[str] = (), cache: str | Path | bool = False
 ) -> tuple[Model, Examples]:
     """As `cut_tail`, of a built model: its tail with its weights, in evaluation mode."""
-    tail, mapped = cut_tail(model.config, examples, turned=turned, cache=cache, registry=model.registry)
+    state = model.state_dict()
+    tail, mapped = cut_tail(model.config, examples, turned=turned, weights=state, cache=cache, registry=model.registry)
     if tail is model.config:
         return model, examples
     built = cast(PipelineConfig, tail).build(registry=model.registry)
-    built.load_state_dict(cut_state(model.config, model.state_dict()))
+    built.load_state_dict(cut_state(model.config, state))
     return built.eval(), mapped
 
 
@@ -175,6 +192,20 @@ def _fixed(config: PipelineConfig) -> dict[str, int]:
         name: len(list(takewhile(lambda part: part.is_frozen, branch.motion)))
         for name, branch in config.branches.items()
     }
+
+
+def _load_fixed(model: Any, config: PipelineConfig, weights: Mapping[str, Tensor] | None) -> None:
+    """Give the front-ends that don't learn their weights: a new model's are random, and another's each time."""
+    for name, count in _fixed(config).items():
+        for i, module in enumerate(list(model.branches[name].motion)[:count]):
+            if weights is None and any(True for _ in module.parameters()):
+                raise InputError(
+                    f"branches.{name}.motion[{i}]: has weights that training doesn't make; "
+                    "start with a model that has them loaded"
+                )
+            if weights is not None:
+                key = f"branches.{name}.motion.{i}."
+                module.load_state_dict({n.removeprefix(key): t for n, t in weights.items() if n.startswith(key)})
 
 
 def _mapped(one: Sequence, modules: list[nn.Module]) -> Sequence:
