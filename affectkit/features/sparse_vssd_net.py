@@ -66,8 +66,10 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
             maps = self.run_stage(i, maps)
         maps = self.norm(maps).permute(0, 3, 1, 2)
         # a mean over cells of one token each costs as much as a block, and changes nothing
-        is_pooled = maps.shape[-2:] != (self.config.cells, self.config.cells)
-        return self.pool(maps).flatten(1) if is_pooled else maps.flatten(1)
+        if maps.shape[-2:] != (self.config.cells, self.config.cells):
+            maps = self.pool(maps)
+        found: Tensor = maps.flatten(1)
+        return found
 
     def run_stage(self, stage: int, maps: Tensor) -> Tensor:
         """The blocks of a stage on maps `(B, H, W, C)`, by the config's ratio for it.

@@ -48,22 +48,28 @@ def make_parser() -> argparse.ArgumentParser:
         "--searches", metavar="K", type=int, default=8, help="of loso: groups with a search of their own; default: 8"
     )
     parser.add_argument("--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--no-cache", action="store_true", help="compute motion anew, and keep nothing of it")
     parser.add_argument("--faces", metavar="NAME", help="face detector; whole-frame where pictures are faces already")
     return parser
 
 
 def _run(args: argparse.Namespace, output: Output) -> int:
-    from affectkit.lookup import find_trace
+    from affectkit.lookup import find_trace, is_saved_model
     from affectkit.pipeline import PipelineConfig
     from affectkit.registry import default_registry
     from affectkit.training.sources import open_data
     from affectkit_ammsm.phases import run_phases, shorten
-    from affectkit_ammsm.plan import make_plan, read_plan
+    from affectkit_ammsm.plan import Plan, read_plan
 
     config, _, _ = find_trace(args.pipeline, default_registry())
     if not isinstance(config, PipelineConfig):
         raise AffectkitError(f"{args.pipeline}: is an ensemble; give a pipeline")
-    plan = make_plan(config) if args.plan is None else read_plan(args.plan)
+    if args.phase == "loso" and is_saved_model(args.pipeline):
+        raise AffectkitError(
+            f"{args.pipeline}: is a saved model, whose dials and class weights may come from those who would be "
+            "tested; give a preset or a pipeline file"
+        )
+    plan = Plan() if args.plan is None else read_plan(args.plan)
     if args.epochs is not None:
         plan = shorten(plan, args.epochs)
     gathered = open_data(args.data, config, faces=args.faces)
@@ -79,12 +85,13 @@ def _run(args: argparse.Namespace, output: Output) -> int:
         seed=args.seed,
         folder=args.out,
         workers=args.workers,
+        cache=not args.no_cache,
         progress=_say,
     )
     for path, value in found.values.items():
         output.text(f"{path} = {value!r}")
-    if found.score is not None and plan.search is not None:
-        what = plan.search.objectives.score
+    if found.score is not None:
+        what = "score" if plan.space is None else plan.space.objectives.score
         output.text(f"{what} {found.score:.3f} on the subjects that the search chose by: no result")
     output.text(f"models: {args.out}")
     return 0
@@ -103,6 +110,7 @@ def _evaluate(config: Any, examples: Any, plan: Any, args: argparse.Namespace, o
         seeds=args.seeds,
         folder=args.out,
         workers=args.workers,
+        cache=not args.no_cache,
         progress=lambda done, total, name: _say(f"{name}: {done} of {total}"),
     )
     path = args.out / "predictions.parquet"

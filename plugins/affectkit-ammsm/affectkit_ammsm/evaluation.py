@@ -11,23 +11,25 @@ import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import as_completed
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from affectkit import PipelineConfig
+from affectkit.errors import InputError
 from affectkit.files import config_to_data, write_text
 from affectkit.protocols.predictions import Predictions
 from affectkit.protocols.splits import Fold, leave_one_out, split_subjects
 from affectkit.registry import default_registry
 from affectkit.search.space import Value
 from affectkit.training import Examples
-from affectkit.training.evaluation import find_class_head, tabulate
+from affectkit.training.evaluation import check_truth, find_class_head, tabulate
 from affectkit.training.examples import read_examples, write_examples
 from affectkit.training.folds import probabilities
+from affectkit.training.tails import cut_tail
 from affectkit.workers import Workers
 from affectkit_ammsm.folders import open_folder
-from affectkit_ammsm.phases import run_phases, tune
-from affectkit_ammsm.plan import Plan, plan_to_data
+from affectkit_ammsm.phases import cut_plan, run_phases, tune
+from affectkit_ammsm.plan import Plan, plan_to_data, resolve_plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,7 @@ def evaluate_phases(
     seeds: int = 1,
     folder: str | Path | None = None,
     workers: int = 1,
+    cache: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[Predictions, list[GroupResult]]:
     """Predict every clip once per seed by a model that never saw its subject, with dials found without it.
@@ -85,6 +88,7 @@ def evaluate_phases(
         seeds: how many, from 0.
         folder: for what is done: the same call goes on with it after an interruption. None to keep nothing.
         workers: processes, each with a group of its own.
+        cache: whether maps of front-ends that don't learn are kept, in the default folder.
         progress: called with how many groups are done, of how many, and the name of the last.
 
     Returns:
@@ -93,9 +97,15 @@ def evaluate_phases(
 
     Raises:
         InputError: `folder` holds a run of another config, plan, number of searches or other examples; or `searches`
-            does not fit.
+            does not fit; a clip has no class; or `seeds` or `workers` is less than 1.
+        ConfigError: the plan doesn't fit the pipeline.
     """
+    for name, value in (("seeds", seeds), ("workers", workers)):
+        if value < 1:
+            raise InputError(f"{name}: {value!r}; give 1 or more")
+    plan = resolve_plan(plan, config)
     head, output = find_class_head(config, None, default_registry())
+    check_truth(examples, head, len(output.targets))
     groups = split_subjects(examples.subjects, searches)
     record = {
         "config": config_to_data(config),
@@ -108,9 +118,16 @@ def evaluate_phases(
         open_folder(place, record)
         file = (place / "examples.safetensors").resolve()
         stack.callback(file.unlink, missing_ok=True)
-        write_examples(examples, file)
+        # what doesn't learn is computed once for all groups
+        searched = () if plan.space is None else plan.space.dials
+        tail, mapped = cut_tail(config, examples, turned=searched, cache=cache)
+        names = {path: path for path in searched}
+        if tail is not config:
+            plan, names = cut_plan(config, plan)
+        write_examples(mapped, file)
+        common = {"config": tail, "plan": plan, "examples": file, "head": head}
         jobs = {
-            (seed, group.name): GroupJob(config=config, plan=plan, seed=seed, examples=file, group=group, head=head)
+            (seed, group.name): GroupJob(**common, seed=seed, group=group)  # type: ignore[arg-type]
             for seed in range(seeds)
             for group in groups
         }
@@ -121,7 +138,10 @@ def evaluate_phases(
         for (seed, _), result in found.items()
         for subject, shares in result.probabilities.items()
     }
-    return tabulate(examples, output.targets, head, rows), list(found.values())
+    told = [
+        replace(group, values={names[path]: value for path, value in group.values.items()}) for group in found.values()
+    ]
+    return tabulate(examples, output.targets, head, rows), told
 
 
 def run_group(job: GroupJob, *, progress: Callable[..., None] | None = None) -> GroupResult:
@@ -133,7 +153,14 @@ def run_group(job: GroupJob, *, progress: Callable[..., None] | None = None) -> 
             progress(phase)
 
     train = everything.take(job.group.train)
-    first = run_phases(job.config, train, job.plan, until="search", seed=job.seed, progress=watch)
+    first = run_phases(
+        job.config,
+        train,
+        job.plan,
+        until="adapt" if job.plan.space is None else "search",
+        seed=job.seed,
+        progress=watch,
+    )
     found = {}
     for subject in sorted({everything.subjects[row] for row in job.group.test}):
         fold = next(one for one in leave_one_out(everything.subjects) if one.name == subject)

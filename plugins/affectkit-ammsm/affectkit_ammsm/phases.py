@@ -17,9 +17,9 @@ from affectkit.recipes import Recipe
 from affectkit.search import search
 from affectkit.search.space import Value
 from affectkit.training import Examples, fit
-from affectkit.training.tails import cut_model, cut_path
+from affectkit.training.tails import cut_model, cut_path, cut_recipe
 from affectkit_ammsm.folders import open_folder
-from affectkit_ammsm.plan import Plan, plan_to_data
+from affectkit_ammsm.plan import Plan, plan_to_data, resolve_plan
 
 Phase = Literal["joint", "adapt", "search", "tune"]
 PHASES: tuple[Phase, ...] = get_args(Phase)
@@ -41,14 +41,19 @@ class Outcome:
     score: float | None
 
 
-def train_jointly(config: PipelineConfig, examples: Examples, plan: Plan, *, seed: int = 0) -> Model:
+def train_jointly(
+    config: PipelineConfig, examples: Examples, plan: Plan, *, seed: int = 0, cache: bool = False
+) -> Model:
     """Phase 1: magnifier, backbone and head together, with the dials of the config."""
-    return fit(config, examples, plan.joint, seed=seed, cache=True)
+    return fit(config, examples, plan.joint, seed=seed, cache=cache)
 
 
-def adapt(config: PipelineConfig, examples: Examples, plan: Plan, *, start: Model, seed: int = 0) -> Model:
+def adapt(
+    config: PipelineConfig, examples: Examples, plan: Plan, *, start: Model, seed: int = 0, cache: bool = False
+) -> Model:
     """Phase 2: the same weights learn to work with every value of the dials."""
-    return fit(config, examples, plan.adaptation, start=start, seed=seed, cache=True)
+    recipe = resolve_plan(plan, config).adaptation
+    return fit(config, examples, recipe, start=start, seed=seed, cache=cache)
 
 
 def search_dials(
@@ -59,6 +64,7 @@ def search_dials(
     trained_on: tuple[str, ...],
     folder: Path | None = None,
     workers: int = 1,
+    cache: bool = False,
 ) -> tuple[Mapping[str, Value], float | None]:
     """Phase 3: the best values of the dials, and their score, on subjects that the model has not seen.
 
@@ -69,17 +75,22 @@ def search_dials(
         trained_on: subjects that the model has learned from.
         folder: of the candidates; an interrupted search goes on there.
         workers: processes.
+        cache: whether maps of front-ends are kept.
+
+    Raises:
+        ConfigError: the plan has no search.
     """
-    if plan.search is None:
-        raise ConfigError("None, so there is nothing to search", "give a space", path="search")
+    given = resolve_plan(plan, model.config).space
+    if given is None:
+        raise ConfigError("'none', so there is nothing to search", "write 'all', or a space", path="search")
     # front-ends that don't learn are the same for all candidates, and computed once
-    tail, mapped = cut_model(model, examples, turned=plan.search.dials, cache=True)
-    paths = {path: path for path in plan.search.dials}
+    tail, mapped = cut_model(model, examples, turned=given.dials, cache=cache)
+    names = {path: path for path in given.dials}
     if tail is not model:
-        paths = {cut_path(model.config, path, f"search.dials.{path}"): path for path in plan.search.dials}
-    space = replace(plan.search, dials={cut: plan.search.dials[path] for cut, path in paths.items()})
+        names = {cut_path(model.config, path, f"search.dials.{path}"): path for path in given.dials}
+    space = replace(given, dials={short: given.dials[path] for short, path in names.items()})
     found = search(tail, mapped, space, trained_on=trained_on, folder=folder, workers=workers, resume=True)
-    return {paths[cut]: value for cut, value in found.best.values.items()}, found.best.score
+    return {names[short]: value for short, value in found.best.values.items()}, found.best.score
 
 
 def tune(
@@ -90,9 +101,10 @@ def tune(
     start: Model,
     values: Mapping[str, Value],
     seed: int = 0,
+    cache: bool = False,
 ) -> Model:
     """Phase 4: the adapted weights go on with the values that were found."""
-    return fit(turn(config, values), examples, plan.tuning, start=start, seed=seed, cache=True)
+    return fit(turn(config, values), examples, plan.tuning, start=start, seed=seed, cache=cache)
 
 
 def run_phases(
@@ -104,6 +116,7 @@ def run_phases(
     seed: int = 0,
     folder: str | Path | None = None,
     workers: int = 1,
+    cache: bool = False,
     progress: Progress = lambda phase: None,
 ) -> Outcome:
     """All phases after each other, up to one of them.
@@ -120,17 +133,22 @@ def run_phases(
         folder: keeps the saved model of every phase, what its magnifier does for every alpha (`<phase>.gains.csv`), and
             the candidates; what is there already is not done again.
         workers: processes of the search.
+        cache: whether maps of front-ends that don't learn are kept, in the default folder.
         progress: called with the name of the phase that begins.
 
     Raises:
+        ConfigError: the plan doesn't fit the pipeline, or there is nothing to search `until` a search.
         InputError: `folder` holds a run of another config, plan, seed or other examples.
     """
+    plan = resolve_plan(plan, config)
+    if until == "search" and plan.space is None:
+        raise ConfigError("'none', so there is nothing to search", "write 'all', or a space", path="search")
     folder = None if folder is None else Path(folder)
     if folder is not None:
         record = {"config": config_to_data(config), "plan": plan_to_data(plan), "seed": seed}
         open_folder(folder, record | {"examples": examples.digest()})
     inner = Fold("all", tuple(range(len(examples))), ())
-    if plan.search is not None:
+    if plan.space is not None:
         inner = split_inner(inner, examples.subjects, share=plan.share, seed=seed)
     learned = examples.take(inner.train)
 
@@ -144,24 +162,24 @@ def run_phases(
             _write_gains(model, learned, folder / f"{phase}.gains.csv")
         return model
 
-    model = keep("joint", lambda: train_jointly(config, learned, plan, seed=seed))
+    model = keep("joint", lambda: train_jointly(config, learned, plan, seed=seed, cache=cache))
     if until == "joint":
         return Outcome(model, {}, None)
     joint = model
-    model = keep("adapt", lambda: adapt(config, learned, plan, start=joint, seed=seed))
+    model = keep("adapt", lambda: adapt(config, learned, plan, start=joint, seed=seed, cache=cache))
     values: Mapping[str, Value] = {}
     score = None
-    if until != "adapt" and plan.search is not None:
+    if until != "adapt" and plan.space is not None:
         progress("search")
         trained_on = tuple(sorted(set(learned.subjects)))
         where = None if folder is None else folder / "search"
         values, score = search_dials(
-            model, examples.take(inner.test), plan, trained_on=trained_on, folder=where, workers=workers
+            model, examples.take(inner.test), plan, trained_on=trained_on, folder=where, workers=workers, cache=cache
         )
     if until != "tune":
         return Outcome(model, values, score)
     adapted = model
-    model = keep("tune", lambda: tune(config, examples, plan, start=adapted, values=values, seed=seed))
+    model = keep("tune", lambda: tune(config, examples, plan, start=adapted, values=values, seed=seed, cache=cache))
     return Outcome(model, values, score)
 
 
@@ -172,6 +190,21 @@ def shorten(plan: Plan, epochs: int) -> Plan:
         return replace(recipe, epochs=epochs)
 
     return replace(plan, joint=of(plan.joint), adaptation=of(plan.adaptation), tuning=of(plan.tuning))
+
+
+def cut_plan(config: PipelineConfig, plan: Plan) -> tuple[Plan, dict[str, str]]:
+    """A resolved plan as the tail of a pipeline has it, and the whole pipeline's path by the tail's, of every dial."""
+    cut = replace(
+        plan,
+        joint=cut_recipe(config, plan.joint),
+        adaptation=cut_recipe(config, plan.adaptation),
+        tuning=cut_recipe(config, plan.tuning),
+    )
+    if plan.space is None:
+        return cut, {}
+    paths = {cut_path(config, path, f"search.dials.{path}"): path for path in plan.space.dials}
+    dials = {short: plan.space.dials[path] for short, path in paths.items()}
+    return replace(cut, search=replace(plan.space, dials=dials)), paths
 
 
 def _kept(folder: Path | None, name: str, make: Callable[[], Model]) -> Model:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from affectkit.codec import decode, encode
 from affectkit.configs import Config, ModelConfig
@@ -13,11 +13,12 @@ from affectkit.errors import ConfigError
 from affectkit.files import errors_in_file, parse_text, read_text
 from affectkit.recipes import Augmentation, Recipe
 from affectkit.registry import default_registry
+from affectkit.search.genes import find_genes
 from affectkit.search.space import Evolution, SearchSpace
 
 _AUGMENTATION = Augmentation(flip=0.5, shift=1, gain=0.2, noise=0.05)
 JOINT = Recipe(epochs=30, augmentation=_AUGMENTATION)
-ADAPTATION = Recipe(epochs=10, learning_rate=1e-3, random_dials=("branches",), augmentation=_AUGMENTATION)
+ADAPTATION = Recipe(epochs=10, learning_rate=1e-3, augmentation=_AUGMENTATION)
 TUNING = Recipe(epochs=15, learning_rate=1e-3, augmentation=_AUGMENTATION)
 
 
@@ -31,8 +32,10 @@ class Plan(Config):
 
     Attributes:
         joint: all of the model is trained, its dials as its config says.
-        adaptation: goes on from there with random dials in every step, so that one set of weights serves all values.
-        search: the dials that are searched, with the weights as adaptation left them. None for no search: dials stay.
+        adaptation: goes on from there with random dials in every step, so that one set of weights serves all values:
+            with those that are searched, unless its `random_dials` name others.
+        search: dials, with the weights as adaptation left them: a space; `all` dials of the pipeline; or `none`, so
+            that they stay.
         share: of the subjects of the training half, set apart to score candidates by: neither of the first two phases
             sees them, in a search.
         tuning: goes on from the adapted weights with the dials that were found, on all of the training half.
@@ -40,24 +43,47 @@ class Plan(Config):
 
     joint: Recipe = JOINT
     adaptation: Recipe = ADAPTATION
-    search: SearchSpace | None = None
+    search: SearchSpace | Literal["all", "none"] = "all"
     share: float = 0.25
     tuning: Recipe = TUNING
 
     def validate(self) -> None:
         if not 0 < self.share < 1:
             raise ConfigError(f"{self.share!r} is no share", "write more than 0, and less than 1", path="share")
-        if self.search is not None and self.search.fields:
-            first = next(iter(self.search.fields))
+        if self.space is not None and self.space.fields:
+            first = next(iter(self.space.fields))
             raise ConfigError(
                 f"{first!r} is no dial, and training needs it fixed", "search dials", path="search.fields"
             )
 
+    @property
+    def space(self) -> SearchSpace | None:
+        """What is searched, where it is written; None for `none`, and for `all` until a pipeline says what that is."""
+        return self.search if isinstance(self.search, SearchSpace) else None
 
-def make_plan(config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:
-    """The plan with all dials of a pipeline as its space."""
-    dials: dict[str, Any] = {dial.path: "all" for dial in find_dials(config)}
-    return Plan(search=SearchSpace(dials=dials, search=Evolution() if evolution is None else evolution))
+
+def resolve_plan(plan: Plan, config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:
+    """The plan as it is for one pipeline, with the space and the random dials written out.
+
+    Arguments:
+        plan: may be one that is resolved already.
+        config: of the pipeline.
+        evolution: of a search of `all` dials.
+
+    Raises:
+        ConfigError: the pipeline has no dials to search, or not those of the space.
+    """
+    if plan.search == "all":
+        dials: dict[str, Any] = {dial.path: "all" for dial in find_dials(config)}
+        if not dials:
+            raise ConfigError("'all', and the pipeline has no dials", "write 'none'", path="search")
+        space = SearchSpace(dials=dials, search=Evolution() if evolution is None else evolution)
+        plan = replace(plan, search=space)
+    if plan.space is not None:
+        find_genes(plan.space, config)
+        if not plan.adaptation.random_dials:
+            plan = replace(plan, adaptation=replace(plan.adaptation, random_dials=tuple(plan.space.dials)))
+    return plan
 
 
 def read_plan(path: str | Path) -> Plan:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from affectkit import (
     Branch,
+    Events,
     FlowMagnifierConfig,
     FrameStream,
     MicroExpressionConfig,
@@ -14,6 +15,7 @@ from affectkit import (
     PipelineSpec,
     SparseVSSDConfig,
 )
+from affectkit.spotters.motion_events import MotionEventsConfig
 
 if TYPE_CHECKING:
     from affectkit.recipes import Recipe
@@ -21,13 +23,15 @@ if TYPE_CHECKING:
 CITATION = "arXiv 2503.24057"
 # Of the frames: what the backbone's published sizes take. Of stored flow: as STSTNet and its successors have it.
 FRAMES, STORED = 224, 28
+KEYFRAMES = ("onset", "apex")
 
 
 def make_ammsm() -> PipelineConfig:
     """The config of `ammsm`: onset and apex of a steadily aligned face."""
     magnifier = FlowMagnifierConfig(alpha=4.0, magnitude=True)
     return PipelineConfig(
-        input=FrameStream(height=FRAMES, width=FRAMES, steps=("onset", "apex"), alignment="steady"),
+        input=FrameStream(height=FRAMES, width=FRAMES, steps=KEYFRAMES, alignment="steady"),
+        sampling=Events(spotter=MotionEventsConfig(), keyframes=KEYFRAMES, kinds=("micro-expression",)),
         branches={
             "flow": Branch(
                 motion=(OpticalFlowConfig(pairs="phases"), magnifier), features=SparseVSSDConfig(size="micro")

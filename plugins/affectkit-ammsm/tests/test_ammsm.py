@@ -13,14 +13,16 @@ import torch
 from affectkit_ammsm.cli import main
 from affectkit_ammsm.evaluation import evaluate_phases
 from affectkit_ammsm.phases import PHASES, adapt, run_phases, train_jointly, tune
-from affectkit_ammsm.plan import Plan, make_plan, plan_to_data, read_plan
+from affectkit_ammsm.plan import Plan, plan_to_data, read_plan, resolve_plan
 from affectkit_ammsm.presets import make_ammsm, make_ammsm_flow
 
 from affectkit import (
     Branch,
+    ConvStemConfig,
     FlowMagnifierConfig,
     FrameStream,
     MicroExpressionConfig,
+    OpticalFlowConfig,
     PipelineConfig,
     SparseVSSDConfig,
     load,
@@ -88,16 +90,64 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     )
     plan = read_plan(path)
     assert (plan.share, plan.joint.epochs) == (0.3, 3)
-    assert plan.search is not None
-    assert plan.search.dials == {RATIO: "all"}
+    assert plan.space is not None
+    assert plan.space.dials == {RATIO: "all"}
     write_text(tmp_path / "again.json", json.dumps(plan_to_data(plan)))
     assert read_plan(tmp_path / "again.json") == plan
 
 
-def test_the_plan_of_a_pipeline_searches_all_of_its_dials() -> None:
-    plan = make_plan(CONFIG)
-    assert plan.search is not None
-    assert list(plan.search.dials) == [ALPHA, RATIO, "branches.flow.features.ratios[1]"]
+def test_a_plan_searches_all_dials_unless_it_says_otherwise(tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text("[joint]\nepochs = 5\n")
+    plan = resolve_plan(read_plan(tmp_path / "plan.toml"), CONFIG)
+    assert plan.space is not None
+    dials = (ALPHA, RATIO, "branches.flow.features.ratios[1]")
+    assert tuple(plan.space.dials) == plan.adaptation.random_dials == dials
+    assert resolve_plan(plan, CONFIG) == plan
+    none = resolve_plan(Plan(search="none"), CONFIG)
+    assert (none.space, none.adaptation.random_dials) == (None, ())
+
+
+def test_what_a_plan_and_a_pipeline_do_not_agree_on() -> None:
+    stiff = replace(CONFIG, branches={"flow": Branch(features=ConvStemConfig(dim=8))})
+    with pytest.raises(ConfigError) as caught:
+        run_phases(stiff, clips(), Plan())
+    assert str(caught.value) == "search: 'all', and the pipeline has no dials; write 'none'"
+    with pytest.raises(ConfigError) as caught:
+        run_phases(stiff, clips(), Plan(search="none"), until="search")
+    assert str(caught.value) == "search: 'none', so there is nothing to search; write 'all', or a space"
+
+
+def test_clips_without_a_class_are_not_scored() -> None:
+    examples = clips()
+    labels = examples.targets["micro"]
+    valid = labels.valid.clone()
+    valid[4] = False
+    partial = replace(examples, targets={"micro": Targets.of(labels.values, valid)})
+    with pytest.raises(InputError, match="no class"):
+        evaluate_phases(CONFIG, partial, PLAN, searches=3)
+    with pytest.raises(InputError) as caught:
+        evaluate_phases(CONFIG, examples, PLAN, searches=3, workers=0)
+    assert str(caught.value) == "workers: 0; give 1 or more"
+
+
+def test_flow_is_computed_once_and_dials_keep_their_names() -> None:
+    frames = replace(
+        CONFIG,
+        inputs={"clip": FrameStream(height=24, width=24, steps=("onset", "apex"))},
+        branches={
+            "flow": replace(
+                CONFIG.branches["flow"], motion=(OpticalFlowConfig(pairs="phases"), *CONFIG.branches["flow"].motion)
+            )
+        },
+    )
+    values = torch.rand(18, 2, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+    examples = replace(clips(), inputs={"clip": Sequence.of(values)})
+    alpha = "branches.flow.motion[1].alpha"
+    plan = replace(PLAN, search=SearchSpace(dials={alpha: (1.0, 4.0)}, search=Evolution(population=2, generations=1)))
+    _, groups = evaluate_phases(frames, examples, plan, searches=2)
+    assert [list(group.values) for group in groups] == [[alpha], [alpha]]
+    whole = run_phases(frames, examples, plan)
+    assert list(whole.values) == [alpha]
 
 
 @pytest.mark.parametrize(
@@ -116,7 +166,7 @@ def test_what_a_plan_refuses(options: dict[str, object], message: str) -> None:
 
 
 def test_phases_one_by_one_are_all_together() -> None:
-    examples, plan = clips(), replace(PLAN, search=None)
+    examples, plan = clips(), replace(PLAN, search="none")
     joint = train_jointly(CONFIG, examples, plan)
     adapted = adapt(CONFIG, examples, plan, start=joint)
     tuned = tune(CONFIG, examples, plan, start=adapted, values={})
@@ -151,7 +201,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
-    plan = replace(PLAN, search=None)
+    plan = replace(PLAN, search="none")
     run_phases(CONFIG, clips(), plan, until="joint", folder=tmp_path)
     message = f"{tmp_path}: holds a run with other examples; give another folder"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
@@ -179,7 +229,7 @@ def test_nobodys_own_clips_choose_his_dials() -> None:
 
 
 def test_leaving_out_goes_on_where_it_was(tmp_path: Path) -> None:
-    plan = replace(PLAN, search=None)
+    plan = replace(PLAN, search="none")
     done: list[str] = []
     first, _ = evaluate_phases(
         CONFIG, clips(), plan, searches=2, folder=tmp_path, progress=lambda n, of, name: done.append(f"{n}/{of}")
@@ -217,5 +267,11 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert (tmp_path / "run" / "tune" / "model.safetensors").is_file()
     assert main(["loso", *common, "--out", str(tmp_path / "loso"), "--workers", "1", "--searches", "2"]) == 0
     assert "2 searches, each without the subjects that it is for" in capsys.readouterr().out
+    saved = str(tmp_path / "run" / "tune")
+    assert main(["loso", str(data), "--pipeline", saved, "--out", str(tmp_path / "no")]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {saved}: is a saved model, whose dials and class weights may come from those who would be tested; "
+        "give a preset or a pipeline file\n"
+    )
     assert main(["all", *common, "--out", str(tmp_path / "run"), "--seed", "1"]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / 'run'}: holds a run with another seed; give another folder\n"

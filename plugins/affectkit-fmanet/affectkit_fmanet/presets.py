@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 from affectkit import (
     Branch,
+    Events,
     FrameStream,
     MicroExpressionConfig,
     OpticalFlowConfig,
     PipelineConfig,
     PipelineSpec,
 )
+from affectkit.spotters.motion_events import MotionEventsConfig
 from affectkit_fmanet.backbone import PHASES, SPEC, FMANetConfig
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ def make_fmanet() -> PipelineConfig:
     """The config of `fmanet`: onset, apex and offset of a steadily aligned face."""
     return PipelineConfig(
         input=FrameStream(height=FRAMES, width=FRAMES, steps=("onset", "apex", "offset"), alignment="steady"),
+        sampling=Events(spotter=MotionEventsConfig(), kinds=("micro-expression",)),
         branches={"flow": Branch(motion=(OpticalFlowConfig(pairs="phases"),), features=FMANetConfig())},
         heads={"micro": MicroExpressionConfig()},
     )
