@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from affectkit.errors import FallbackWarning, InputError, MissingDependencyError
-from affectkit.ops import scan_mamba_ssm, scan_native, scan_paths
+from affectkit.ops import scan_mamba_ssm, scan_native, scan_op, scan_paths
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_kernels import kernels
 from affectkit.ops.scan_tiles import TiledScan
@@ -176,6 +177,17 @@ def test_what_is_traced_computes_the_same() -> None:
         assert_close(with_gradients(traced, inputs), with_gradients(selective_scan_ref, exact, delta_softplus=True))
 
 
+def test_what_is_traced_overflows_where_the_state_does_and_no_earlier() -> None:
+    ones, growth = torch.ones(1, 1, 5), torch.full((1, 1), 50.0)
+    # exp(50) has a square that is infinite in float32
+    b = ones[:, None]
+    traced, _ = scan_traced(ScanInputs(ones, ones, growth, b, b, None, None, None, softplus=False))
+    exact = selective_scan_ref(ones, ones, growth, ones, ones)
+    assert isinstance(exact, Tensor)
+    torch.testing.assert_close(traced, exact)
+    assert exact[0, 0].isfinite().tolist() == [True, True, False, False, False]
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_goes_in_and_out_and_nowhere_else(path: str, dtype: torch.dtype) -> None:
     half = make(2, 20, 300, 4, dtype=dtype)
@@ -274,8 +286,8 @@ def test_an_output_that_overflows_from_finite_inputs_is_returned(path: str) -> N
         ("A", (4,), "A: 1 axes, (4,); give (D, N)"),
         ("B", (4, 5), "B: 2 axes, (4, 5); give (B, N, L) or (B, G, N, L)"),
         ("D", (4, 1), "D: 2 axes, (4, 1); give (D,)"),
-        ("u", (2, 0, 5), "u: D is 0 in (2, 0, 5); a scan has at least one channel and state"),
-        ("A", (4, 0), "A: N is 0 in (4, 0); a scan has at least one channel and state"),
+        ("u", (2, 0, 5), "u: D is 0 in (2, 0, 5); give 1 or more"),
+        ("A", (4, 0), "A: N is 0 in (4, 0); give 1 or more"),
         ("delta", (2, 4, 6), "delta: axis 2 (L) has 6 entries in (2, 4, 6), but L of u is 5; give (B, D, L)"),
         ("z", (1, 4, 5), "z: axis 0 (B) has 1 entries in (1, 4, 5), but B of u is 2; give (B, D, L)"),
         ("A", (5, 3), "A: axis 0 (D) has 5 entries in (5, 3), but D of u is 4; give (D, N)"),
@@ -634,6 +646,34 @@ def test_the_operation_keeps_the_rules_of_torch(path: str) -> None:
         (*inputs, True, True, path),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_static"),
     )
+
+
+def test_tensors_without_values_get_shapes(path: str) -> None:
+    inputs = make(2, 6, 5, 3)
+    kernels(path)
+    for mode in (FakeTensorMode(), FakeTensorMode(allow_non_fake_inputs=True)):
+        given = inputs if mode.allow_non_fake_inputs else {name: mode.from_tensor(one) for name, one in inputs.items()}
+        with mode:
+            found = with_gradients(selective_scan, given, path=path)
+        assert all(isinstance(one, FakeTensor) for one in found.values())
+        assert found["y"].shape == found["d u"].shape == (2, 6, 5)
+        assert found["last"].shape == (2, 6, 3)
+
+
+def test_nothing_is_kept_for_a_backward_pass_that_never_comes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = {name: one.requires_grad_() for name, one in make(2, 6, 5, 3).items()}
+    kept: list[bool] = []
+
+    def watched(*arguments: Any) -> Any:
+        kept.append(arguments[-2])
+        return forward(*arguments)
+
+    forward = scan_op._forward
+    monkeypatch.setattr(scan_op, "_forward", watched)
+    selective_scan(**inputs, path=path)
+    with torch.no_grad():
+        selective_scan(**inputs, path=path)
+    assert kept == [True, False]
 
 
 def test_torch_compile_takes_it_as_one_operation(path: str) -> None:
