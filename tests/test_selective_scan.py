@@ -651,6 +651,7 @@ def test_the_operation_keeps_the_rules_of_torch(path: str) -> None:
 def test_tensors_without_values_get_shapes(path: str) -> None:
     inputs = make(2, 6, 5, 3)
     kernels(path)
+    given: dict[str, Tensor]
     for mode in (FakeTensorMode(), FakeTensorMode(allow_non_fake_inputs=True)):
         given = inputs if mode.allow_non_fake_inputs else {name: mode.from_tensor(one) for name, one in inputs.items()}
         with mode:
