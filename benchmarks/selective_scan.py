@@ -302,7 +302,7 @@ def _build_floor() -> Any:
         return None
     folder = Path(tempfile.mkdtemp())
     (folder / "floor.cpp").write_text(FLOOR)
-    command = [compiler, *scan_native.FLAGS, str(folder / "floor.cpp"), "-o", str(folder / "floor.so")]
+    command = [*compiler, *scan_native.FLAGS, str(folder / "floor.cpp"), "-o", str(folder / "floor.so")]
     subprocess.run(command, check=True)
     library = ctypes.CDLL(str(folder / "floor.so"))
     for function in (library.forward, library.backward):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
 import platform
+import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -13,9 +16,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from affectkit.errors import FallbackWarning, InputError, MissingDependencyError
-from affectkit.ops import scan_mamba_ssm, scan_native, scan_paths
+from affectkit.ops import scan_mamba_ssm, scan_native, scan_op, scan_paths
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_kernels import kernels
 from affectkit.ops.scan_tiles import TiledScan
@@ -44,6 +48,12 @@ def usable(path: str) -> str:
     if path == "native" and (missing := scan_native.explain_absence()):
         pytest.skip(missing)
     return path
+
+
+def compiler() -> tuple[str, ...]:
+    found = scan_native.find_compiler()
+    assert found is not None
+    return found
 
 
 def make(
@@ -167,6 +177,17 @@ def test_what_is_traced_computes_the_same() -> None:
         assert_close(with_gradients(traced, inputs), with_gradients(selective_scan_ref, exact, delta_softplus=True))
 
 
+def test_what_is_traced_overflows_where_the_state_does_and_no_earlier() -> None:
+    ones, growth = torch.ones(1, 1, 5), torch.full((1, 1), 50.0)
+    # exp(50) has a square that is infinite in float32
+    b = ones[:, None]
+    traced, _ = scan_traced(ScanInputs(ones, ones, growth, b, b, None, None, None, softplus=False))
+    exact = selective_scan_ref(ones, ones, growth, ones, ones)
+    assert isinstance(exact, Tensor)
+    torch.testing.assert_close(traced, exact)
+    assert exact[0, 0].isfinite().tolist() == [True, True, False, False, False]
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_goes_in_and_out_and_nowhere_else(path: str, dtype: torch.dtype) -> None:
     half = make(2, 20, 300, 4, dtype=dtype)
@@ -265,8 +286,8 @@ def test_an_output_that_overflows_from_finite_inputs_is_returned(path: str) -> N
         ("A", (4,), "A: 1 axes, (4,); give (D, N)"),
         ("B", (4, 5), "B: 2 axes, (4, 5); give (B, N, L) or (B, G, N, L)"),
         ("D", (4, 1), "D: 2 axes, (4, 1); give (D,)"),
-        ("u", (2, 0, 5), "u: D is 0 in (2, 0, 5); a scan has at least one channel and state"),
-        ("A", (4, 0), "A: N is 0 in (4, 0); a scan has at least one channel and state"),
+        ("u", (2, 0, 5), "u: D is 0 in (2, 0, 5); give 1 or more"),
+        ("A", (4, 0), "A: N is 0 in (4, 0); give 1 or more"),
         ("delta", (2, 4, 6), "delta: axis 2 (L) has 6 entries in (2, 4, 6), but L of u is 5; give (B, D, L)"),
         ("z", (1, 4, 5), "z: axis 0 (B) has 1 entries in (1, 4, 5), but B of u is 2; give (B, D, L)"),
         ("A", (5, 3), "A: axis 0 (D) has 5 entries in (5, 3), but D of u is 4; give (D, N)"),
@@ -322,8 +343,7 @@ def test_narrower_vectors_compute_the_same(
     if platform.machine() != "x86_64":
         pytest.skip("flags of x86")
     monkeypatch.setattr(scan_native, "FLAGS", (*scan_native.FLAGS, flag))
-    scan_native._build(tmp_path / "narrow.so")
-    narrow = scan_native.NativeTiles(tmp_path / "narrow.so")
+    narrow = scan_native.NativeTiles(scan_native._build(compiler(), tmp_path / "kernels", "narrow"))
     assert narrow.width <= width
     monkeypatch.setattr("affectkit.ops.scan_op.kernels", lambda path: TiledScan(narrow))
     for shape in SHAPES:
@@ -341,7 +361,7 @@ def test_narrower_vectors_compute_the_same(
 @pytest.fixture
 def fresh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Nothing is built or known yet; the folder in which it will be built."""
-    caches = (scan_native._load, scan_paths._has_numba, scan_mamba_ssm._try)
+    caches = (scan_native._load, scan_paths._try_numba, scan_mamba_ssm._try)
     monkeypatch.setenv("AFFECTKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("AFFECTKIT_SCAN", raising=False)
     monkeypatch.delenv("CXX", raising=False)
@@ -369,13 +389,105 @@ def test_the_compiler_builds_once_and_says_so(fresh: Path, caplog: pytest.LogCap
     with caplog.at_level("INFO", logger="affectkit.ops.scan_native"):
         assert choose() == "native"
     (made,) = (fresh / "cache" / "kernels").iterdir()
-    assert caplog.messages == [f"building the selective scan's kernel, once, into {made}"]
+    assert caplog.messages == [f"building the selective scan's kernel, once, into {made.parent}"]
     assert describe_scan().startswith("native: C++, built by /")
     scan_native._load.cache_clear()
     caplog.clear()
     assert choose() == "native"
     assert caplog.messages == []
     assert list((fresh / "cache" / "kernels").iterdir()) == [made]
+
+
+@pytest.mark.parametrize("spoil", [lambda whole: whole[:5000], lambda whole: b"", lambda whole: whole[::-1]])
+def test_a_library_that_is_cut_short_is_built_anew(fresh: Path, spoil: Callable[[bytes], bytes]) -> None:
+    usable("native")
+    (made,) = (fresh / "cache" / "kernels").iterdir()
+    whole = made.read_bytes()
+    # this process still runs the other file
+    made.unlink()
+    made.write_bytes(spoil(whole))
+    made.chmod(0o700)
+    scan_native._load.cache_clear()
+    assert describe_scan().startswith("native: C++, to be built at the first scan by /")
+    assert choose() == "native"
+    assert describe_scan().startswith("native: C++, built by /")
+    # whole by its name, and yet no library
+    digest = hashlib.sha256(b"").hexdigest()
+    for path in made.parent.iterdir():
+        path.unlink()
+    empty = made.with_name(f"{made.stem.rpartition('-')[0]}-{digest}.so")
+    empty.touch(0o700)
+    scan_native._load.cache_clear()
+    assert describe_scan().startswith("native: C++, to be built at the first scan by /")
+    assert choose() == "native"
+
+
+def test_what_others_could_have_written_is_not_loaded(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usable("native")
+    folder = fresh / "cache" / "kernels"
+    (made,) = folder.iterdir()
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (folder, made)] == [0o700, 0o700]
+    monkeypatch.setattr(scan_paths, "find_spec", lambda name: None)
+    no_numba = "numba is not installed (pip install 'affectkit[fast]')"
+
+    def refused(reason: str) -> None:
+        scan_native._load.cache_clear()
+        said = f"torch: the built kernel can't be kept or loaded ({reason}), and {no_numba}"
+        assert describe_scan() == said
+        assert choose() == "torch"
+        assert describe_scan() == said
+
+    for path in (folder, made):
+        for mode in (0o720, 0o702):
+            path.chmod(mode)
+            refused(f"{path}: others may write to it; run chmod go-w on it")
+        path.chmod(0o700)
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    refused(f"{folder}: user {owner} owns it; name another folder by AFFECTKIT_CACHE")
+
+
+def test_without_a_home_it_is_torch(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if scan_native.find_compiler() is None:
+        pytest.skip("no C++ compiler")
+    monkeypatch.delenv("AFFECTKIT_CACHE")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(scan_paths, "find_spec", lambda name: None)
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    assert choose() == "torch"
+    assert describe_scan() == (
+        "torch: the built kernel can't be kept or loaded (Could not determine home directory.), "
+        "and numba is not installed (pip install 'affectkit[fast]')"
+    )
+
+
+def test_a_numba_that_fails_leaves_it_to_torch(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usable("numba")
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+    def fail(name: str) -> None:
+        raise RuntimeError(f"cannot cache function in {name}: no locator available")
+
+    monkeypatch.setattr(scan_paths, "import_module", fail)
+    assert choose() == "torch"
+    assert describe_scan() == (
+        "torch: no C++ compiler (CXX=no-such-compiler) is found, and numba is installed, but fails "
+        "(RuntimeError: cannot cache function in affectkit.ops.scan_numba: no locator available)"
+    )
+
+
+def test_the_compiler_may_have_arguments(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usable("native")
+    path, *_ = compiler()
+    monkeypatch.setenv("CXX", f"'{path}' -DNOTHING='1 2'")
+    assert compiler() == (path, "-DNOTHING=1 2")
+    scan_native._load.cache_clear()
+    assert choose() == "native"
+    assert describe_scan() == f"native: C++, built by {path} '-DNOTHING=1 2'"
 
 
 def test_a_compiler_that_fails_leaves_it_to_numba(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -480,6 +592,13 @@ def test_on_cuda_it_is_mamba_ssm_where_that_computes_this(monkeypatch: pytest.Mo
     assert choose(device="cuda:0") == choose("mamba-ssm", device="cuda:0") == "mamba-ssm"
     assert choose(device="cuda:0", dtype="float64") == choose(device="cuda:0", states=257) == "torch"
     assert choose(device="cuda:0", only_torch=True) == "torch"
+    for options, fact in (
+        ({"states": 257}, "has room for 256 states, not 257"),
+        ({"only_torch": True}, "scans no empty input, and its last state has no gradient"),
+    ):
+        with pytest.raises(InputError) as refused:
+            choose("mamba-ssm", device="cuda:0", **options)
+        assert str(refused.value) == f"path: 'mamba-ssm' {fact}; give path='torch', or none"
     monkeypatch.setattr(scan_mamba_ssm, "explain_absence", lambda device: "mamba-ssm is not installed")
     assert choose(device="cuda:0") == "torch"
     with pytest.raises(MissingDependencyError) as caught:
@@ -527,6 +646,35 @@ def test_the_operation_keeps_the_rules_of_torch(path: str) -> None:
         (*inputs, True, True, path),
         test_utils=("test_schema", "test_autograd_registration", "test_faketensor", "test_aot_dispatch_static"),
     )
+
+
+def test_tensors_without_values_get_shapes(path: str) -> None:
+    inputs = make(2, 6, 5, 3)
+    kernels(path)
+    given: dict[str, Tensor]
+    for mode in (FakeTensorMode(), FakeTensorMode(allow_non_fake_inputs=True)):
+        given = inputs if mode.allow_non_fake_inputs else {name: mode.from_tensor(one) for name, one in inputs.items()}
+        with mode:
+            found = with_gradients(selective_scan, given, path=path)
+        assert all(isinstance(one, FakeTensor) for one in found.values())
+        assert found["y"].shape == found["d u"].shape == (2, 6, 5)
+        assert found["last"].shape == (2, 6, 3)
+
+
+def test_nothing_is_kept_for_a_backward_pass_that_never_comes(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs = {name: one.requires_grad_() for name, one in make(2, 6, 5, 3).items()}
+    kept: list[bool] = []
+
+    def watched(*arguments: Any) -> Any:
+        kept.append(arguments[-2])
+        return forward(*arguments)
+
+    forward = scan_op._forward
+    monkeypatch.setattr(scan_op, "_forward", watched)
+    selective_scan(**inputs, path=path)
+    with torch.no_grad():
+        selective_scan(**inputs, path=path)
+    assert kept == [True, False]
 
 
 def test_torch_compile_takes_it_as_one_operation(path: str) -> None:

@@ -300,6 +300,21 @@ def test_wrong_values_are_refused(fields: Mapping[str, Any], message: str) -> No
     assert str(caught.value) == message
 
 
+@pytest.mark.parametrize(("window", "is_dense"), [(3, True), (4, False)])
+def test_a_window_that_drops_less_than_one_step_drops_nothing(window: int, *, is_dense: bool) -> None:
+    inputs = Sequence.of(torch.randn(2, 20, 8, generator=torch.Generator().manual_seed(0)))
+    dense = build(window=window).eval()(inputs).values
+    assert torch.equal(build(window=window, ratios=(0.3, 0.3)).eval()(inputs).values, dense) is is_dense
+
+
+@pytest.mark.parametrize("form", [*DENSE, *SPARSE])
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0), (0, 0)])
+def test_nothing_gives_nothing(form: dict[str, Any], shape: tuple[int, int]) -> None:
+    output = build(**form)(Sequence.of(torch.zeros(*shape, 8))).values
+    assert output.shape == (*shape, form.get("dim", 8))
+    output.sum().backward()
+
+
 def test_spec_makes_the_module_and_says_how_it_runs() -> None:
     assert SPEC.name == "sparse-mamba"
     assert isinstance(SPEC.factory(SPEC.example_config(), STREAM), SparseMamba)

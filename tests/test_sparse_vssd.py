@@ -269,7 +269,7 @@ def test_the_scan_is_that_of_four_orders() -> None:
     torch.testing.assert_close(mixer(x[:, None], None)[:, 0], expected)
 
 
-@pytest.mark.parametrize("name", ["nc-ssd", "ss2d", "attention"])
+@pytest.mark.parametrize("name", ["nc-ssd", "ss2d"])
 def test_tokens_that_take_no_part_are_as_if_absent(name: str) -> None:
     block = Block(DIM, make_mixer(name), feedforward=16, drop_path=0.0, dropout=0.0).double()
     tokens, chosen = torch.randn(2, 5, 3, 3, DIM, dtype=torch.float64), torch.tensor([[1, 4], [0, 2]])
@@ -422,6 +422,21 @@ def test_padding_is_zero_and_never_shows(norm: Any) -> None:
     output.sum().backward()
     assert all(one.grad is not None and one.grad.isfinite().all() for one in second.parameters())
     assert not second(Sequence.of(values, mask=torch.zeros_like(mask))).values.any()
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (0, 3), (2, 0), (0, 0)])
+def test_a_batch_without_a_real_frame_is_zeros_and_teaches_nothing(shape: tuple[int, int]) -> None:
+    module = pico(norm="batch", cells=2).train()
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    values = torch.full((*shape, 2, 28, 28), torch.nan)
+    output = module(Sequence.of(values, mask=torch.zeros(shape, dtype=torch.bool))).values
+    assert output.shape == (*shape, 256)
+    assert not output.any()
+    output.sum().backward()
+    assert all(one.grad is not None and not one.grad.any() for one in module.parameters())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in module.named_buffers())
+    with torch.no_grad():
+        assert not module(Sequence.of(values, mask=torch.zeros(shape, dtype=torch.bool))).values.requires_grad
 
 
 @pytest.mark.parametrize("mixer", ["nc-ssd", "ss2d"])

@@ -84,7 +84,9 @@ def test_chunks_and_pieces_change_nothing(chunk: int) -> None:
 def test_an_empty_sequence_leaves_the_state_as_it_is() -> None:
     given, state = tensors(0), torch.randn(2, 4, 3, 5, dtype=torch.float64)
     for form in (ssd, ssd_ref):
-        assert torch.equal(form(*given, initial_state=state)[1], state)
+        last = form(*given, initial_state=state)[1]
+        assert torch.equal(last, state)
+        assert last.data_ptr() != state.data_ptr()
         assert not form(*given)[1].any()
 
 
@@ -144,14 +146,14 @@ def wrong(place: int, shape: tuple[int, ...]) -> list[Tensor]:
     ("place", "shape", "message"),
     [
         (0, (2, 10, 12), "x: shape (2, 10, 12); give (B, L, H, P)"),
-        (1, (2, 10, 3), "dt: axis 2, H, is 3; x has 4 there"),
+        (1, (2, 10, 3), "dt: axis 2, H, is 3, but H of x is 4; give (B, L, H)"),
         (2, (4, 5), "A: shape (4, 5); give (H)"),
-        (2, (3,), "A: axis 0, H, is 3; x has 4 there"),
-        (3, (2, 9, 2, 5), "B: axis 1, L, is 9; x has 10 there"),
-        (3, (1, 10, 2, 5), "B: axis 0, B, is 1; x has 2 there"),
-        (4, (2, 10, 1, 5), "C: axis 2, G, is 1; B has 2 there"),
-        (4, (2, 10, 2, 6), "C: axis 3, N, is 6; B has 5 there"),
-        (5, (1,), "D: axis 0, H, is 1; x has 4 there"),
+        (2, (3,), "A: axis 0, H, is 3, but H of x is 4; give (H)"),
+        (3, (2, 9, 2, 5), "B: axis 1, L, is 9, but L of x is 10; give (B, L, G, N)"),
+        (3, (1, 10, 2, 5), "B: axis 0, B, is 1, but B of x is 2; give (B, L, G, N)"),
+        (4, (2, 10, 1, 5), "C: axis 2, G, is 1, but G of B is 2; give (B, L, G, N)"),
+        (4, (2, 10, 2, 6), "C: axis 3, N, is 6, but N of B is 5; give (B, L, G, N)"),
+        (5, (1,), "D: axis 0, H, is 1, but H of x is 4; give (H)"),
     ],
 )
 @pytest.mark.parametrize("form", [ssd, ssd_ref, nc_ssd, nc_ssd_ref])
@@ -173,7 +175,7 @@ def test_a_state_and_a_chunk_have_to_fit() -> None:
     for form in (ssd, ssd_ref):
         with pytest.raises(InputError) as caught:
             form(*tensors(), initial_state=torch.zeros(2, 4, 5, 3))
-        assert str(caught.value) == "initial_state: axis 2, P, is 5; x has 3 there"
+        assert str(caught.value) == "initial_state: axis 2, P, is 5, but P of x is 3; give (B, H, P, N)"
     with pytest.raises(InputError) as caught:
         ssd(*tensors(), chunk=0)
     assert str(caught.value) == "chunk: 0 tokens; give 1 or more"

@@ -85,17 +85,16 @@ class NCSSDMixer(nn.Module):
 
 
 class AttentionMixer(nn.Module):
-    """Attention between all tokens of a picture."""
+    """Attention between all tokens of a picture: its stage leaves none out."""
 
     def __init__(self, dim: int, *, heads: int) -> None:
         super().__init__()
         self.heads = heads
         self.enter, self.leave = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
 
-    def forward(self, x: Tensor, active: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, active: None = None) -> Tensor:
         query, key, value = self.enter(x.flatten(1, 3)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
-        seen = None if active is None else active.flatten(1)[:, None, None]
-        mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.leave(mixed.transpose(1, 2).reshape(x.shape))  # type: ignore[no-any-return]
 
 

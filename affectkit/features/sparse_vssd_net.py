@@ -48,14 +48,23 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
         # before the first layer: NaN in padding would reach the weights' gradient through outputs that are masked
         frames = torch.where(mask[..., None, None], inputs.values, torch.zeros_like(inputs.values)).flatten(0, 1)
         real = inputs.mask.flatten()
-        if bool(real.all()) or not bool(real.any()):
+        if not bool(real.any()):
+            features = self._nothing(frames)
+        elif bool(real.all()):
             features = self.features(frames)
         else:
             # batch normalization would count padding into its statistics
             found = self.features(frames[real])
             features = found.new_zeros(len(frames), found.shape[1]).index_put((real,), found)
-        features = features.reshape(*inputs.mask.shape, -1)
+        features = features.reshape(*inputs.mask.shape, features.shape[1])
         return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
+
+    def _nothing(self, frames: Tensor) -> Tensor:
+        """Zeros `(B, D)` that are joined to all parameters, so that a backward pass finds what it expects."""
+        width = self.config.resolved.dims[-1] * self.config.cells**2
+        # of no entry each: 0 times a value would be NaN where that is infinite
+        empty = torch.cat([parameter.flatten()[:0] for parameter in self.parameters()])
+        return frames.new_zeros(len(frames), width) + empty.sum()
 
     def features(self, pictures: Tensor) -> Tensor:
         """Pictures `(B, C, H, W)` to features `(B, D)`."""
@@ -66,10 +75,9 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
             maps = self.run_stage(i, maps)
         maps = self.norm(maps).permute(0, 3, 1, 2)
         # a mean over cells of one token each costs as much as a block, and changes nothing
-        if maps.shape[-2:] != (self.config.cells, self.config.cells):
-            maps = self.pool(maps)
-        found: Tensor = maps.flatten(1)
-        return found
+        is_pooled = maps.shape[-2:] != (self.config.cells, self.config.cells)
+        pooled: Tensor = self.pool(maps) if is_pooled else maps
+        return pooled.flatten(1)
 
     def run_stage(self, stage: int, maps: Tensor) -> Tensor:
         """The blocks of a stage on maps `(B, H, W, C)`, by the config's ratio for it.

@@ -41,7 +41,7 @@ def check_arguments(tensors: Mapping[str, Tensor | None]) -> None:
     (batch, channels, length), states = u.shape, a.shape[1]
     for axis, size, source, tensor in (("D", channels, "u", u), ("N", states, "A", a)):
         if size == 0:
-            raise InputError(f"{source}: {axis} is 0 in {_shape(tensor)}; a scan has at least one channel and state")
+            raise InputError(f"{source}: {axis} is 0 in {_shape(tensor)}; give 1 or more")
     shapes = {"B": (batch, states, length), "A": (channels, states), "D": (channels,)}
     shapes |= {"C": shapes["B"], "delta_bias": shapes["D"]}
     for name, tensor in tensors.items():

@@ -1,18 +1,21 @@
 """The selective scan's C++ kernel: built by the machine's compiler into the user's cache folder, and called by ctypes.
 
 It is built at its first use, once, in a few seconds. Its file is named by a hash of the source, the compiler, the flags
-and the processor, since it is made for that one. It is written under a temporary name and renamed, so that processes
-that build at once don't disturb each other. Where that fails, for whatever reason, `explain_absence` says why.
+and the processor, since it is made for that one, and by a hash of its bytes. It is written under a temporary name and
+renamed, so that processes that build at once don't disturb each other. A file that can't be loaded is built anew. Where
+anything fails, for whatever reason, `explain_absence` says why.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +23,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from affectkit.ops.scan_cache import find_kept, keep, open_folder
 from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned
 from affectkit.weights import cache_folder
 
@@ -90,61 +94,76 @@ def load_native() -> NativeTiles:
 
 def explain_absence(build: bool = True) -> str:
     """Why the kernel can't be used; empty if it can, or, without `build`, if it is not yet built and may well be."""
-    if not build and _load.cache_info().currsize == 0:
-        return "" if _library_path() else _no_compiler()
-    return _load()[1]
+    return (_load() if build or _load.cache_info().currsize else _try(build=False))[1]
 
 
 def describe_native() -> str:
     """What it is made by, and whether that was done."""
-    path = _library_path()
-    return f"C++, {'built' if path and path.exists() else 'to be built at the first scan'} by {find_compiler()}"
+    kernel, _ = _load() if _load.cache_info().currsize else _try(build=False)
+    made = "built" if kernel else "to be built at the first scan"
+    return f"C++, {made} by {_written(find_compiler())}"
 
 
 @functools.cache
 def _load() -> tuple[NativeTiles | None, str]:
-    if (path := _library_path()) is None:
-        return None, _no_compiler()
+    return _try(build=True)
+
+
+def _try(build: bool) -> tuple[NativeTiles | None, str]:
+    """The kernel, or why there is none; without `build`, no reason is given for one that was only never built."""
+    compiler: tuple[str, ...] | None = None
     try:
-        if not path.exists():
-            _build(path)
-        return NativeTiles(path), ""
+        if (compiler := find_compiler()) is None:
+            return None, _no_compiler()
+        folder, name = cache_folder() / "kernels", _library_name(compiler)
+        for path in find_kept(folder, name):
+            # whole, but made for a library of the system that is no longer there
+            with contextlib.suppress(OSError, AttributeError):
+                return NativeTiles(path), ""
+        return (NativeTiles(_build(compiler, folder, name)) if build else None), ""
     except subprocess.TimeoutExpired:
-        return None, f"{find_compiler()} did not build it in {_PATIENCE_SECONDS} s"
+        return None, f"{_written(compiler)} did not build it in {_PATIENCE_SECONDS} s"
     except subprocess.CalledProcessError as error:
         said = (error.stderr or "").strip().splitlines() or [f"exit status {error.returncode}"]
-        return None, f"{find_compiler()} can't build it ({said[0]})"
-    # a cache folder that can't be written, or from which nothing may be executed
-    except (OSError, AttributeError) as error:
+        return None, f"{_written(compiler)} can't build it ({said[0]})"
+    # no home, a cache folder that can't be written, from which nothing may be executed: there are other paths
+    except Exception as error:
         return None, f"the built kernel can't be kept or loaded ({error})"
 
 
-def _build(path: Path) -> None:
-    _log.info("building the selective scan's kernel, once, into %s", path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as folder:
-        made = Path(folder) / path.name
-        command = [str(find_compiler()), *FLAGS, str(SOURCE), "-o", str(made)]
+def _build(compiler: tuple[str, ...], folder: Path, name: str) -> Path:
+    _log.info("building the selective scan's kernel, once, into %s", folder)
+    open_folder(folder)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
+        made = Path(scratch) / "scan.so"
+        command = [*compiler, *FLAGS, str(SOURCE), "-o", str(made)]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE_SECONDS)
-        os.replace(made, path)
+        return keep(made, folder, name)
 
 
-def _library_path() -> Path | None:
-    """Where the library for this machine lies once it is built; None without a compiler."""
-    if (compiler := find_compiler()) is None:
-        return None
-    parts = (SOURCE.read_text(), compiler, *FLAGS, platform.machine(), _processor())
+def _library_name(compiler: tuple[str, ...]) -> str:
+    """How the names of libraries for this machine begin."""
+    parts = (SOURCE.read_text(), *compiler, *FLAGS, platform.machine(), _processor())
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-    return cache_folder() / "kernels" / f"selective-scan-{key}.so"
+    return f"selective-scan-{key}"
 
 
-def find_compiler() -> str | None:
-    """Path of the C++ compiler that builds the kernel: `CXX`, or the first of `COMPILERS` that is there."""
+def find_compiler() -> tuple[str, ...] | None:
+    """The C++ compiler that builds the kernel: the path and arguments of `CXX`, or the first of `COMPILERS` there is.
+
+    Raises:
+        ValueError: a quotation in `CXX` has no end.
+    """
     # what it makes on Windows needs libraries that are not on every path
     if os.name == "nt":
         return None
-    names = (os.environ["CXX"],) if os.environ.get("CXX") else COMPILERS
-    return next((found for name in names if (found := shutil.which(name))), None)
+    asked = shlex.split(os.environ.get("CXX", ""))
+    commands = [asked] if asked else [[name] for name in COMPILERS]
+    return next(((found, *rest) for name, *rest in commands if (found := shutil.which(name))), None)
+
+
+def _written(compiler: tuple[str, ...] | None) -> str:
+    return shlex.join(compiler or ())
 
 
 def _no_compiler() -> str:

@@ -1,7 +1,8 @@
 """The selective scan as one operation with a gradient: for autograd, `torch.compile` and `torch.export`.
 
 Called as usual, it is an `autograd.Function`, since the dispatcher of a custom operation costs as much time as a small
-scan. Under `torch.compile` it is the custom operation `affectkit::selective_scan`, which compilers pass on unseen.
+scan. Under `torch.compile`, and for tensors that hold no values of their own, it is the custom operation
+`affectkit::selective_scan`, which compilers pass on unseen, and of which torch knows the shapes of the result.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned
 from affectkit.ops.scan_kernels import kernels
 
 _TENSORS = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
+_PLAIN = (Tensor, torch.nn.Parameter, type(None))
+_MODES = torch._C._TorchDispatchModeKey
+_UNREAL = (_MODES.FAKE, _MODES.FUNCTIONAL, _MODES.PROXY)
 _ARGUMENTS = "Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, Tensor? z, Tensor? delta_bias"
 
 
@@ -28,18 +32,24 @@ def scan(inputs: ScanInputs, path: str) -> tuple[Tensor, Tensor]:
         InputError: on the CPU, an input is not finite and so neither is the output; or the gradient itself is
             differentiated.
     """
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() or not _is_plain(inputs):
         keep = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
         out, last, _ = _scan_op(*inputs, keep, path)
         return out, last
-    found: tuple[Tensor, Tensor] = _Scan.apply(path, *inputs)  # type: ignore[no-untyped-call]
+    found: tuple[Tensor, Tensor] = _Scan.apply(path, torch.is_grad_enabled(), *inputs)  # type: ignore[no-untyped-call]
     return found
+
+
+def _is_plain(inputs: ScanInputs) -> bool:
+    """Whether kernels may read and write by address: all are real tensors, and new ones will be."""
+    is_real = all(type(one) in _PLAIN for one in inputs[:-1])
+    return is_real and all(torch._C._get_dispatch_mode(mode) is None for mode in _UNREAL)
 
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, path: str, *values: Any) -> tuple[Tensor, Tensor]:
-        out, last, checkpoints = _forward(*values, any(ctx.needs_input_grad), path)
+    def forward(ctx: Any, path: str, learns: bool, *values: Any) -> tuple[Tensor, Tensor]:
+        out, last, checkpoints = _forward(*values, learns and any(ctx.needs_input_grad), path)
         ctx.path, ctx.softplus = path, values[-1]
         ctx.save_for_backward(*values[:-1], checkpoints)
         ctx.set_materialize_grads(False)
@@ -50,7 +60,7 @@ class _Scan(torch.autograd.Function):
         *tensors, checkpoints = ctx.saved_tensors
         # with create_graph, somebody may want to differentiate the gradient
         compute = _Gradient.apply if torch.is_grad_enabled() else _backward
-        return None, *compute(*tensors, ctx.softplus, checkpoints, *gradients, ctx.path), None
+        return None, None, *compute(*tensors, ctx.softplus, checkpoints, *gradients, ctx.path), None
 
 
 class _Gradient(torch.autograd.Function):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 import os
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
@@ -45,7 +46,7 @@ def choose_path(asked: str | None, device: str, dtype: str, states: int, only_to
     kind = torch.device(device).type
     if asked is None:
         if kind == "cuda":
-            is_theirs = dtype == "float32" and states <= scan_mamba_ssm.MOST_STATES and not only_torch
+            is_theirs = dtype == "float32" and not _limit(states, only_torch)
             return "mamba-ssm" if is_theirs and not scan_mamba_ssm.explain_absence(torch.device(device)) else "torch"
         return _choose_on_cpu() if kind == "cpu" and dtype == "float32" else "torch"
     _check_name(asked, "path", PATHS)
@@ -56,6 +57,8 @@ def choose_path(asked: str | None, device: str, dtype: str, states: int, only_to
         raise InputError(
             f"path: {asked!r} computes on {right} in float32, not on {kind} in {dtype}; give path='torch', or none"
         )
+    if asked == "mamba-ssm" and (limit := _limit(states, only_torch)):
+        raise InputError(f"path: {asked!r} {limit}; give path='torch', or none")
     missing = scan_mamba_ssm.explain_absence(torch.device(device)) if right == "cuda" else _explain_absence(asked)
     if missing:
         raise MissingDependencyError(f"path: {asked!r} can't be used: {missing}; give path='torch', or none")
@@ -69,6 +72,14 @@ def describe_paths() -> str:
         return line
     missing = scan_mamba_ssm.explain_absence(torch.device("cuda", torch.cuda.current_device()))
     return f"on CUDA {f'torch: {missing}' if missing else 'mamba-ssm: its kernels'}; on the CPU {line}"
+
+
+def _limit(states: int, only_torch: bool) -> str:
+    """What mamba-ssm's kernels can't do of this; empty if they can do all."""
+    if only_torch:
+        return "scans no empty input, and its last state has no gradient"
+    most = scan_mamba_ssm.MOST_STATES
+    return f"has room for {most} states, not {states}" if states > most else ""
 
 
 def _choose_on_cpu(build: bool = True) -> str:
@@ -94,12 +105,19 @@ def _describe_on_cpu() -> str:
 def _explain_absence(path: str, build: bool = True) -> str:
     if path == "native":
         return scan_native.explain_absence(build)
-    return "" if path == "torch" or _has_numba() else "numba is not installed (pip install 'affectkit[fast]')"
+    return "" if path == "torch" else _try_numba()
 
 
 @functools.cache
-def _has_numba() -> bool:
-    return find_spec("numba") is not None
+def _try_numba() -> str:
+    if find_spec("numba") is None:
+        return "numba is not installed (pip install 'affectkit[fast]')"
+    try:
+        import_module("affectkit.ops.scan_numba")
+    # a numba whose insides are others, or that has no place for its cache
+    except Exception as error:
+        return f"numba is installed, but fails ({type(error).__name__}: {error})"
+    return ""
 
 
 def _check_name(name: str, where: str, names: tuple[str, ...]) -> None:

@@ -2,7 +2,9 @@
 
 Steps compose: after `x -> a x + b` comes `x -> a' x + b'`, which together are `x -> a a' x + a' b + b'`. So steps that
 are 1, 2, 4, ... apart are joined, and after log2(L) rounds each holds all before it. A product of decays can only
-underflow to the 0 that it is. All states are there at once: memory is O(B D L N), and work log2(L) times the usual.
+underflow to the 0 that it is. Where A is positive, one can overflow
+though the state it belongs to is small. All states are there at once: memory is O(B D L N), and work log2(L) times the
+usual.
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ def scan_traced(inputs: ScanInputs) -> tuple[Tensor, Tensor]:
     x = (delta * inputs.u)[:, :, None] * b
     distance = 1
     while distance < sizes.length:
-        x = x + functional.pad(x[..., :-distance], (distance, 0)) * decay
-        decay = decay * functional.pad(decay[..., :-distance], (distance, 0), value=1.0)
+        # the first ones have no step so far before them: 0 times a decay that is infinite would be NaN
+        later = decay[..., distance:]
+        x = torch.cat([x[..., :distance], x[..., distance:] + x[..., :-distance] * later], dim=-1)
+        decay = torch.cat([decay[..., :distance], decay[..., :-distance] * later], dim=-1)
         distance *= 2
     y = (x * c).sum(dim=2)
     if inputs.D is not None:

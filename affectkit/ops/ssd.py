@@ -33,7 +33,8 @@ def ssd(
 ) -> tuple[Tensor, Tensor]:
     """The causal form, by matrix products within chunks of tokens and a state between them.
 
-    Computed in the precision of `x` and at least float32; under autocast, matrix products in autocast's own.
+    Computed in the precision of `x` and at least float32; under autocast, matrix products in autocast's own. A value
+    that is NaN or infinite spreads within its chunk to tokens before it too, unlike in its slow twin.
 
     Arguments:
         x: tokens `(B, L, H, P)`.
@@ -61,12 +62,15 @@ def ssd(
     given = (x.to(exact) * dt.to(exact).unsqueeze(-1)).reshape(*logs.shape, width)
     b, c = B.to(exact), C.to(exact)
     state = _state(x, B, initial_state, exact).reshape(batch, *logs.shape[2:], width, B.shape[3])
+    if not length:
+        # without a chunk it would be the caller's own
+        return _passed_by(x.to(exact), x, D), state.flatten(1, 2).clone()
     ys = []
     for start in range(0, x.shape[1], chunk):
         part = slice(start, start + chunk)
         y, state = _chunk(given[:, part], logs[:, part], b[:, part], c[:, part], state)
         ys.append(y.flatten(2, 3))
-    return _passed_by(torch.cat(ys, dim=1) if ys else x.to(exact), x, D), state.flatten(1, 2)
+    return _passed_by(torch.cat(ys, dim=1), x, D), state.flatten(1, 2)
 
 
 def _chunk(given: Tensor, logs: Tensor, b: Tensor, c: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -115,7 +119,7 @@ def ssd_ref(
         step = dt[:, t, :, None, None].to(exact)
         state = torch.exp(step * A[:, None, None].to(exact)) * state + step * y[:, t, :, :, None] * b[:, t, :, None, :]
         ys.append((state * c[:, t, :, None, :]).sum(dim=-1))
-    return _passed_by(torch.stack(ys, dim=1) if ys else y, x, D), state
+    return _passed_by(torch.stack(ys, dim=1) if ys else y, x, D), state if ys else state.clone()
 
 
 def nc_ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None) -> Tensor:
@@ -173,7 +177,10 @@ def _check(**tensors: Tensor | None) -> None:
         for i, (axis, length) in enumerate(zip(axes, tensor.shape, strict=True)):
             first, expected = lengths.setdefault(axis, (name, length))
             if length != expected:
-                raise InputError(f"{name}: axis {i}, {axis}, is {length}; {first} has {expected} there")
+                raise InputError(
+                    f"{name}: axis {i}, {axis}, is {length}, but {axis} of {first} is {expected}; "
+                    f"give ({', '.join(axes)})"
+                )
     (_, heads), (_, groups) = lengths["H"], lengths["G"]
     if not groups or heads % groups:
         raise InputError(f"B: axis 2, G, is {groups}; give a number that divides the {heads} heads of x")

@@ -26,8 +26,10 @@ class SparseMambaConfig(TemporalConfig):
     """Selective state spaces on the steps of the highest score, which is the mean size of a step's features.
 
     In one direction it streams. There a step is kept if it is among the highest of the last `window` real ones, itself
-    included, since the highest of the whole clip are not known before its end; so the share that is dropped is a
-    ratio's only on average. With both directions, n real steps leave exactly max(1, ceil((1 - ratio) n)).
+    included, since the highest of the whole clip are not known before its end. Where scores come in no order, a share
+    of at least 1 - ratio is kept on average: more in small windows, where counts are rounded up, and at a clip's
+    beginning, where few have come. Where scores only fall, hardly any is kept; a layer with `window * ratio` below 1
+    keeps all. With both directions, n real steps leave exactly max(1, ceil((1 - ratio) n)).
 
     Attributes:
         dim: width inside and out, with a linear layer before if the input has another; None for the input's width.

@@ -87,6 +87,8 @@ class SparseMamba(TemporalEncoder[SparseMambaConfig]):
         Raises:
             InputError: NaN or infinity in a real step.
         """
+        if 0 in inputs.mask.shape:
+            return self._leave(inputs, self._enter(inputs))
         # once the real steps stand in front, gaps are gone, and a window is a stretch of the tensor
         order = bring_forward(inputs.mask)
         real = inputs.mask.gather(1, order)
