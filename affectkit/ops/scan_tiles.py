@@ -40,9 +40,13 @@ class TileKernels(Protocol):
         """Write gradients of u, delta and z, and add to those of A, B, C, D and the bias."""
 
 
+# Steps of single states, below which another thread costs more time than it saves.
+LEAST = 1_000_000
+
+
 @dataclass(frozen=True)
 class TiledScan:
-    """Both passes of a scan in float32; as many threads as torch has."""
+    """Both passes of a scan in float32; as many threads as torch has, and one where the work is small."""
 
     kernels: TileKernels
 
@@ -51,12 +55,12 @@ class TiledScan:
         last = inputs.u.new_empty(sizes.batch, sizes.groups * sizes.per_group, sizes.states)
         kept = inputs.u.new_empty(self.checkpoint_shape(sizes) if keep else (0,))
         into = Scanned(torch.empty_like(inputs.u), last, kept)
-        _run(lambda _, first, stop: self.kernels.forward(inputs, into, first, stop), self._tiles(sizes), _parts())
+        _run(lambda _, first, stop: self.kernels.forward(inputs, into, first, stop), self._tiles(sizes), _parts(sizes))
         return into
 
     def backward(self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None) -> ScanGradients:
         tiles = self._tiles(inputs.sizes)
-        parts = max(1, min(_parts(), tiles))
+        parts = max(1, min(_parts(inputs.sizes), tiles))
         d_u, d_delta = torch.empty_like(inputs.u), torch.empty_like(inputs.u)
         d_z = None if inputs.z is None else torch.empty_like(inputs.u)
         summed = (inputs.A, inputs.B, inputs.C, inputs.D, inputs.delta_bias)
@@ -85,8 +89,9 @@ class TiledScan:
         return sizes.batch * sizes.groups * -(-sizes.per_group // self.kernels.width)
 
 
-def _parts() -> int:
-    return torch.get_num_threads()
+def _parts(sizes: ScanSizes) -> int:
+    steps = sizes.batch * sizes.groups * sizes.per_group * sizes.length * sizes.states
+    return torch.get_num_threads() if steps >= LEAST else 1
 
 
 def _run(work: Callable[[int, int, int], None], tiles: int, parts: int) -> None:

@@ -217,9 +217,9 @@ def _record(model: Model, examples: Examples, space: SearchSpace, head: str) -> 
     }
     data = cast(Data, space_to_data(space, registry=names))
     search = {key: value for key, value in data.pop("search").items() if key != "generations"}
+    record |= {"space": data, "seed": search.pop("seed"), "population or mutation": search}
     # a mapping that is read again does not tell another order, and proposals depend on it
     record |= {"order of dials and fields": [*space.dials, *space.fields]}
-    record |= {"space": data, "seed": search.pop("seed"), "population or mutation": search}
     return record
 
 
