@@ -54,6 +54,7 @@ TRAIN, CHOICE, REPORT = range(240), range(5_000, 5_060), range(10_000, 10_120)
 # Pixels of the cut per pixel of the maps that are learned from; flow stays in pixels of the cut.
 REDUCED = 4
 ALPHAS = (1.0, 2.0, 4.0, 8.0, 16.0)
+LAMBDAS = (0.1, 0.01)
 ALPHA = "branches.flow.motion[0].alpha"
 FLOW = FrameStream(channels=("u", "v"), unit="pixel", height=40, width=40, steps=("contraction",))
 BACKBONE = SparseVSSDConfig(
@@ -88,10 +89,11 @@ def main() -> int:
         print(f"{name}: {len(examples)} examples of {people} people; longest flow of a map {size:.2f} px, median")
     print(f"\n{'':32}{'UF1':>22}{'UAR':>22}{'less no magnifier':>24}{'gain':>8}{'s':>6}")
     base: Predictions | None = None
-    variants = [("no magnifier", None), *((f"alpha {alpha:g}", alpha) for alpha in ALPHAS)]
-    for name, alpha in variants:
+    variants = [("no magnifier", None, 1.0), *((f"alpha {alpha:g}", alpha, 1.0) for alpha in ALPHAS)]
+    variants += [(f"alpha 8, lambda {weight:g}", 8.0, weight) for weight in LAMBDAS]
+    for name, alpha, weight in variants:
         started = time.perf_counter()
-        model = train_jointly(_config(alpha), train, PLAN)
+        model = train_jointly(_config(alpha, weight), train, PLAN)
         found = _line(name, model, report, base, started)
         base = found if base is None else base
     started = time.perf_counter()
@@ -129,8 +131,8 @@ def _line(name: str, model: Model, report: Examples, base: Predictions | None, s
     return found
 
 
-def _config(alpha: float | None) -> PipelineConfig:
-    motion = () if alpha is None else (replace(MAGNIFIER, alpha=alpha),)
+def _config(alpha: float | None, weight: float = 1.0) -> PipelineConfig:
+    motion = () if alpha is None else (replace(MAGNIFIER, alpha=alpha, aux_weight=weight),)
     head = MicroExpressionConfig(dropout=0.5, label_smoothing=0.1)
     return PipelineConfig(
         inputs={"flow": FLOW},
