@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from affectkit.codec import Data, decode, encode
 from affectkit.configs import ModelConfig
@@ -16,6 +16,7 @@ from affectkit.errors import ConfigError, RegistryError, join, listed
 from affectkit.pipeline import PipelineConfig
 from affectkit.registry import Registry, default_registry
 
+T = TypeVar("T")
 # Readers refuse what is newer; what is older keeps loading.
 FORMAT = 1
 _TAGS: Mapping[str, type[ModelConfig]] = {"pipeline": PipelineConfig, "ensemble": EnsembleConfig}
@@ -32,6 +33,18 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
     data = parse_text(read_text(path), path.suffix, str(path))
     with errors_in_file(path):
         return config_from_data(data, registry=registry)
+
+
+def read_data(kind: type[T], path: str | Path, *, registry: Registry | None = None) -> T:
+    """Plain data of one config class, such as a recipe, in a `.toml` or `.json` file.
+
+    Raises:
+        ConfigError: not readable, or something in it is wrong; names file, path and remedy.
+    """
+    path = Path(path)
+    data = parse_text(read_text(path), path.suffix, str(path))
+    with errors_in_file(path):
+        return decode(kind, data, registry if registry is not None else default_registry())
 
 
 def read_text(path: Path) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from affectkit.codec import decode, encode
+from affectkit.codec import encode
 from affectkit.configs import Config
 from affectkit.errors import ConfigError
-from affectkit.files import errors_in_file, parse_text, read_text
+from affectkit.files import read_data
 from affectkit.registry import Registry, default_registry
 
 
@@ -97,10 +97,7 @@ def read_recipe(path: str | Path, *, registry: Registry | None = None) -> Recipe
     Raises:
         ConfigError: not readable, or something in it is wrong; names file, path and remedy.
     """
-    path = Path(path)
-    data = parse_text(read_text(path), path.suffix, str(path))
-    with errors_in_file(path):
-        return decode(Recipe, data, registry if registry is not None else default_registry())
+    return read_data(Recipe, path, registry=registry)
 
 
 def recipe_to_data(recipe: Recipe, *, registry: Registry | None = None) -> Any:

@@ -12,6 +12,7 @@ that are missing are run.
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ from affectkit.protocols.predictions import Predictions, read_predictions, write
 from affectkit.protocols.report import compare_predictions, score_predictions
 from affectkit.protocols.splits import leave_one_out
 from affectkit.training import Examples, evaluate
+from affectkit.training.evaluation import fingerprint
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "ammsm"
 ALL_PHASES = "all phases"
@@ -67,17 +69,20 @@ def _less(one: Predictions, other: Predictions | None) -> str:
 
 
 def _predictions(name: str, examples: Examples) -> Predictions:
-    path = CACHE / f"{name.replace(' ', '-').replace(',', '')}.parquet"
+    config, recipe = ROWS[REPORTED if name == ALL_PHASES else name]
+    # of another setup, a row is another row
+    made_of = fingerprint(config, recipe) + (repr(PLAN) if name == ALL_PHASES else "")
+    digest = hashlib.sha256(made_of.encode()).hexdigest()[:12]
+    path = CACHE / f"{digest}.parquet"
     if path.is_file():
-        print(f"{path.name}: kept from an earlier run; delete it to run anew")
+        print(f"{name}: kept from an earlier run; delete {path} to run anew")
         return read_predictions(path)
     at, started = commit(), time.perf_counter()
-    config, recipe = ROWS[REPORTED if name == ALL_PHASES else name]
     mine = of_setup(examples, config)
     CACHE.mkdir(parents=True, exist_ok=True)
     if name == ALL_PHASES:
         predictions, groups = evaluate_phases(
-            config, mine, PLAN, searches=SEARCHES, seeds=SEEDS, folder=CACHE / "phases", workers=WORKERS
+            config, mine, PLAN, searches=SEARCHES, seeds=SEEDS, folder=CACHE / digest, workers=WORKERS
         )
         for number, group in enumerate(groups, start=1):
             values = ", ".join(f"{path.rpartition('.')[2]} {value}" for path, value in group.values.items())

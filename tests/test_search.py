@@ -410,6 +410,7 @@ def test_a_search_in_which_all_fail(model: Model, inner: Inner) -> None:
     ("change", "what"),
     [
         ("space", "another space"),
+        ("order", "another order of dials and fields"),
         ("seed", "another seed"),
         ("population", "another population or mutation"),
         ("examples", "other examples"),
@@ -424,6 +425,8 @@ def test_a_storage_of_another_search_is_refused(
     given: dict[str, Any] = {"model": model, "examples": inner.validation, "space": SPACE}
     if change == "space":
         given["space"] = make_space({"temporal.kept": "all"}, objectives=FLOPS)
+    elif change == "order":
+        given["space"] = replace(SPACE, dials=dict(list(SPACE.dials.items())[::-1]))
     elif change == "seed":
         given["space"] = replace(SPACE, search=replace(SPACE.search, seed=5))
     elif change == "population":

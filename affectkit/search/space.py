@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from affectkit.codec import decode, encode
+from affectkit.codec import encode
 from affectkit.configs import Config
 from affectkit.errors import ConfigError
-from affectkit.files import errors_in_file, parse_text, read_text
+from affectkit.files import read_data
 from affectkit.registry import Registry, default_registry
 
 Value = bool | int | float | str
@@ -166,10 +166,7 @@ def read_space(path: str | Path, *, registry: Registry | None = None) -> SearchS
     Raises:
         ConfigError: not readable, or something in it is wrong; names file, path and remedy.
     """
-    path = Path(path)
-    data = parse_text(read_text(path), path.suffix, str(path))
-    with errors_in_file(path):
-        return decode(SearchSpace, data, registry if registry is not None else default_registry())
+    return read_data(SearchSpace, path, registry=registry)
 
 
 def space_to_data(space: SearchSpace, *, registry: Registry | None = None) -> Any:

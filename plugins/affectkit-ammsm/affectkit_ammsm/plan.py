@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from affectkit.codec import decode, encode
+from affectkit.codec import encode
 from affectkit.configs import Config, ModelConfig
 from affectkit.dials import find_dials
 from affectkit.errors import ConfigError
-from affectkit.files import errors_in_file, parse_text, read_text
+from affectkit.files import read_data
 from affectkit.recipes import Augmentation, Recipe
 from affectkit.registry import default_registry
 from affectkit.search.genes import find_genes
@@ -92,10 +92,7 @@ def read_plan(path: str | Path) -> Plan:
     Raises:
         ConfigError: not readable, or something in it is wrong; names file, path and remedy.
     """
-    path = Path(path)
-    data = parse_text(read_text(path), path.suffix, str(path))
-    with errors_in_file(path):
-        return decode(Plan, data, default_registry())
+    return read_data(Plan, path)
 
 
 def plan_to_data(plan: Plan) -> Any:
