@@ -34,7 +34,7 @@ def maps(batch: int = 2, height: int = 14, width: int = 14, channels: int = 16) 
 
 
 def pico(stream: FrameStream = FLOW, **fields: Any) -> SparseVSSD:
-    """With half the tokens per side, unless said otherwise: for the time."""
+    """With half the tokens per side, unless said otherwise, to save time."""
     torch.manual_seed(0)
     return SparseVSSD(SparseVSSDConfig(**{"size": "pico", "stride": 2, **fields}), stream)
 
