@@ -14,7 +14,7 @@ class ScanInputs(NamedTuple):
         u: `(B, D, L)`.
         delta: as `u`, before bias and softplus.
         A: `(D, N)`.
-        B: `(B, G, N, L)`.
+        B: `(B, G, N, L)`, or without G for one group, until `grouped`.
         C: as `B`.
         D: `(D,)`.
         z: as `u`.
@@ -31,6 +31,10 @@ class ScanInputs(NamedTuple):
     z: Tensor | None
     delta_bias: Tensor | None
     softplus: bool
+
+    def grouped(self) -> ScanInputs:
+        """With an axis of groups in B and C."""
+        return self._replace(B=self.B[:, None], C=self.C[:, None]) if self.B.dim() == 3 else self
 
     @property
     def sizes(self) -> ScanSizes:

@@ -34,7 +34,7 @@ def scan(inputs: ScanInputs, path: str) -> tuple[Tensor, Tensor]:
     """
     if torch.compiler.is_compiling() or not _is_plain(inputs):
         keep = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
-        out, last, _ = _scan_op(*inputs, keep, path)
+        out, last, _ = _scan_op(*inputs.grouped(), keep, path)
         return out, last
     found: tuple[Tensor, Tensor] = _Scan.apply(path, torch.is_grad_enabled(), *inputs)  # type: ignore[no-untyped-call]
     return found
@@ -49,9 +49,11 @@ def _is_plain(inputs: ScanInputs) -> bool:
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, path: str, learns: bool, *values: Any) -> tuple[Tensor, Tensor]:
-        out, last, checkpoints = _forward(*values, learns and any(ctx.needs_input_grad), path)
-        ctx.path, ctx.softplus = path, values[-1]
-        ctx.save_for_backward(*values[:-1], checkpoints)
+        # groups are added here, where no gradient has to find its way back through a view
+        inputs = ScanInputs(*values).grouped()
+        out, last, checkpoints = _forward(*inputs, learns and any(ctx.needs_input_grad), path)
+        ctx.path, ctx.softplus, ctx.of_B = path, inputs.softplus, values[3].shape
+        ctx.save_for_backward(*inputs[:-1], checkpoints)
         ctx.set_materialize_grads(False)
         return out, last
 
@@ -60,7 +62,8 @@ class _Scan(torch.autograd.Function):
         *tensors, checkpoints = ctx.saved_tensors
         # with create_graph, somebody may want to differentiate the gradient
         compute = _Gradient.apply if torch.is_grad_enabled() else _backward
-        return None, None, *compute(*tensors, ctx.softplus, checkpoints, *gradients, ctx.path), None
+        found = ScanGradients(*compute(*tensors, ctx.softplus, checkpoints, *gradients, ctx.path))
+        return None, None, *found._replace(B=found.B.view(ctx.of_B), C=found.C.view(ctx.of_B)), None
 
 
 class _Gradient(torch.autograd.Function):
