@@ -94,7 +94,7 @@ def _is_exporting() -> bool:
 
 
 def _uniform(tensors: dict[str, Tensor | None], softplus: bool, of_time: torch.dtype, exact: torch.dtype) -> ScanInputs:
-    """All contiguous, steps in type `of_time` and the rest in `exact`; B and C in equally many groups, or both without."""
+    """All contiguous, steps in type `of_time`, the rest in `exact`; B and C in equally many groups, or both without."""
     made = {}
     for name, one in tensors.items():
         kind = exact if name in ("A", "D", "delta_bias") else of_time
