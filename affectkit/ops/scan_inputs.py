@@ -14,7 +14,7 @@ class ScanInputs(NamedTuple):
         u: `(B, D, L)`.
         delta: as `u`, before bias and softplus.
         A: `(D, N)`.
-        B: `(B, G, N, L)`, or without G for one group, until `grouped`.
+        B: `(B, G, N, L)`, or without G for one group.
         C: as `B`.
         D: `(D,)`.
         z: as `u`.
@@ -39,7 +39,7 @@ class ScanInputs(NamedTuple):
     @property
     def sizes(self) -> ScanSizes:
         batch, channels, length = self.u.shape
-        groups, states = self.B.shape[1:3]
+        states, groups = self.B.shape[-2], 1 if self.B.dim() == 3 else self.B.shape[1]
         return ScanSizes(batch, groups, channels // groups, states, length)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from affectkit.ops.scan_inputs import ScanInputs
+from affectkit.ops.scan_inputs import ScanInputs, ScanSizes
 
 POINTERS = (
     "u", "delta", "A", "B", "C", "D", "z", "delta_bias",
@@ -28,11 +28,11 @@ class ScanJob(ctypes.Structure):
     _fields_ = [(name, ctypes.c_void_p) for name in POINTERS] + [(name, ctypes.c_int64) for name in NUMBERS]
 
 
-def make_job(inputs: ScanInputs, others: Sequence[Tensor | None], tiles: int, parts: int) -> ScanJob:
+def make_job(inputs: ScanInputs, sizes: ScanSizes, others: Sequence[Tensor | None], tiles: int, parts: int) -> ScanJob:
     """A job of which no part is done; `others` in the order of `POINTERS`, behind the inputs.
 
     It does not keep its tensors alive.
     """
     *tensors, softplus = inputs
     addresses = [None if one is None else one.data_ptr() for one in (*tensors, *others)]
-    return ScanJob(*addresses, *inputs.sizes, softplus, tiles, parts, 0)
+    return ScanJob(*addresses, *sizes, softplus, tiles, parts, 0)

@@ -49,11 +49,9 @@ def _is_plain(inputs: ScanInputs) -> bool:
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, path: str, learns: bool, *values: Any) -> tuple[Tensor, Tensor]:
-        # groups are added here, where no gradient has to find its way back through a view
-        inputs = ScanInputs(*values).grouped()
-        out, last, checkpoints = _forward(*inputs, learns and any(ctx.needs_input_grad), path)
-        ctx.path, ctx.softplus, ctx.of_B = path, inputs.softplus, values[3].shape
-        ctx.save_for_backward(*inputs[:-1], checkpoints)
+        out, last, checkpoints = _forward(*values, learns and any(ctx.needs_input_grad), path)
+        ctx.path, ctx.softplus = path, values[-1]
+        ctx.save_for_backward(*values[:-1], checkpoints)
         ctx.set_materialize_grads(False)
         return out, last
 
@@ -62,8 +60,7 @@ class _Scan(torch.autograd.Function):
         *tensors, checkpoints = ctx.saved_tensors
         # with create_graph, somebody may want to differentiate the gradient
         compute = _Gradient.apply if torch.is_grad_enabled() else _backward
-        found = ScanGradients(*compute(*tensors, ctx.softplus, checkpoints, *gradients, ctx.path))
-        return None, None, *found._replace(B=found.B.view(ctx.of_B), C=found.C.view(ctx.of_B)), None
+        return None, None, *compute(*tensors, ctx.softplus, checkpoints, *gradients, ctx.path), None
 
 
 class _Gradient(torch.autograd.Function):
@@ -86,7 +83,7 @@ def _forward(*arguments: Any) -> Scanned:
     # a sum is the fastest look at all values; elsewhere than on the CPU it would make the host wait
     if found.out.device.type == "cpu" and not math.isfinite(found.out.sum().item()):
         given = dict(zip(_TENSORS, inputs[:-1], strict=True))
-        if inputs.sizes.groups == 1:
+        if inputs.B.dim() == 4 and inputs.sizes.groups == 1:
             given |= {"B": inputs.B[:, 0], "C": inputs.C[:, 0]}
         check_finite(given)
     return found

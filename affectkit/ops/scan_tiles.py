@@ -50,22 +50,24 @@ class TiledScan:
 
     def forward(self, inputs: ScanInputs, keep: bool) -> Scanned:
         sizes = inputs.sizes
+        tiles, parts = self._share_out(sizes)
         last = inputs.u.new_empty(sizes.batch, sizes.groups * sizes.per_group, sizes.states)
         kept = inputs.u.new_empty(self.checkpoint_shape(sizes) if keep else (0,))
-        out, parts = torch.empty_like(inputs.u), self._parts(sizes)
-        job = make_job(inputs, (out, last, kept if keep else None, *(None,) * 10), self._tiles(sizes), parts)
+        out = torch.empty_like(inputs.u)
+        job = make_job(inputs, sizes, (out, last, kept if keep else None, *(None,) * 10), tiles, parts)
         run_team(self.kernels.forward, job, parts)
         return Scanned(out, last, kept)
 
     def backward(self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None) -> ScanGradients:
-        parts = self._parts(inputs.sizes)
+        sizes = inputs.sizes
+        tiles, parts = self._share_out(sizes)
         d_u, d_delta = torch.empty_like(inputs.u), torch.empty_like(inputs.u)
         d_z = None if inputs.z is None else torch.empty_like(inputs.u)
         summed = (inputs.A, inputs.B, inputs.C, inputs.D, inputs.delta_bias)
         many = (parts,) if parts > 1 else ()
         sums = [None if one is None else one.new_zeros(*many, *one.shape) for one in summed]
         others = (None, None, checkpoints, d_out, d_last, d_u, d_delta, d_z, *sums)
-        job = make_job(inputs, others, self._tiles(inputs.sizes), parts)
+        job = make_job(inputs, sizes, others, tiles, parts)
         run_team(self.kernels.backward, job, parts)
         d_a, d_b, d_c, d_skip, d_bias = (one if one is None or parts == 1 else one.sum(dim=0) for one in sums)
         assert d_a is not None
@@ -80,6 +82,8 @@ class TiledScan:
     def _tiles(self, sizes: ScanSizes) -> int:
         return sizes.batch * sizes.groups * -(-sizes.per_group // self.kernels.width)
 
-    def _parts(self, sizes: ScanSizes) -> int:
-        steps = sizes.batch * sizes.groups * sizes.per_group * sizes.length * sizes.states
-        return max(1, min(torch.get_num_threads(), self._tiles(sizes))) if steps >= LEAST else 1
+    def _share_out(self, sizes: ScanSizes) -> tuple[int, int]:
+        """How many tiles there are, and how many threads work on them."""
+        tiles = self._tiles(sizes)
+        is_small = tiles * self.kernels.width * sizes.length * sizes.states < LEAST
+        return tiles, 1 if is_small else max(1, min(torch.get_num_threads(), tiles))
