@@ -185,6 +185,16 @@ def test_pictures_that_can_t_be_decoded_are_issues_that_are_told_again(folder: P
     assert (again.computed, again.issues) == (0, found.issues)
 
 
+def test_features_that_are_no_numbers_are_an_issue(folder: Path, tmp_path: Path) -> None:
+    model = build()
+    with torch.no_grad():
+        next(model.parameters()).fill_(float("nan"))
+    found = extract(folder, tmp_path / "out", model=model)
+    assert found.paths == {}
+    fact = "frame 1 has features that are NaN or infinite; leave such frames out"
+    assert [(one.where, one.fact) for one in found.issues] == [(key, fact) for key in ("12", "12_left", "30-30")]
+
+
 def test_a_video_that_breaks_off_is_an_issue(folder: Path, tmp_path: Path) -> None:
     (folder / "30-30.mp4").write_bytes(b"no video")
     found = extract(folder, tmp_path / "out")
@@ -289,9 +299,11 @@ def test_indexes_that_are_refused(samples: tuple[Sample, ...], message: str) -> 
     [
         ({"batch_size": 0}, "batch_size: 0 is too few; write 1 or more"),
         ({"workers": 0}, "workers: 0 is too few; write 1 or more"),
+        ({"device": "tpu0"}, "device: no device 'tpu0'; devices: 'cpu'"),
     ],
 )
-def test_options_that_are_refused(option: dict[str, Any], message: str) -> None:
+def test_options_that_are_refused(option: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(ConfigError) as caught:
         extract_tracks(Index(samples=(sample("a", FRAMES),)), build(), "out", **option)
     assert str(caught.value) == message

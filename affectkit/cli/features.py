@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--faces", metavar="NAME", help="face detector; whole-frame where pictures are faces already")
     parser.add_argument("--fps", metavar="F", type=float, help="rate of listed frames that have no times")
     parser.add_argument("--batch-size", metavar="N", type=int, default=32, help="frames at once; default: 32")
+    parser.add_argument("--device", metavar="D", help="cpu (the default), cuda or cuda:1")
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
     parser.add_argument("--overwrite", action="store_true", help="replace features of another model")
 
@@ -49,6 +50,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             faces=args.faces,
             fps=args.fps,
             batch_size=args.batch_size,
+            device=args.device,
             overwrite=args.overwrite,
             workers=args.workers if args.workers is not None else os.cpu_count() or 1,
             progress=bar,

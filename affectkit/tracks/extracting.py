@@ -16,6 +16,7 @@ from typing import Any
 from affectkit.caching import digest
 from affectkit.codec import encode
 from affectkit.configs import FaceDetectorConfig, ModelConfig
+from affectkit.devices import check_device
 from affectkit.errors import ConfigError, InputError, listed
 from affectkit.model import Model
 from affectkit.records import FramesSource, Index, Issue, Sample, VideoSource
@@ -54,6 +55,7 @@ def extract_tracks(
     faces: FaceDetectorConfig | str | None = None,
     fps: float | None = None,
     batch_size: int = 32,
+    device: str | None = None,
     overwrite: bool = False,
     executor: Executor | None = None,
     workers: int = 1,
@@ -70,6 +72,7 @@ def extract_tracks(
         faces: detector; None for the pipeline's own, or `auto`. Where pictures are faces already: `whole-frame`.
         fps: rate of listed frames that have no times of their own.
         batch_size: frames that are computed at once.
+        device: of the model, such as `cuda`; None for where it is, and the processor otherwise.
         overwrite: whether files that are of another extractor may be replaced.
         executor: any `concurrent.futures` executor, whose workers see the same files. None for processes of this
             machine, as many as `workers`, or with `workers=1` none beside this one.
@@ -78,14 +81,16 @@ def extract_tracks(
 
     Raises:
         InputError: no videos, no such branch, frames without times, or a file is of another extractor.
-        ConfigError: `batch_size` or `workers` is out of its range.
+        ConfigError: `batch_size` or `workers` is out of its range, or there is no such device.
     """
     names = registry if registry is not None else default_registry()
     for name, value in (("batch_size", batch_size), ("workers", workers)):
         if value < 1:
             raise ConfigError(f"{value!r} is too few", "write 1 or more", path=name)
+    if device is not None:
+        check_device(device)
     index = data if isinstance(data, Index) else index_folder(data)
-    built = resolve_model(model, device=None, seed=0, registry=names)
+    built = resolve_model(model, device=device, seed=0, registry=names)
     extractor = BranchExtractor(built, branch)
     detector = resolve_detector(faces, built.config, names)
     made = digest(["extract_tracks", VERSION, extractor.digest, encode(detector, names)])
@@ -127,7 +132,6 @@ def _videos(index: Index) -> tuple[list[Sample], list[Issue]]:
     samples: dict[str, Sample] = {}
     issues = list(index.issues)
     for sample in index:
-        issues += sample.issues
         if not isinstance(sample.source, FramesSource | VideoSource):
             fact = f"is a {type(sample.source).__name__}, of which there is no track"
             issues.append(Issue(level="warning", where=sample.key, fact=fact, sample=sample.key))

@@ -74,7 +74,8 @@ def run_job(job: TrackJob, progress: Callable[[], None] | None = None) -> JobRes
         text = json.dumps({**header, "issues": [asdict(issue) for issue in issues]})
         write_track(track, job.path, metadata={METADATA_KEY: text})
     except (AffectkitError, OSError) as error:
-        issues.append(Issue(level="error", where=job.sample.key, fact=str(error), sample=job.sample.key))
+        key = job.sample.key
+        issues.append(Issue(level="error", where=key, fact=str(error).removeprefix(f"{key}: "), sample=key))
         return JobResult("failed", tuple(issues))
     return JobResult("computed", tuple(issues))
 
