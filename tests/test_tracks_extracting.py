@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -211,6 +214,48 @@ def test_frames_without_a_face_have_no_row(tmp_path: Path) -> None:
     found = extract_tracks(index, build(), tmp_path / "out", faces=str(boxes))
     assert read_track(found.paths["v"]).frames.tolist() == [1, 3]
     assert [one.fact for one in found.issues] == ["no face in 2 of 4 frames: 2, 4"]
+
+
+def test_faces_without_points_are_counted_where_they_are_aligned(folder: Path, tmp_path: Path) -> None:
+    config = replace(CONFIG, inputs={"clip": FrameStream(height=16, width=16, alignment="arcface")})
+    found = extract(folder, tmp_path / "out", model=build(config=config))
+    assert found.issues[0].fact == (
+        "no points to align by, so that the box stands in for them, in 4 of 4 frames: 1, 8, 17, 21"
+    )
+
+
+class Killer(BranchExtractor):
+    """Ends the process that it is called in."""
+
+    def __call__(self, frames: Any) -> Any:
+        os._exit(1)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_is_told(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("affectkit.tracks.extracting.BranchExtractor", Killer)
+    with pytest.raises(InputError) as caught:
+        extract(folder, tmp_path / "out", workers=2)
+    assert str(caught.value) == (
+        "workers: a worker process died, for want of memory perhaps; "
+        "the same call with fewer goes on with what is not there yet"
+    )
+
+
+@pytest.mark.slow
+def test_a_script_without_its_guard_is_told(folder: Path, tmp_path: Path) -> None:
+    write_config(CONFIG, tmp_path / "p.toml")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from affectkit.tracks.extracting import extract_tracks\n"
+        f"extract_tracks({str(folder)!r}, {str(tmp_path / 'p.toml')!r}, {str(tmp_path / 'out')!r}, "
+        "fps=25.0, workers=2)\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        "affectkit.errors.ConfigError: workers: no process could be begun; in a script, call extract_tracks below "
+        "if __name__ == '__main__':, or write workers=1"
+    )
 
 
 def sample(key: str, source: Any, **more: Any) -> Sample:

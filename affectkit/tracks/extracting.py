@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -80,8 +81,9 @@ def extract_tracks(
         registry: where components are looked up.
 
     Raises:
-        InputError: no videos, no such branch, frames without times, or a file is of another extractor.
-        ConfigError: `batch_size` or `workers` is out of its range, or there is no such device.
+        InputError: no videos, no such branch, frames without times, a file is of another extractor, or a worker died.
+        ConfigError: `batch_size` or `workers` is out of its range, there is no such device, or processes can't be
+            begun, as from a script that lacks its `if __name__ == "__main__":`.
     """
     names = registry if registry is not None else default_registry()
     for name, value in (("batch_size", batch_size), ("workers", workers)):
@@ -174,6 +176,13 @@ def _run(jobs: dict[str, TrackJob], executor: Executor | None, workers: int) -> 
                 future.cancel()
         return
     with Workers(min(workers, len(jobs))) as pool:
-        futures = {pool.submit(run_job, job): key for key, job in jobs.items()}
-        for future in as_completed(futures):
-            yield futures[future], pool.take(future.result())
+        try:
+            futures = {pool.submit(run_job, job): key for key, job in jobs.items()}
+            for future in as_completed(futures):
+                yield futures[future], pool.take(future.result())
+        except BrokenProcessPool as error:
+            if not pool.have_begun:
+                remedy = "in a script, call extract_tracks below if __name__ == '__main__':, or write workers=1"
+                raise ConfigError("no process could be begun", remedy, path="workers") from error
+            fact = "a worker process died, for want of memory perhaps"
+            raise InputError(f"workers: {fact}; the same call with fewer goes on with what is not there yet") from error

@@ -87,6 +87,7 @@ def _compute(job: TrackJob, issues: list[Issue], progress: Callable[[], None]) -
     cuts: list[NDArray[np.float32]] = []
     values: list[NDArray[np.float32]] = []
     lacking: list[int] = []
+    rough: list[int] = []
     first = first_number(job.sample)
     for frame, found in detect_faces(sample_frames(job.sample, job.times, issues), detector, threads=1):
         if not found or isinstance(frame, SkippedFrame):
@@ -94,16 +95,21 @@ def _compute(job: TrackJob, issues: list[Issue], progress: Callable[[], None]) -
             continue
         numbers.append(frame.index + first)
         times.append(frame.pts)
-        cuts.append(cutter.cut(frame, TrackedFace(track=0, face=found[0])).inputs[_INPUT])
+        cut = cutter.cut(frame, TrackedFace(track=0, face=found[0]))
+        cuts.append(cut.inputs[_INPUT])
+        if cut.is_approximate:
+            rough.append(numbers[-1])
         if len(cuts) == job.batch_size:
             values.append(job.extractor(np.stack(cuts)))
             cuts.clear()
             progress()
     if cuts:
         values.append(job.extractor(np.stack(cuts)))
-    if lacking:
-        fact = f"no face in {len(lacking)} of {len(lacking) + len(numbers)} frames: {listed(lacking)}"
-        issues.append(Issue(level="warning", where=job.sample.key, fact=fact, sample=job.sample.key))
+    facts = {"no face in": lacking, "no points to align by, so that the box stands in for them, in": rough}
+    for fact, frames in facts.items():
+        if frames:
+            counted = f"{fact} {len(frames)} of {len(lacking) + len(numbers)} frames: {listed(frames)}"
+            issues.append(Issue(level="warning", where=job.sample.key, fact=counted, sample=job.sample.key))
     if not numbers:
         raise InputError("no frame has features; nothing is written")
     return FeatureTrack(
