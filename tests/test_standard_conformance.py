@@ -28,6 +28,7 @@ from affectkit import (
     OpticalFlowConfig,
     PhaseConfig,
     ProductFusionConfig,
+    SmoothConfig,
     SparseMambaConfig,
     SparseVSSDConfig,
     TimmConfig,
@@ -85,6 +86,7 @@ VARIANTS: dict[str, ComponentConfig] = {
     "product-geometric": ProductFusionConfig(geometric=True),
     "compound-from-basic-min": CompoundFromBasicConfig(source="expression", rule="min"),
     "compound-from-basic-product": CompoundFromBasicConfig(source="expression", rule="product"),
+    "smooth-near": SmoothConfig(source="expression", sigma=2.0, delta=2),
 }
 
 

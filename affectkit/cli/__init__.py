@@ -23,6 +23,7 @@ from affectkit.cli import (
     demo,
     describe,
     evaluate,
+    features,
     magnify,
     plugins,
     score,
@@ -47,7 +48,9 @@ _CATEGORIES = (
     CacheWarning, DataWarning, FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning,
     UntrainedWarning,
 )  # fmt: skip
-COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, data, plugins, components, describe, check)
+COMMANDS = (
+    demo, analyze, magnify, features, train, evaluate, search, score, data, plugins, components, describe, check,
+)  # fmt: skip
 
 
 def main(argv: Items[str] | None = None) -> int:
