@@ -169,8 +169,8 @@ def test_tables_that_analyze_wrote(tmp_path: Path) -> None:
     for given in (folder, folder / "clip.parquet"):
         write_answer("abaw8-va", given, sample, tmp_path / "a.txt", overwrite=True)
         assert (tmp_path / "a.txt").read_text().splitlines()[1:] == [
-            "clip/00001.jpg,0.000000,-0.000000", "clip/00003.jpg,0.200000,-0.000000",
-            "clip/00011.jpg,1.000000,-0.000000",
+            "clip/00001.jpg,0.000000,0.000000", "clip/00003.jpg,0.200000,0.000000",
+            "clip/00011.jpg,1.000000,0.000000",
         ]  # fmt: skip
     sample.write_text(f"{HEADERS['va']}\nclip/00004.jpg,\n")
     with pytest.raises(InputError) as caught:
@@ -217,6 +217,16 @@ def test_predictions_that_are_refused(tmp_path: Path) -> None:
         sample = write_sample("abaw6-expr", tmp_path / "s.txt")
         write_answer("abaw6-expr", write_table(renamed, table), sample, tmp_path / "a.txt", overwrite=True)
         assert (tmp_path / "a.txt").read_text().splitlines()[1:] == expected("abaw6-expr", rows)
+
+
+def test_tables_of_an_evaluation(tmp_path: Path) -> None:
+    """They have the truth beside the predictions, and rounding may carry a mean over its bound."""
+    rows = [{"video": "01", "frame": 1, "a.valence": 1 + 1e-7, "a.arousal": -1 - 1e-7, "truth.a.valence": 0.5,
+             "truth.a.arousal": None}]  # fmt: skip
+    sample = tmp_path / "s.txt"
+    sample.write_text(f"{HEADERS['va']}\n01/00001.jpg,\n")
+    write_answer("abaw6-va", write_table(rows, tmp_path / "p.parquet"), sample, tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text().splitlines()[1] == "01/00001.jpg,1.000000,-1.000000"
 
 
 def test_tables_that_are_refused(tmp_path: Path) -> None:

@@ -117,6 +117,8 @@ def test_rows_that_are_odd(root: Path) -> None:
     assert [number for number, _ in video.source.frames] == [1, 3, 4, 5, 14]  # type: ignore[union-attr]
     assert video.targets["expr"].valid.tolist() == [False, True, False, False, True]
     assert video.targets["expr"].values[[1, 4]].tolist() == [0, 0]
+    for head in ("va", "au"):
+        assert video.targets[head].valid.all(axis=1).tolist() == [False, True, False, False, True]
 
 
 def test_a_folder_without_pictures(root: Path) -> None:

@@ -28,7 +28,7 @@ class AffWild2Config(AbawConfig):
     """
 
     signs: ClassVar[tuple[str, ...]] = (
-        "3rd ABAW*", "Third ABAW*", "5th ABAW*", "6th ABAW*", "8th ABAW*", "VA_Set", "EXPR_Set", "AU_Set",
+        "3rd?ABAW*", "Third?ABAW*", "5th?ABAW*", "6th?ABAW*", "8th?ABAW*", "VA_Set", "EXPR_Set", "AU_Set",
         "VA_Estimation_Challenge", "EXPR_*_Challenge", "AU_Detection_Challenge",
     )  # fmt: skip
     challenge: Literal["all", "va", "expr", "au"] = "all"

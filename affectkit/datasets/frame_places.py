@@ -19,13 +19,11 @@ class Placed:
         frames: number and picture, in the order of the numbers that were given.
         kept: places of those numbers; all of them, but for those that were dropped.
         missing: numbers without a picture of their own.
-        last: highest number in the folder; None where the folder was not listed by number.
     """
 
     frames: FrameList
     kept: tuple[int, ...]
     missing: tuple[int, ...]
-    last: int | None = None
 
 
 def place_frames(folder: FrameFolder, numbers: Items[int], missing: Literal["keep", "drop"]) -> Placed:
@@ -39,14 +37,11 @@ def place_frames(folder: FrameFolder, numbers: Items[int], missing: Literal["kee
     """
     names, held = folder.names, folder.numbers
     lost = tuple(number for number in numbers if number not in names)
-    if not lost:
-        shown, kept = [names[number] for number in numbers], range(len(numbers))
-        return Placed(FrameList(folder.path, numbers, shown), tuple(kept), lost, held[-1])
     out = set(lost) if missing == "drop" else set()
     places = [at for at, number in enumerate(numbers) if number not in out]
     stay = [numbers[at] for at in places]
     shown = [names[number] if number in names else names[nearest(held, number)] for number in stay]
-    return Placed(FrameList(folder.path, stay, shown), tuple(places), lost, held[-1])
+    return Placed(FrameList(folder.path, stay, shown), tuple(places), lost)
 
 
 def place_listed(path: str, numbers: Items[int], names: Items[str], missing: Literal["keep", "drop"]) -> Placed | None:

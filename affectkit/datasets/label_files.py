@@ -92,7 +92,6 @@ def label_frames(file: LabelFile, challenge: Challenge, config: AbawConfig, note
         found = label_expression(file.values[:, 0], file.names, config.classes)
     else:
         found = label_units(file.values, file.names, config.units)
-    found.labels.valid[~file.readable] = False
     # the first row is the second line
     numbers = counted(file.values.shape[1], "number")
     note_lines(file.where, np.flatnonzero(~file.readable) + 2, f"without {numbers}", notes, sample)

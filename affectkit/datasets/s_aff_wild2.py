@@ -30,7 +30,7 @@ class SAffWild2Config(AbawConfig):
     tables: ClassVar[tuple[str, ...]] = (
         "training_set_annotations.txt", "validation_set_annotations.txt", "train_set.txt", "validation_set.txt",
     )  # fmt: skip
-    signs: ClassVar[tuple[str, ...]] = ("4th ABAW*", "7th ABAW*", "MTL_Challenge", "MTL.txt", *tables)
+    signs: ClassVar[tuple[str, ...]] = ("4th?ABAW*", "7th?ABAW*", "MTL_Challenge", "MTL.txt", *tables)
     split: Literal["train", "validation", "test"] = "train"
 
     @property

@@ -103,7 +103,6 @@ class SAffWild2(Dataset[SAffWild2Config]):
             config.au: label_units(values[:, 3:], ABAW_AUS, config.units),
         }
         for one in found.values():
-            one.labels.valid[~rows.readable] = False
             odd = np.flatnonzero(one.odd & rows.readable) + rows.first_line
             note_lines(rows.name, odd, f"with {one.oddity}", notes)
             note_left_out(rows.name, one.left_out, config.classes, notes)

@@ -51,13 +51,16 @@ class Part:
     def encode(self, predictions: NDArray[np.float64]) -> list[str]:
         """Fields of each frame with commas between, from values or probabilities `(N, len(targets))`.
 
-        A class is the most probable one, the first of equals; a bit is 1 from a probability of 0.5.
+        A class is the most probable one, the first of equals; a bit is 1 from a probability of 0.5; values are clipped
+        to [-1, 1].
         """
         if self.kind == "class":
             return [str(index) for index in predictions.argmax(axis=1)]
         if self.kind == "bits":
             return [",".join("1" if bit else "0" for bit in row) for row in (predictions >= 0.5).tolist()]
-        return [",".join(f"{value:.6f}" for value in row) for row in predictions.tolist()]
+        # 0 is added, since nobody wants to read -0.000000
+        rounded = predictions.clip(-1, 1).round(6) + 0.0
+        return [",".join(f"{value:.6f}" for value in row) for row in rounded.tolist()]
 
     def fault(self, fields: Items[str]) -> str | None:
         """What is wrong with fields of an answer, and what would be right; None if nothing is."""

@@ -1,8 +1,10 @@
 """Tables of predictions of frames, anyone's and those that `analyze` writes, in constant memory.
 
 A table of frames has columns `video` and `frame`, and one per target: `va.valence`, `expr.neutral`, `au.AU1`. Its
-frames are the numbers of pictures. A table that `analyze` wrote is of one video, which is called as the analyzed file
-without its ending; its frames count from 0 and pictures from 1, so 1 is added.
+frames are the numbers of pictures. Columns `truth.` are no predictions.
+
+A table that `analyze` wrote is of one video, which is called as the analyzed file without its ending; its frames count
+from 0 and pictures from 1, so 1 is added.
 """
 
 from __future__ import annotations
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KEYS = ("video", "frame")
+# Labels that stand beside the predictions of an evaluation.
+_TRUTH = "truth."
+# Means and softmaxes of 32 bits may miss a bound by a little.
+_SLACK = 1e-6
 # Rows that are read at once.
 _BATCH = 16_384
 
@@ -77,7 +83,8 @@ def _tables(path: Path) -> list[Path]:
 
 def _find(columns: tuple[str, ...], part: Part, table: Path) -> list[str]:
     """Columns of the one output that scores all targets; of several, the one of the usual name."""
-    prefixes = dict.fromkeys(name.rpartition(".")[0] for name in columns if "." in name)
+    scores = (name for name in columns if "." in name and not name.startswith(_TRUTH))
+    prefixes = dict.fromkeys(name.rpartition(".")[0] for name in scores)
     full = [one for one in prefixes if all(f"{one}.{target}" in columns for target in part.targets)]
     if len(full) > 1 and part.output not in full:
         raise InputError(f"{table}: outputs {listed(full)} score the same; leave one, or call it {part.output!r}")
@@ -170,7 +177,7 @@ def _check_values(
         own = values[:, start : start + len(part.targets)]
         start += len(part.targets)
         low = -1.0 if part.kind == "values" else 0.0
-        rows, columns = np.nonzero((own < low) | (own > 1))
+        rows, columns = np.nonzero((own < low - _SLACK) | (own > 1 + _SLACK))
         if len(rows):
             name, value = part.targets[columns[0]], own[rows[0], columns[0]]
             place = f"{table}: video {videos[rows[0]]!r}, frame {frames[rows[0]]}"
