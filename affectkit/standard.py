@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from affectkit.datasets import (
+    aff_wild2,
     cas_me_2,
     cas_me_3,
     casme,
@@ -15,6 +16,7 @@ from affectkit.datasets import (
     four_dme,
     megc2019,
     mmew,
+    s_aff_wild2,
     samm,
     samm_lv,
     smic,
@@ -54,6 +56,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
+    aff_wild2, s_aff_wild2,
     clip_table,
 )  # fmt: skip
 

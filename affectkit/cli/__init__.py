@@ -28,6 +28,7 @@ from affectkit.cli import (
     plugins,
     score,
     search,
+    submit,
     train,
     weights,
 )
@@ -51,8 +52,8 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, train, evaluate, search, score, data, weights, plugins, components, describe,
-    check,
+    demo, analyze, magnify, features, train, evaluate, search, score, submit, data, weights, plugins, components,
+    describe, check,
 )  # fmt: skip
 
 

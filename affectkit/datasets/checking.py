@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from affectkit.datasets.abaw import AbawConfig
 from affectkit.datasets.base import ClipsConfig, Published, PublishedConfig
 from affectkit.records import Index, Issue, IssueLevel
 
@@ -88,6 +89,10 @@ def check_index(index: Index, config: Any) -> Report:
         *_rows("events", kinds, published.kinds),
         *_rows("labeled", words, published.words),
     ]
+    frames = _frame_counts(index)
+    rows += [Row(f"frames with {head}", frames[head], published.frames.get(head)) for head in sorted(frames)]
+    if isinstance(config, AbawConfig):
+        rows += _rows("frames of class", _class_counts(index, config), published.classes)
     # long videos have no classes
     if names := getattr(config, "class_names", ()):
         labels = (sample.targets.get(config.target) for sample in index)
@@ -101,6 +106,23 @@ def check_index(index: Index, config: Any) -> Report:
 def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> list[Row]:
     names = dict.fromkeys([*published, *sorted(found)])
     return [Row(f"{what} {name}", found.get(name, 0), published.get(name, 0) if published else None) for name in names]
+
+
+def _frame_counts(index: Index) -> Mapping[str, int]:
+    """Frames with a valid label by head, where labels are of frames; a frame counts with one unit of twelve."""
+    counts: Counter[str] = Counter()
+    for sample in index:
+        for head, labels in sample.targets.items():
+            if labels.valid.ndim and sample.times is not None and len(labels.valid) == len(sample.times):
+                counts[head] += int(labels.valid.reshape(len(labels.valid), -1).any(axis=1).sum())
+    return counts
+
+
+def _class_counts(index: Index, config: AbawConfig) -> Mapping[str, int]:
+    """Frames by expression."""
+    labels = [sample.targets[config.expr] for sample in index if config.expr in sample.targets]
+    counts = Counter[int](int(value) for one in labels for value in one.values[one.valid])
+    return {name: counts[at] for at, name in enumerate(config.classes)} if labels else {}
 
 
 def _published_classes(published: Published, config: Any) -> Mapping[str, int]:
