@@ -15,6 +15,7 @@ from affectkit.datasets import (
     four_dme,
     megc2019,
     mmew,
+    raf_db,
     samm,
     samm_lv,
     smic,
@@ -54,6 +55,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
+    raf_db,
     clip_table,
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from affectkit.datasets.base import ClipsConfig, Published, PublishedConfig
+from affectkit.datasets.base import ClassesConfig, Published, PublishedConfig
 from affectkit.records import Index, Issue, IssueLevel
 
 _VARYING = re.compile(r"'[^']*'|\S*\d\S*")
@@ -105,7 +105,7 @@ def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> 
 
 def _published_classes(published: Published, config: Any) -> Mapping[str, int]:
     """As published, or what the published words give by the config's map."""
-    if published.classes or not isinstance(config, ClipsConfig):
+    if published.classes or not isinstance(config, ClassesConfig):
         return published.classes
     counts: Counter[str] = Counter()
     for word, count in published.words.items():
