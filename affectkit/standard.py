@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from affectkit.datasets import (
+    affectnet,
     cas_me_2,
     cas_me_3,
     casme,
@@ -55,7 +56,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
-    raf_db,
+    raf_db, affectnet,
     clip_table,
 )  # fmt: skip
 

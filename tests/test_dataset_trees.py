@@ -203,9 +203,9 @@ def test_trees_that_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "file").touch()
     message = f"{tmp_path}: is there already and not an empty folder; give a new one"
     assert refusal("casme2", tmp_path) == message
+    shown = ", ".join(map(repr, TREES[:10]))
     assert refusal("casme5", tmp_path) == (
-        "casme5: no synthetic tree of that name; did you mean 'casme'? trees: '4dme', 'cas-me-2', 'cas-me-3', "
-        "'casme', 'casme2', 'clip-table', 'dfme', 'megc2019', 'mmew', 'raf-db' and 3 more"
+        f"casme5: no synthetic tree of that name; did you mean 'casme'? trees: {shown} and {len(TREES) - 10} more"
     )
     import sys
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from affectkit.data.labels import BASIC_7
+from affectkit.data.labels import BASIC_7, BASIC_8
 from affectkit.datasets import make_tree
+from affectkit.datasets.affectnet import AffectNetConfig
+from affectkit.datasets.affectnet_annotations import read_text, read_text_ref
 from affectkit.datasets.checking import check_index
 from affectkit.datasets.raf_db import RafDbConfig
 from affectkit.errors import ConfigError, InputError
@@ -89,3 +92,140 @@ def test_a_head_without_a_name() -> None:
     with pytest.raises(ConfigError) as caught:
         RafDbConfig(target="")
     assert str(caught.value) == "target: '' names no head; write one, such as 'expression'"
+
+
+def test_affectnet(tmp_path: Path) -> None:
+    root = tree(tmp_path, "affectnet")
+    index = scan("affectnet", root)
+    assert issue_lines(index) == ["info: train_set/images: 1 file without an annotation: 5.jpg; left out"]
+    assert {key: BASIC_8[label] for key, label in valid_labels(index, "expression").items()} == {
+        "train/0": "neutral", "train/2": "happiness", "train/13": "contempt", "train/107": "surprise",
+        "validation/0": "disgust", "validation/3": "anger",
+    }  # fmt: skip
+    sample = {one.key: one for one in index}["train/2"]
+    assert sample.targets["va"].values.tolist() == pytest.approx([0.71, -0.02])
+    assert sample.raw == {"expression": "1", "valence": "0.71", "arousal": "-0.02", "split": "train"}
+    assert (sample.subject, sample.subject_is_known) == ("affectnet/train/2", False)
+    seven = scan("affectnet", root, classes="seven", split="train", dropped="omit", va="affect")
+    assert [one.key for one in seven] == ["train/0", "train/107", "train/2"]
+    assert set(seven.samples[0].targets) == {"expression", "affect"}
+    assert issue_lines(seven)[1:] == [
+        "info: affectnet: 1 picture in no class of neutral, anger, disgust, fear, happiness, sadness, surprise "
+        "(contempt 1): left out"
+    ]
+
+
+def test_the_original_release_of_affectnet(tmp_path: Path) -> None:
+    root = tree(tmp_path, "affectnet")
+    index = scan("affectnet", root, release="original")
+    assert issue_lines(index) == [
+        "info: affectnet: 3 pictures in no class of neutral, anger, disgust, fear, happiness, sadness, surprise, "
+        "contempt (no face 1, none 1, uncertain 1): samples without a valid label"
+    ]
+    assert {key: BASIC_8[label] for key, label in valid_labels(index, "expression").items()} == {
+        "train/689/0a3e": "fear", "train/689/c21f": "happiness", "validation/12/beef": "sadness",
+        "validation/12/babe": "contempt",
+    }  # fmt: skip
+    samples = {one.key: one for one in index}
+    assert samples["train/7/ab12"].targets["va"].valid.tolist() == [False, False]
+    assert samples["validation/12/beef"].targets["va"].values.tolist() == pytest.approx([-0.7, -0.3])
+    assert samples["train/689/c21f"].raw == {
+        "subDirectory_filePath": "689/c21f.jpg", "face_x": "3", "face_y": "4", "face_width": "5", "face_height": "6",
+        "expression": "1", "valence": "0.785714", "arousal": "-0.055556", "split": "train",
+    }  # fmt: skip
+    # a copy of the second table without its header
+    table = root / "Manually_Annotated_file_lists/validation.csv"
+    table.write_text(
+        "12/beef.jpg,3,4,5,6,1;2,2,-0.7,-0.3\n12/babe.jpg,3,4,5,6,1;2,7,1.5,x\n12/ba\n12/c.jpg,3,4,5,6,1,0,0,0\n"
+    )
+    bare = scan("affectnet", root, release="original", split="validation")
+    assert issue_lines(bare) == [
+        "info: validation.csv: has no header; its columns are taken in the order of the release",
+        "warning: validation.csv row 2: valence '1.5' and arousal 'x' are not in [-1, 1], and not -2; "
+        "they are not valid",
+        "error: validation.csv row 3: 1 cell for 9 columns; mend the row",
+        "error: validation.csv row 4: no picture 12/c.jpg; unpack it, or remove the line",
+    ]
+    assert {one.key: one.raw["expression"] for one in bare} == {"validation/12/beef": "2", "validation/12/babe": "7"}
+
+
+def test_arrays_of_affectnet_that_are_none(tmp_path: Path) -> None:
+    root = tree(tmp_path, "affectnet")
+    folder = root / "train_set/annotations"
+    (folder / "0_exp.npy").write_bytes(b"")
+    (folder / "2_val.npy").unlink()
+    data = (folder / "13_aro.npy").read_bytes()
+    (folder / "13_aro.npy").write_bytes(data[:-4])
+    np.save(folder / "107_aro.npy", np.array(0.25))
+    index = scan("affectnet", root, split="train")
+    assert issue_lines(index) == [
+        "error: train_set/annotations/0_exp.npy: 0_exp.npy is not there, or no array of one value; unpack it again",
+        "warning: train_set/annotations/13_exp.npy: 13_aro.npy is not there, or no array of one value; unpack it again",
+        "warning: train_set/annotations/2_exp.npy: 2_val.npy is not there, or no array of one value; unpack it again",
+        "info: train_set/images: 1 file without an annotation: 5.jpg; left out",
+    ]
+    samples = {one.key: one for one in index}
+    assert {key: one.targets["va"].valid.tolist() for key, one in samples.items()} == {
+        "train/107": [True, True], "train/13": [False, False], "train/2": [False, False],
+    }  # fmt: skip
+    assert samples["train/107"].targets["va"].values[1] == 0.25
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["3", " -0.17", "", np.float32(0.5), 4, np.array(["7"]), np.array("-0.5", dtype=">U6"), np.bytes_("6"), "\u00e9"],
+)
+def test_a_stored_text_is_that_of_the_slow_twin(tmp_path: Path, value: Any) -> None:
+    np.save(tmp_path / "x.npy", np.array(value))
+    assert read_text(tmp_path / "x.npy") == read_text_ref(tmp_path / "x.npy")
+
+
+@pytest.mark.parametrize("value", [np.array(["7", "8"]), np.array([None], dtype=object)])
+def test_what_is_no_one_value(tmp_path: Path, value: Any) -> None:
+    np.save(tmp_path / "x.npy", value)
+    for read in (read_text, read_text_ref):
+        with pytest.raises(ValueError, match=r".+"):
+            read(tmp_path / "x.npy")
+
+
+def test_no_affectnet(tmp_path: Path) -> None:
+    root = tree(tmp_path, "affectnet")
+    (root / "val_set/images").rename(root / "val_set/pictures")
+    assert refusal("affectnet", root) == (
+        f"{root / 'val_set/images'}: no such folder; unpack it there, or say other release= or split="
+    )
+    table = root / "Manually_Annotated_file_lists/training.csv"
+    table.write_text("subDirectory_filePath,expression,valence\n")
+    assert refusal("affectnet", root, release="original") == (
+        f"{table} row 1: no column 'arousal'; take the table as it was released"
+    )
+    table.unlink()
+    assert refusal("affectnet", root, release="original") == (
+        f"{table}: no such file; unpack it there, or say other release= or split="
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"va": "expression"}, "va: 'expression' is no head of its own; write another name, such as 'va'"),
+        ({"va": ""}, "va: '' is no head of its own; write another name, such as 'va'"),
+        ({"table": "a.csv"}, "table: 'a.csv': there are two tables, or none; leave it out"),
+    ],
+)
+def test_configs_of_affectnet_that_can_not_be(fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        AffectNetConfig(**fields)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("fields", "count"),
+    [
+        ({}, 291_650), ({"split": "train"}, 287_651), ({"split": "validation", "classes": "seven"}, 3_999),
+        ({"split": "validation", "classes": "seven", "dropped": "omit"}, 3_500), ({"release": "original"}, None),
+        ({"release": "original", "dropped": "omit", "split": "train"}, 287_651),
+    ],
+)  # fmt: skip
+def test_published_counts_of_affectnet(fields: dict[str, Any], count: int | None) -> None:
+    assert published(AffectNetConfig(**fields))["samples"] == count

@@ -84,9 +84,13 @@ class Writer:
 
     def write_text(self, name: str, text: str) -> None:
         """A text file, with the line ends that `text` has."""
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """A file of these bytes."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
+        path.write_bytes(data)
 
     def write_book(self, name: str, sheets: Mapping[str, Iterable[Cells]]) -> None:
         """A workbook; cells keep their types, None is blank.
