@@ -13,6 +13,8 @@ from affectkit.datasets import (
     casme2,
     clip_table,
     dfme,
+    fer2013,
+    fer_plus,
     four_dme,
     megc2019,
     mmew,
@@ -56,7 +58,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
-    raf_db, affectnet,
+    raf_db, affectnet, fer2013, fer_plus,
     clip_table,
 )  # fmt: skip
 

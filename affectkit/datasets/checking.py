@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from affectkit.datasets.base import ClassesConfig, Published, PublishedConfig
-from affectkit.records import Index, Issue, IssueLevel
+from affectkit.records import Index, Issue, IssueLevel, Labels
 
 _VARYING = re.compile(r"'[^']*'|\S*\d\S*")
 
@@ -90,12 +90,21 @@ def check_index(index: Index, config: Any) -> Report:
     ]
     # long videos have no classes
     if names := getattr(config, "class_names", ()):
-        labels = (sample.targets.get(config.target) for sample in index)
-        counts = Counter(names[int(one.values)] for one in labels if one is not None and one.valid)
+        counts = Counter(name for sample in index for name in _classes(sample.targets.get(config.target), names))
         rows += _rows("of class", {name: counts[name] for name in names}, _published_classes(published, config))
     fields = Counter(name for sample in index for name, text in sample.raw.items() if text)
     issues = sorted(index.issues, key=lambda issue: _LEVELS.index(issue.level))
     return Report(tuple(rows), fields, tuple(issues), published.source)
+
+
+def _classes(labels: Labels | None, names: tuple[str, ...]) -> list[str]:
+    """The class of one sample; several, where each has a value of its own."""
+    if labels is None:
+        return []
+    if not labels.values.ndim:
+        return [names[int(labels.values)]] if labels.valid else []
+    pairs = zip(names, labels.values.tolist(), labels.valid.tolist(), strict=True)
+    return [name for name, value, is_valid in pairs if is_valid and value]
 
 
 def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> list[Row]:

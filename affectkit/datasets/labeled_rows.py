@@ -14,7 +14,7 @@ from affectkit.records import FramesSource, Labels, Sample, Source
 
 @dataclass(frozen=True, kw_only=True)
 class LabeledRow:
-    """One labeled picture or clip. Nobody says who is seen, so it is a group of its own.
+    """One labeled picture or clip of which nobody says who is seen.
 
     Attributes:
         where: file and line.
@@ -22,6 +22,7 @@ class LabeledRow:
         emotion: the annotation's word.
         source: the pixels; None where they are not on disk.
         expected: what was looked for, for the message.
+        subject: what splits keep together; by default the sample is a group of its own.
         targets: further labels by head name; one for the config's own head counts instead of the word.
         raw: the annotation's own fields.
     """
@@ -31,12 +32,13 @@ class LabeledRow:
     emotion: str
     source: Source | None
     expected: str
+    subject: str = ""
     targets: Mapping[str, Labels] = field(default_factory=dict)
     raw: Mapping[str, str] = field(default_factory=dict)
 
 
 def make_labeled(dataset: str, row: LabeledRow, config: ClassesConfig, notes: Notes) -> Sample | None:
-    """The sample of one row, whose subject is its own key; None, with a note, where it is not on disk."""
+    """The sample of one row; None, with a note, where it is not on disk."""
     before = len(notes.issues)
     if row.source is None:
         notes.add("error", row.where, f"no {row.expected}; unpack it, or remove the line", row.key)
@@ -46,7 +48,7 @@ def make_labeled(dataset: str, row: LabeledRow, config: ClassesConfig, notes: No
         targets[config.target] = make_label(row.where, row.emotion, config, notes, row.key)
     return Sample(
         dataset=dataset,
-        subject=f"{dataset}/{row.key}",
+        subject=row.subject or f"{dataset}/{row.key}",
         subject_is_known=False,
         key=row.key,
         source=row.source,
