@@ -7,12 +7,15 @@ from typing import Any
 
 from affectkit.datasets import (
     affectnet,
+    bp4d,
     cas_me_2,
     cas_me_3,
     casme,
     casme2,
     clip_table,
     dfme,
+    disfa,
+    disfa_plus,
     fer2013,
     fer_plus,
     four_dme,
@@ -58,7 +61,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
-    raf_db, affectnet, fer2013, fer_plus,
+    raf_db, affectnet, fer2013, fer_plus, disfa, disfa_plus, bp4d,
     clip_table,
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ class Published:
         words: how many events by the annotation's own word in lower case.
         classes: how many samples by class; by default those that the words give by the config's map.
         kinds: how many events by kind, of long videos.
+        frames: how many frames have a valid label, by head, where frames are labeled.
         source: whose counts they are.
     """
 
@@ -30,6 +31,7 @@ class Published:
     words: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, int] = field(default_factory=dict)
+    frames: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from affectkit.datasets.base import ClassesConfig, Published, PublishedConfig
+from affectkit.datasets.unit_configs import UnitsConfig
 from affectkit.records import Index, Issue, IssueLevel, Labels
 
 _VARYING = re.compile(r"'[^']*'|\S*\d\S*")
@@ -88,6 +89,12 @@ def check_index(index: Index, config: Any) -> Report:
         *_rows("events", kinds, published.kinds),
         *_rows("labeled", words, published.words),
     ]
+    if isinstance(config, UnitsConfig):
+        labels = [one for sample in index if (one := sample.targets.get(config.target)) is not None]
+        # a still picture is one frame
+        frames = sum(int(one.valid.reshape(-1, len(config.units)).any(axis=1).sum()) for one in labels)
+        rows += _rows("frames with", {config.target: frames}, published.frames)
+        rows += _rows("frames with active", _count_active(labels, config.units), {})
     # long videos have no classes
     if names := getattr(config, "class_names", ()):
         counts = Counter(name for sample in index for name in _classes(sample.targets.get(config.target), names))
@@ -95,6 +102,15 @@ def check_index(index: Index, config: Any) -> Report:
     fields = Counter(name for sample in index for name, text in sample.raw.items() if text)
     issues = sorted(index.issues, key=lambda issue: _LEVELS.index(issue.level))
     return Report(tuple(rows), fields, tuple(issues), published.source)
+
+
+def _count_active(labels: list[Labels], units: tuple[str, ...]) -> Mapping[str, int]:
+    """Frames by unit that is there, whatever its intensity; a frame counts once for each."""
+    counts = dict.fromkeys(units, 0)
+    for one in labels:
+        active = (one.valid & (one.values != 0)).reshape(-1, len(units)).sum(axis=0).tolist()
+        counts = {unit: count + more for (unit, count), more in zip(counts.items(), active, strict=True)}
+    return counts
 
 
 def _classes(labels: Labels | None, names: tuple[str, ...]) -> list[str]:
