@@ -46,6 +46,7 @@ class AffectNet(Dataset[AffectNetConfig]):
             found = read_table(root / "Manually_Annotated_file_lists" / _TABLES[half], notes)
         for one in found:
             path, key = pictures.find(one.picture), f"{half}/{one.picture.rpartition('.')[0]}"
+            before = len(notes.issues)
             affect = label_affect(one.valence, one.arousal, one.where, key, notes)
             own = {"expression": one.expression, "valence": one.valence, "arousal": one.arousal, "split": half}
             yield LabeledRow(
@@ -56,4 +57,5 @@ class AffectNet(Dataset[AffectNetConfig]):
                 expected=f"picture {one.picture}",
                 targets={self.config.va: affect},
                 raw={**one.raw, **own},
+                issues=notes.since(before),
             )

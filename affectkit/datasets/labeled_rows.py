@@ -9,7 +9,7 @@ from affectkit.datasets.base import ClassesConfig
 from affectkit.datasets.clip_rows import make_label
 from affectkit.datasets.frame_folders import list_frames
 from affectkit.datasets.notes import Notes
-from affectkit.records import FramesSource, Labels, Sample, Source
+from affectkit.records import FramesSource, Issue, Labels, Sample, Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,7 @@ class LabeledRow:
         subject: what splits keep together; by default the sample is a group of its own.
         targets: further labels by head name; one for the config's own head counts instead of the word.
         raw: the annotation's own fields.
+        issues: what was odd when the row was made.
     """
 
     where: str
@@ -35,6 +36,7 @@ class LabeledRow:
     subject: str = ""
     targets: Mapping[str, Labels] = field(default_factory=dict)
     raw: Mapping[str, str] = field(default_factory=dict)
+    issues: tuple[Issue, ...] = ()
 
 
 def make_labeled(dataset: str, row: LabeledRow, config: ClassesConfig, notes: Notes) -> Sample | None:
@@ -54,7 +56,7 @@ def make_labeled(dataset: str, row: LabeledRow, config: ClassesConfig, notes: No
         source=row.source,
         targets=targets,
         raw=row.raw,
-        issues=notes.since(before),
+        issues=(*row.issues, *notes.since(before)),
     )
 
 
