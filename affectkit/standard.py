@@ -17,6 +17,7 @@ from affectkit.datasets import (
     dfme,
     disfa,
     disfa_plus,
+    emotionet,
     fer2013,
     fer_plus,
     ferv39k,
@@ -64,7 +65,7 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
-    raf_db, affectnet, fer2013, fer_plus, disfa, disfa_plus, bp4d, dfew, ferv39k, mafw,
+    raf_db, affectnet, fer2013, fer_plus, emotionet, disfa, disfa_plus, bp4d, dfew, ferv39k, mafw,
     clip_table,
 )  # fmt: skip
 

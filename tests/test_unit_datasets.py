@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
 from affectkit.datasets import make_tree
@@ -13,9 +14,10 @@ from affectkit.datasets.bp4d import Bp4dConfig
 from affectkit.datasets.checking import check_index
 from affectkit.datasets.disfa import FREQUENT, UNITS, DisfaConfig
 from affectkit.datasets.disfa_plus import DisfaPlusConfig
+from affectkit.datasets.emotionet import EmotioNetConfig
 from affectkit.errors import ConfigError, InputError
 from affectkit.protocols.splits import leave_one_out
-from affectkit.records import FramesSource, Index, VideoSource
+from affectkit.records import FramesSource, ImageSource, Index, VideoSource
 from tests.datasets import issue_lines, scan
 
 
@@ -218,6 +220,7 @@ def test_tables_of_bp4d(tmp_path: Path) -> None:
     [
         (Bp4dConfig, {"units": ("AU1", "smile")}, "units: 'smile' is no action unit; write one such as 'AU12'"),
         (Bp4dConfig, {"fps": 0.0}, "fps: 0.0 is no rate; write more than 0"),
+        (EmotioNetConfig, {"units": ("AU1", "smile")}, "units: 'smile' is no action unit; write one such as 'AU12'"),
         (DisfaPlusConfig, {"fps": 0.0}, "fps: 0.0 is no rate; write more than 0"),
     ],
 )
@@ -266,4 +269,67 @@ def test_files_of_disfa_plus(tmp_path: Path) -> None:
     assert index.samples[1].targets["au"].valid.sum(axis=0).tolist() == [1] + [6] * 11
     assert refusal("disfa-plus", root / "Images") == (
         f"{root / 'Images/Labels'}: no folder of a person, such as 'SN001'; unpack them there"
+    )
+
+
+def test_emotionet(tmp_path: Path) -> None:
+    root = tree(tmp_path, "emotionet")
+    index = scan("emotionet", root)
+    table = "EmotioNet_FACS_aws_2020_24600.csv"
+    assert issue_lines(index) == [
+        f"warning: {table}: 1 of 4 pictures not on disk: N_0000000009_00001.jpg; fetch them, or go on"
+    ]
+    sample = index.samples[1]
+    assert sample.source == ImageSource(path=root / "imgs/N_0000000001_00034.jpg")
+    assert (sample.subject_is_known, sample.raw["URL"][-22:]) == (False, "N_0000000001_00034.jpg")
+    cells = (root / table).read_text().splitlines()[2].split(",")[2:]
+    labels = sample.targets["au"]
+    assert labels.values.shape == labels.valid.shape == (17,)
+    # the last column is of a unit that is not asked for
+    assert labels.valid.tolist() == [cell != "999" for cell in cells[:-1]]
+    assert labels.values.tolist() == [float(cell == "1") for cell in cells[:-1]]
+    # the list has the same codes
+    listed = scan("emotionet", root, table="lists/dataFile_0001.txt", pictures="imgs")
+    assert [one.targets["au"].values.tolist() for one in listed] == [one.targets["au"].values.tolist() for one in index]
+    assert [one.targets["au"].valid.tolist() for one in listed] == [one.targets["au"].valid.tolist() for one in index]
+    rows = {row.what: row.found for row in check_index(index, EmotioNetConfig()).rows}
+    assert (rows["frames with au"], rows["samples"]) == (3, 3)
+    assert rows["frames with active AU1"] == sum(one.targets["au"].values[0] for one in index)
+    (root / table).unlink()
+    lines = [[f"'{name}'" for name in ("URL", "AU 1", "AU 2")], [sample.raw["URL"], 1, 999]]
+    book = openpyxl.Workbook()
+    for line in lines:
+        book.active.append(line)
+    book.save(root / "EmotioNet.xlsx")
+    (only,) = scan("emotionet", root, units=("AU2", "AU1"))
+    assert (only.targets["au"].values.tolist(), only.targets["au"].valid.tolist()) == ([0, 1], [False, True])
+
+
+def test_rows_of_emotionet(tmp_path: Path) -> None:
+    root = tree(tmp_path, "emotionet")
+    table = root / "EmotioNet_FACS_aws_2020_24600.csv"
+    name = "N_0000000001_00001.jpg"
+    table.write_text(f"URL,AU 1,AU 2\nx/{name},1,2\ny/{name},0,0\nz/other.jpg,1\n'',1,1\n\n")
+    index = scan("emotionet", root, units=("AU1", "AU2"))
+    assert issue_lines(index) == [
+        f"warning: {table.name} row 2: codes that are none of 0, 1 and 999: AU2 2; not valid",
+        f"error: {table.name} row 3: picture {name} is in {table.name} row 2 already; keep one of them",
+        f"warning: {table.name}: 2 rows without an address and all columns: 4, 5; left out",
+    ]
+    assert index.samples[0].targets["au"].valid.tolist() == [True, False]
+    assert refusal("emotionet", root) == (
+        f"{table} row 1: no column 'AU 4', 'AU 5', 'AU 6', 'AU 9', 'AU 10', 'AU 12', 'AU 15', 'AU 17', 'AU 18', "
+        "'AU 20' and 5 more; leave them out of units=, or give another table"
+    )
+    assert refusal("emotionet", root, pictures="img") == (
+        f"{root / 'img'}: no such folder; put the pictures there, or say pictures="
+    )
+    listed = root / "lists/dataFile_0001.txt"
+    listed.write_text(f"{listed.read_text()}x\ty\t1\n")
+    fields = {"table": "lists/dataFile_0001.txt"}
+    assert issue_lines(scan("emotionet", root, **fields))[0] == (
+        "warning: dataFile_0001.txt: 1 row without an address and all columns: 5; left out"
+    )
+    assert refusal("emotionet", root, units=("AU1", "AU61"), **fields) == (
+        f"{listed}: no column of 'AU61'; leave them out of units="
     )

@@ -12,7 +12,8 @@ from affectkit.errors import InputError, did_you_mean
 
 TREES = (
     "4dme", "affectnet", "bp4d", "cas-me-2", "cas-me-3", "casme", "casme2", "clip-table", "dfew", "dfme", "disfa",
-    "disfa-plus", "fer-plus", "fer2013", "ferv39k", "mafw", "megc2019", "mmew", "raf-db", "samm", "samm-lv", "smic",
+    "disfa-plus", "emotionet", "fer-plus", "fer2013", "ferv39k", "mafw", "megc2019", "mmew", "raf-db", "samm",
+    "samm-lv", "smic",
 )  # fmt: skip
 
 
