@@ -64,6 +64,7 @@ def index_rows(
     places: dict[str, str] = {}
     samples: list[Sample] = []
     out: Counter[str] = Counter()
+    label_map = config.label_map
     for row in rows:
         if row.key in places:
             fact = f"{noun} {row.key} is in {places[row.key]} already; keep one of them"
@@ -73,7 +74,7 @@ def index_rows(
         sample = make(dataset, row, config, notes)
         if sample is None:
             continue
-        is_dropped = config.label_map.leaves_out(row.emotion)
+        is_dropped = label_map.leaves_out(row.emotion)
         out[row.emotion.strip().lower()] += is_dropped
         if not (is_dropped and config.dropped == "omit"):
             samples.append(sample)

@@ -13,6 +13,8 @@ from affectkit.records import Issue
 SIDE = 48
 ARRAY = "fer2013.npy"
 SPLITS = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
+# Rows are of 8 kB, as the usual buffer is.
+_BUFFER = 1 << 20
 _HEADER = ["emotion", "pixels", "Usage"]
 
 
@@ -44,7 +46,7 @@ def read_pixel_rows(table: Path) -> Iterator[PixelRow]:
     Raises:
         InputError: it has another header.
     """
-    with table.open("rb") as file:
+    with table.open("rb", buffering=_BUFFER) as file:
         header = file.readline().decode("utf-8-sig", "replace")
         if [name.strip() for name in header.split(",")] != _HEADER:
             raise InputError(f"{table} row 1: {header.strip()[:60]!r} is not {','.join(_HEADER)!r}; give fer2013.csv")
