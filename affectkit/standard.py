@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from affectkit.datasets import (
+    aff_wild2,
     affectnet,
     bp4d,
     cas_me_2,
@@ -26,6 +27,7 @@ from affectkit.datasets import (
     megc2019,
     mmew,
     raf_db,
+    s_aff_wild2,
     samm,
     samm_lv,
     smic,
@@ -66,6 +68,7 @@ _MODULES = (
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
     raf_db, affectnet, fer2013, fer_plus, emotionet, disfa, disfa_plus, bp4d, dfew, ferv39k, mafw,
+    aff_wild2, s_aff_wild2,
     clip_table,
 )  # fmt: skip
 

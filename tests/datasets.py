@@ -18,8 +18,8 @@ def scan(name: str, root: Path, **fields: Any) -> Index:
     return index
 
 
-def as_read(sample: Sample, names: tuple[str, ...] = ()) -> TreeSample:
-    """A sample as the writer of a tree says it; `names` are those of its classes."""
+def as_read(sample: Sample, names: tuple[str, ...] | None = None) -> TreeSample:
+    """A sample as the writer of a tree says it; with labels where `names` of classes are given."""
     events = [(one.onset_frame, one.apex_frame, one.offset_frame, one.label) for one in sample.events]
     source = sample.source
     frames: tuple[int, ...] = ()
@@ -33,7 +33,7 @@ def as_read(sample: Sample, names: tuple[str, ...] = ()) -> TreeSample:
         frames=frames,
         events=tuple(events),  # type: ignore[arg-type]
         file="" if isinstance(source, FramesSource) else source.path.name,
-        labels={} if events else {name: _said(labels, names) for name, labels in sample.targets.items()},
+        labels={} if names is None else {name: _said(labels, names) for name, labels in sample.targets.items()},
     )
 
 

@@ -27,6 +27,7 @@ from affectkit.cli import (
     plugins,
     score,
     search,
+    submit,
     train,
 )
 from affectkit.cli.interrupts import one_interrupt
@@ -47,7 +48,7 @@ _CATEGORIES = (
     CacheWarning, DataWarning, FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning,
     UntrainedWarning,
 )  # fmt: skip
-COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, data, plugins, components, describe, check)
+COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, submit, data, plugins, components, describe, check)
 
 
 def main(argv: Items[str] | None = None) -> int:

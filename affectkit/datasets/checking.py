@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from affectkit.datasets.abaw import AbawConfig
 from affectkit.datasets.base import ClassesConfig, Published, PublishedConfig
 from affectkit.datasets.unit_configs import UnitsConfig
 from affectkit.records import Index, Issue, IssueLevel, Labels
@@ -92,9 +93,15 @@ def check_index(index: Index, config: Any) -> Report:
     if isinstance(config, UnitsConfig):
         labels = [one for sample in index if (one := sample.targets.get(config.target)) is not None]
         # a still picture is one frame
-        frames = sum(int(one.valid.reshape(-1, len(config.units)).any(axis=1).sum()) for one in labels)
-        rows += _rows("frames with", {config.target: frames}, published.frames)
-        rows += _rows("frames with active", _count_active(labels, config.units), {})
+        count = sum(int(one.valid.reshape(-1, len(config.units)).any(axis=1).sum()) for one in labels)
+        rows += _rows("frames with", {config.target: count}, published.frames)
+        rows += [
+            Row(f"frames with active {unit}", count) for unit, count in _count_active(labels, config.units).items()
+        ]
+    frames = _frame_counts(index)
+    rows += [Row(f"frames with {head}", frames[head], published.frames.get(head)) for head in sorted(frames)]
+    if isinstance(config, AbawConfig):
+        rows += _rows("frames of class", _class_counts(index, config), published.classes)
     # long videos have no classes
     if names := getattr(config, "class_names", ()):
         counts = Counter(name for sample in index for name in _classes(sample.targets.get(config.target), names))
@@ -126,6 +133,23 @@ def _classes(labels: Labels | None, names: tuple[str, ...]) -> list[str]:
 def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> list[Row]:
     names = dict.fromkeys([*published, *sorted(found)])
     return [Row(f"{what} {name}", found.get(name, 0), published.get(name, 0) if published else None) for name in names]
+
+
+def _frame_counts(index: Index) -> Mapping[str, int]:
+    """Frames with a valid label by head, where labels are of frames; a frame counts with one unit of twelve."""
+    counts: Counter[str] = Counter()
+    for sample in index:
+        for head, labels in sample.targets.items():
+            if labels.valid.ndim and sample.times is not None and len(labels.valid) == len(sample.times):
+                counts[head] += int(labels.valid.reshape(len(labels.valid), -1).any(axis=1).sum())
+    return counts
+
+
+def _class_counts(index: Index, config: AbawConfig) -> Mapping[str, int]:
+    """Frames by expression."""
+    labels = [sample.targets[config.expr] for sample in index if config.expr in sample.targets]
+    counts = Counter[int](int(value) for one in labels for value in one.values[one.valid])
+    return {name: counts[at] for at, name in enumerate(config.classes)} if labels else {}
 
 
 def _published_classes(published: Published, config: Any) -> Mapping[str, int]:
