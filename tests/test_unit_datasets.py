@@ -69,6 +69,8 @@ def test_pictures_of_disfa_count_from_zero(tmp_path: Path) -> None:
     assert isinstance(sample.source, FramesSource)
     assert [number for number, _ in sample.source.frames] == list(range(1, 20))
     assert (sample.source.frames[6][1].name, sample.source.fps) == ("0007.png", 20.0)
+    assert sample.times is not None
+    assert sample.times.tolist() == [at / 20 for at in range(19)]
     # the picture 1 is the frame of line 2
     assert sample.targets["au"].values[:, 0].tolist() == codes(root, "SN001", "AU4")[1:]
     assert issue_lines(index) == [
@@ -172,6 +174,7 @@ def test_bp4d(tmp_path: Path) -> None:
     # a row says 5, the picture is 0005.jpg
     assert (sample.source.frames[0][0], sample.source.frames[0][1].name) == (5, "0005.jpg")
     assert (sample.subject, sample.raw) == ("bp4d/F001", {"table": "F001_T2.csv", "part": "1"})
+    assert (sample.times, sample.source.fps) == (None, None)
     header, *rows = [line.split(",") for line in (root / "AUCoding/AU_OCC/F001_T2.csv").read_text().splitlines()]
     labels = sample.targets["au"]
     for column, unit in enumerate(Bp4dConfig().units):

@@ -9,7 +9,7 @@ from affectkit.records import Labels
 UNDEFINED = -2.0
 
 
-def label_affect(valence: str, arousal: str, where: str, key: str, notes: Notes) -> Labels:
+def parse_affect(valence: str, arousal: str, where: str, key: str, notes: Notes) -> Labels:
     """Values `(2,)` in [-1, 1]; neither is valid where one is -2, or where one can't be, which is noted."""
     import numpy as np
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import final
 
-from affectkit.datasets.affect_values import label_affect
+from affectkit.datasets.affect_values import parse_affect
 from affectkit.datasets.affectnet import CODES, AffectNetConfig
 from affectkit.datasets.affectnet_annotations import Annotation, read_arrays, read_table
 from affectkit.datasets.clip_index import index_rows
@@ -47,7 +47,7 @@ class AffectNet(Dataset[AffectNetConfig]):
         for one in found:
             path, key = pictures.find(one.picture), f"{half}/{one.picture.rpartition('.')[0]}"
             before = len(notes.issues)
-            affect = label_affect(one.valence, one.arousal, one.where, key, notes)
+            affect = parse_affect(one.valence, one.arousal, one.where, key, notes)
             own = {"expression": one.expression, "valence": one.valence, "arousal": one.arousal, "split": half}
             yield LabeledRow(
                 where=one.where,

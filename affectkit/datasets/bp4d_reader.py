@@ -12,7 +12,7 @@ from typing import final
 from affectkit.datasets.bp4d import Bp4dConfig
 from affectkit.datasets.frame_folders import find_folders
 from affectkit.datasets.notes import Notes, counted, named
-from affectkit.datasets.unit_labels import label_units
+from affectkit.datasets.unit_labels import label_codes
 from affectkit.datasets.unit_pictures import find_pictures, note_units
 from affectkit.errors import InputError
 from affectkit.interfaces import Dataset
@@ -70,7 +70,8 @@ class Bp4d(Dataset[Bp4dConfig]):
             subject=subject,
             key=key,
             source=found.source,
-            targets={self.config.target: label_units(codes, self.config.units, found.numbers, threshold=1)},
+            times=found.times,
+            targets={self.config.target: label_codes(codes, self.config.units, found.numbers, threshold=1)},
             raw={"table": table.name, "part": self.config.part(subject)},
             issues=notes.since(before),
         )

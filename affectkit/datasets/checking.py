@@ -94,12 +94,13 @@ def check_index(index: Index, config: Any) -> Report:
         labels = [one for sample in index if (one := sample.targets.get(config.target)) is not None]
         # a still picture is one frame
         count = sum(int(one.valid.reshape(-1, len(config.units)).any(axis=1).sum()) for one in labels)
-        rows += _rows("frames with", {config.target: count}, published.frames)
+        rows.append(Row(f"frames with {config.target}", count, published.frames.get(config.target)))
         rows += [
             Row(f"frames with active {unit}", count) for unit, count in _count_active(labels, config.units).items()
         ]
-    frames = _frame_counts(index)
-    rows += [Row(f"frames with {head}", frames[head], published.frames.get(head)) for head in sorted(frames)]
+    else:
+        frames = _frame_counts(index)
+        rows += [Row(f"frames with {head}", frames[head], published.frames.get(head)) for head in sorted(frames)]
     if isinstance(config, AbawConfig):
         rows += _rows("frames of class", _class_counts(index, config), published.classes)
     # long videos have no classes

@@ -12,7 +12,7 @@ from affectkit.datasets.frame_folders import find_folders
 from affectkit.datasets.intensity_files import read_units
 from affectkit.datasets.notes import Notes, counted
 from affectkit.datasets.subjects import canonical_subject
-from affectkit.datasets.unit_labels import label_units
+from affectkit.datasets.unit_labels import label_codes
 from affectkit.datasets.unit_pictures import find_pictures, note_units
 from affectkit.errors import InputError
 from affectkit.interfaces import Dataset
@@ -63,7 +63,8 @@ class DisfaPlus(Dataset[DisfaPlusConfig]):
             subject=canonical_subject("disfa", os.path.basename(trial.parent)) or key,
             key=key,
             source=found.source,
-            targets={self.config.target: label_units(codes, self.config.units, found.numbers, threshold=threshold)},
+            times=found.times,
+            targets={self.config.target: label_codes(codes, self.config.units, found.numbers, threshold=threshold)},
             raw={"folder": where},
             issues=notes.since(before),
         )

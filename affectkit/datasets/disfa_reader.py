@@ -12,7 +12,7 @@ from affectkit.datasets.frame_folders import find_folders
 from affectkit.datasets.intensity_files import read_units
 from affectkit.datasets.notes import Notes
 from affectkit.datasets.subjects import canonical_subject
-from affectkit.datasets.unit_labels import label_units
+from affectkit.datasets.unit_labels import label_codes
 from affectkit.datasets.unit_pictures import find_pictures, note_units
 from affectkit.errors import InputError
 from affectkit.interfaces import Dataset
@@ -58,22 +58,23 @@ class Disfa(Dataset[DisfaConfig]):
         codes = read_units({unit: path for unit, path in files.items() if path.is_file()}, key, where, notes)
         note_units(self.config.units, codes, where, key, notes)
         last = max((frame for own in codes.values() for frame in own), default=0)
-        numbers, source = list(range(last)), self._find(root, key, folders)
+        numbers, source, times = list(range(last)), self._find(root, key, folders), None
         if isinstance(source, str):
             found = find_pictures(source, numbers, where, key, self.config.fps, notes)
-            numbers, source = found.numbers, found.source
+            numbers, source, times = found.numbers, found.source, found.times
         if source is None or not numbers:
             fact = f"no {self.config.frames} of {key}, or no labels; unpack them, or remove the folder"
             notes.add("error", where, fact, key)
             return None
         threshold = None if self.config.intensity else self.config.threshold
         # lines count from 1, frames and pictures from 0
-        labels_ = label_units(codes, self.config.units, [number + 1 for number in numbers], threshold=threshold)
+        labels_ = label_codes(codes, self.config.units, [number + 1 for number in numbers], threshold=threshold)
         return Sample(
             dataset="disfa",
             subject=subject,
             key=key,
             source=source,
+            times=times,
             targets={self.config.target: labels_},
             raw={"folder": where, "part": self.config.part(subject)},
             issues=notes.since(before),

@@ -13,7 +13,7 @@ from affectkit.datasets.emotionet import EmotioNetConfig
 from affectkit.datasets.file_tree import FileTree
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.datasets.tables import find_table, read_book
-from affectkit.datasets.unit_labels import label_units
+from affectkit.datasets.unit_labels import label_codes
 from affectkit.errors import InputError, listed
 from affectkit.interfaces import Dataset
 from affectkit.records import ImageSource, Index, Labels, Sample
@@ -81,7 +81,7 @@ class EmotioNet(Dataset[EmotioNetConfig]):
         if odd:
             shown = named(f"{unit} {code}" for unit, code in odd.items())
             notes.add("warning", row.where, f"codes that are none of 0, 1 and 999: {shown}; not valid", key)
-        labels = label_units(known, self.config.units, [0], threshold=1)
+        labels = label_codes(known, self.config.units, [0], threshold=1)
         return Sample(
             dataset="emotionet",
             subject=f"emotionet/{key}",

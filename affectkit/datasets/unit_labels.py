@@ -10,7 +10,7 @@ from affectkit.records import Labels
 LARGEST = 5
 
 
-def label_units(
+def label_codes(
     codes: Mapping[str, Mapping[int, int]], units: Items[str], frames: Items[int], *, threshold: int | None
 ) -> Labels:
     """Labels float32 `(T, K)`: whether each unit is active, or how strongly. What nobody coded is not valid.

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence as Items
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from affectkit.datasets.frame_folders import FrameList, list_frames
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.records import FramesSource
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,15 @@ class Found:
 
     numbers: list[int]
     source: FramesSource
+
+    @property
+    def times(self) -> NDArray[np.float64] | None:
+        """Seconds from the first of them, float64 `(T,)`: (number - its number) / rate; None where none is known."""
+        import numpy as np
+
+        if self.source.fps is None or not self.numbers:
+            return None
+        return (np.array(self.numbers, dtype=np.float64) - self.numbers[0]) / self.source.fps
 
 
 def find_pictures(
