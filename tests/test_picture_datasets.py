@@ -49,6 +49,7 @@ def test_raf_db(tmp_path: Path) -> None:
     sample = index.samples[-1]
     assert (sample.subject, sample.subject_is_known) == ("raf-db/train_00010", False)
     assert sample.raw == {"name": "train_00010.jpg", "label": "7", "split": "train"}
+    assert {row.what: row.found for row in check_index(index, RafDbConfig()).rows}["samples of unknown subjects"] == 7
     test = scan("raf-db", root, split="test", pictures="original", target="face")
     assert [one.key for one in test] == ["test_0001", "test_0002", "test_0010"]
     assert test.samples[0].source == ImageSource(path=root / "basic/Image/original/test_0001.jpg")

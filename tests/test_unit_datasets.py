@@ -127,6 +127,7 @@ def test_files_of_disfa(tmp_path: Path) -> None:
     rows = {row.what: row.found for row in check_index(index, DisfaConfig(units=("AU1", "AU2", "AU4"))).rows}
     expected = sum(code >= 2 for person in ("SN001", "SN003", "SN013") for code in codes(root, person, "AU1"))
     assert (rows["frames with au"], rows["frames with active AU1"]) == (60, expected)
+    assert "samples of unknown subjects" not in rows
 
 
 def test_no_disfa(tmp_path: Path) -> None:

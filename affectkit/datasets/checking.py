@@ -84,9 +84,11 @@ def check_index(index: Index, config: Any) -> Report:
     events = [event for sample in index for event in sample.events]
     kinds = Counter[str](event.kind for event in events)
     words = Counter(event.label.strip().lower() for event in events if event.label)
+    unknown = sum(not sample.subject_is_known for sample in index)
     rows = [
         Row("samples", len(index), published.samples),
         Row("subjects", len(index.subjects), published.subjects),
+        *([Row("samples of unknown subjects", unknown)] if unknown else []),
         *_rows("events", kinds, published.kinds),
         *_rows("labeled", words, published.words),
     ]
