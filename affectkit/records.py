@@ -96,7 +96,10 @@ class ImageSource:
 
 @dataclass(frozen=True, kw_only=True)
 class ArraySource:
-    """An array in a file: stored features `(T, D)` or flow maps `(T, H, W, C)`; `index` picks along the first axis."""
+    """An array in a file: stored features `(T, D)`, flow maps `(T, H, W, C)` or gray pictures `(N, H, W)`.
+
+    `index` picks along the first axis.
+    """
 
     path: Path
     array: str | None = None

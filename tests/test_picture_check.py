@@ -73,3 +73,15 @@ def test_the_command_opens_pictures_if_asked(root: Path, capsys: pytest.CaptureF
         code, out, err = run(capsys, "data", "check", root, *words)
         assert (code, err) == (0, "")
         assert (line in out) == is_there
+
+
+def test_a_damaged_still_is_named(tmp_path: Path) -> None:
+    tree = make_tree("raf-db", tmp_path / "x")
+    path = tree.root / "basic/Image/aligned/test_0002_aligned.jpg"
+    path.write_bytes(path.read_bytes()[:-40])
+    index = scan("raf-db", tree.root)
+    # readers open none, so the sample is there
+    assert len(index) == len(tree.samples)
+    assert [str(issue) for issue in check_pictures(index)] == [
+        "test_0002: 1 truncated picture: test_0002_aligned.jpg; unpack again, or leave out"
+    ]
