@@ -66,7 +66,7 @@ class Landmarker:
 
     Arguments:
         bundle: the published file.
-        max_faces: most meshes of a picture.
+        max_faces: for how many detections of a picture a mesh is sought.
         score_threshold: of the detector, in [0, 1].
         presence_threshold: of the mesh, in [0, 1].
         with_blendshapes: whether the third network runs, too.
@@ -96,7 +96,7 @@ class Landmarker:
         self._task = open_task(self, lambda: vision.FaceLandmarker.create_from_options(options))
 
     def __call__(self, picture: NDArray[np.uint8]) -> list[Mesh]:
-        """The meshes of an RGB picture `(H, W, 3)`, those that MediaPipe is surest of first."""
+        """The meshes of an RGB picture `(H, W, 3)`, in MediaPipe's order."""
         found = self._task.detect(as_image(self._mediapipe, picture))
         size = np.array(picture.shape[1::-1], dtype=np.float64)
         meshes = [size * [(point.x, point.y) for point in points] for points in found.face_landmarks]

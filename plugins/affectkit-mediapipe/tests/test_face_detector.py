@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,15 @@ def test_two_threads_find_what_one_does(detector: MediaPipeFace, shared: Path) -
     assert all(wanted)
     with ThreadPoolExecutor(2) as pool:
         assert list(pool.map(detector.detect, images)) == wanted
+
+
+@pytest.mark.parametrize("first", ["", "import mediapipe\n"])
+def test_python_ends_without_a_traceback(first: str, detector: MediaPipeFace) -> None:
+    # a task that is still open when Python ends has no thread any more that could close it
+    text = f"{first}from affectkit_mediapipe import face\ndetector = face.SPEC.factory(face.MediaPipeFaceConfig())\n"
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
 
 
 def test_pictures_that_are_hardly_any(detector: MediaPipeFace) -> None:
