@@ -100,7 +100,8 @@ def parse_numbers(lines: Items[str], width: int) -> tuple[NDArray[np.float64], N
     readable = np.fromiter((line.count(",") == width - 1 for line in lines), dtype=bool, count=len(lines))
     values = np.full((len(lines), width), np.nan)
     whole = list(lines) if readable.all() else [line for line, fits in zip(lines, readable, strict=True) if fits]
-    if whole and not all(line.strip() for line in whole):
+    # loadtxt passes over blank lines, which only a single column can have
+    if width == 1 and not all(line.strip() for line in whole):
         return parse_numbers_ref(lines, width)
     try:
         if whole:

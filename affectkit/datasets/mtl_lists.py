@@ -71,10 +71,14 @@ def read_mtl_list(path: Path) -> MtlList:
     pictures: list[str] = []
     numbers: list[int] = []
     rest: list[str] = []
+    # videos share the names of their pictures
+    known: dict[str, int | None] = {}
     for at, line in enumerate(lines):
         image, _, fields = line.partition(",")
         video, _, picture = image.strip().rpartition("/")
-        number = frame_number(picture) if video else None
+        if picture not in known:
+            known[picture] = frame_number(picture)
+        number = known[picture] if video else None
         if number is not None:
             videos.setdefault(video, []).append(at)
         pictures.append(picture)
