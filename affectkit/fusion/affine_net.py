@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.fusion.joint_net import aligned
 from affectkit.interfaces import Fusion, NamedModules
+from affectkit.ops.dropout import Dropout
 from affectkit.ops.positions import Clock, encode_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -25,7 +26,7 @@ class AffineFusion(Fusion[AffineFusionConfig]):
     def __init__(self, config: AffineFusionConfig, streams: Mapping[str, FeatureStream]) -> None:
         super().__init__(config)
         self.affine = NamedModules({name: nn.Linear(stream.dim, config.dim) for name, stream in streams.items()})
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self._widths = {name: stream.dim for name, stream in streams.items()}
 
     def forward(self, inputs: Mapping[str, Sequence]) -> Sequence:

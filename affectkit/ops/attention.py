@@ -50,8 +50,17 @@ def attend(
     """Attention over `(B, N, T, d)`, by `visible_steps`. What comes out at padding is finite and means nothing."""
     # scaled_dot_product_attention's bool mask has True = attend, as ours; nn.MultiheadAttention's is the opposite
     # the function's own scale is 1 / sqrt(d) (Vaswani et al. 2017, equation 1)
+    if window is None and _is_all_real(mask):
+        # the fused kernels are faster without a mask to read
+        return functional.scaled_dot_product_attention(query, key, value, is_causal=causal, dropout_p=dropout)
     visible = visible_steps(mask, causal=causal, window=window).unsqueeze(1)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
+
+
+def _is_all_real(mask: Tensor) -> bool:
+    """Whether nothing is padding; False where asking makes the host wait, or fixes one case in a compiled program."""
+    is_traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+    return not is_traced and type(mask) is Tensor and mask.device.type == "cpu" and bool(mask.all())
 
 
 def attend_ref(

@@ -11,6 +11,7 @@ from torch.nn import functional
 from affectkit.errors import ConfigError
 from affectkit.interfaces import TemporalEncoder
 from affectkit.ops.attention import attend
+from affectkit.ops.dropout import Dropout
 from affectkit.ops.positions import Clock, add_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -42,14 +43,14 @@ class EncoderLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.merge = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.feedforward = nn.Sequential(
             nn.LayerNorm(dim),
             nn.Linear(dim, feedforward),
             nn.GELU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(feedforward, dim),
-            nn.Dropout(dropout),
+            Dropout(dropout),
         )
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -72,7 +73,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         dim = config.output(stream).dim
         feedforward = config.feedforward if config.feedforward is not None else 4 * dim
         self.enter = nn.Linear(stream.dim, dim) if stream.dim != dim else nn.Identity()
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(dim, config.heads, feedforward, config.dropout) for _ in range(config.depth)
         )
