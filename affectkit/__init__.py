@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from affectkit.faces.whole_frame import WholeFrameConfig as WholeFrameConfig
     from affectkit.faces.yunet import YuNetConfig as YuNetConfig
     from affectkit.features.conv_stem import ConvStemConfig as ConvStemConfig
+    from affectkit.features.iresnet import IResNetConfig as IResNetConfig
     from affectkit.features.sparse_vssd import SparseVSSDConfig as SparseVSSDConfig
     from affectkit.features.timm_backbone import TimmConfig as TimmConfig
     from affectkit.fields import dial as dial
@@ -206,6 +207,7 @@ _PUBLIC = {
     "WholeFrameConfig": "affectkit.faces.whole_frame",
     "YuNetConfig": "affectkit.faces.yunet",
     "ConvStemConfig": "affectkit.features.conv_stem",
+    "IResNetConfig": "affectkit.features.iresnet",
     "SparseVSSDConfig": "affectkit.features.sparse_vssd",
     "TimmConfig": "affectkit.features.timm_backbone",
     "dial": "affectkit.fields",

@@ -20,7 +20,7 @@ from affectkit.datasets import (
     smic,
 )
 from affectkit.faces import auto, given_boxes, haar, whole_frame, yunet
-from affectkit.features import conv_stem, sparse_vssd, timm_backbone
+from affectkit.features import conv_stem, iresnet, sparse_vssd, timm_backbone
 from affectkit.fusion import affine, concat
 from affectkit.heads import action_units, compound_expression, expression, micro_expression, valence_arousal
 from affectkit.hookspecs import hookimpl
@@ -46,7 +46,7 @@ from affectkit.temporal import gru, sparse_mamba, transformer
 _MODULES = (
     eulerian, flow_magnifier, frame_difference, frame_magnifier, head_compensation, magnet, mm_cof, optical_flow,
     phase, rest_difference,
-    conv_stem, sparse_vssd, timm_backbone,
+    conv_stem, iresnet, sparse_vssd, timm_backbone,
     affine, concat,
     gru, sparse_mamba, transformer,
     action_units, compound_expression, expression, micro_expression, valence_arousal,

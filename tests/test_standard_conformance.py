@@ -22,6 +22,7 @@ from affectkit import (
     FrameStream,
     GRUConfig,
     HeadCompensationConfig,
+    IResNetConfig,
     MagNetConfig,
     MicroExpressionConfig,
     MMCOFConfig,
@@ -62,6 +63,7 @@ VARIANTS: dict[str, ComponentConfig] = {
     "phase-plain": PhaseConfig(directions=2, smooth=0.0, alpha=2.0),
     "conv-stem-cells": ConvStemConfig(dim=8, width=4, cells=3),
     "conv-stem-plain": ConvStemConfig(dim=8, width=4, norm="none"),
+    "iresnet-frozen": IResNetConfig(size="small", frozen=True, dropout=0.5),
     "sparse-vssd-dense": SparseVSSDConfig(
         size="pico", ratios=(), stride=4, reduction="deep", norm="batch", attention=True, cells=2, dropout=0.5
     ),
