@@ -94,6 +94,8 @@ if TYPE_CHECKING:
     from affectkit.late.weighted import WeightedFusionConfig as WeightedFusionConfig
     from affectkit.magnification import magnify as magnify
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
+    from affectkit.maps.smooth import SmoothConfig as SmoothConfig
+    from affectkit.maps.thresholds import ThresholdsConfig as ThresholdsConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.apply import apply_motion as apply_motion
     from affectkit.motion.eulerian import EulerianConfig as EulerianConfig
@@ -237,6 +239,8 @@ _PUBLIC = {
     "VoteFusionConfig": "affectkit.late.vote",
     "WeightedFusionConfig": "affectkit.late.weighted",
     "CompoundFromBasicConfig": "affectkit.maps.compound_from_basic",
+    "SmoothConfig": "affectkit.maps.smooth",
+    "ThresholdsConfig": "affectkit.maps.thresholds",
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",
     "EulerianConfig": "affectkit.motion.eulerian",

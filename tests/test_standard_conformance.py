@@ -29,6 +29,7 @@ from affectkit import (
     OpticalFlowConfig,
     PhaseConfig,
     ProductFusionConfig,
+    SmoothConfig,
     SparseMambaConfig,
     SparseVSSDConfig,
     TimmConfig,
@@ -87,6 +88,7 @@ VARIANTS: dict[str, ComponentConfig] = {
     "product-geometric": ProductFusionConfig(geometric=True),
     "compound-from-basic-min": CompoundFromBasicConfig(source="expression", rule="min"),
     "compound-from-basic-product": CompoundFromBasicConfig(source="expression", rule="product"),
+    "smooth-near": SmoothConfig(source="expression", sigma=2.0, delta=2),
 }
 
 

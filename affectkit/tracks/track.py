@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ class FeatureTrack:
         frames: numbers of the frames, `(T,)` int64, ascending; as in the names of their files.
         times: seconds, `(T,)` float64, not descending.
         values: `(T, D)` float32, finite.
+        path: the file that it was read from; None for one that was made in memory.
 
     Raises:
         InputError: shapes don't fit, frames don't ascend, times descend, or a value is NaN or infinite.
@@ -28,6 +30,7 @@ class FeatureTrack:
     frames: NDArray[np.int64]
     times: NDArray[np.float64]
     values: NDArray[np.float32]
+    path: Path | None = None
 
     def __post_init__(self) -> None:
         count = len(self.frames)
