@@ -1,7 +1,7 @@
 """Labels of synthetic faces as the in-the-wild lists have them: any frame may have any subset. No torch.
 
-Which tasks a frame is labeled for is drawn in blocks of a video, at the rates of the ABAW7 training list (142,333 lines:
-VA in 73 %, Expr in 64 %, AU in 73 %, all three in 37 %); the rest is shared out so that these sums come out.
+Tasks are drawn in blocks of a video, at the rates of the ABAW7 training list (142,333 lines:
+VA in 73 %, Expr in 64 %, AU in 73 %, all three in 37 %); the remaining subsets are shared out to give these sums.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from affectkit.data.labels import ABAW_8, ABAW_AUS
 from affectkit.data.synthetic import BASIC_UNITS, COMPOUND_UNITS, Truth
 from affectkit.records import Labels
 
-VA, EXPRESSION, UNITS = "affect", "expression", "units"
+VA, EXPRESSION, UNITS = "va", "expr", "au"
 TASKS = (VA, EXPRESSION, UNITS)
 # Intensity, 0 to 5, from which on a unit counts as present; a tenth of a trace is seen by nobody.
 PRESENT = 0.25

@@ -1,0 +1,134 @@
+"""Presets: the small system on motion, with weights from synthetic faces, and the published one on pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from affectkit import (
+    ActionUnitsConfig,
+    AffineFusionConfig,
+    Branch,
+    ConvStemConfig,
+    ExpressionConfig,
+    FrameStream,
+    HeadConfig,
+    MotionConfig,
+    OpticalFlowConfig,
+    PipelineConfig,
+    PipelineSpec,
+    RestDifferenceConfig,
+    TimmConfig,
+    TransformerConfig,
+    ValenceArousalConfig,
+    Windows,
+)
+from affectkit.features.iresnet import IResNetConfig
+from affectkit.maps.thresholds import ThresholdsConfig
+from affectkit_abaw7.flow_picture import FlowPictureConfig
+from affectkit_abaw7.poster2 import POSTER2Config
+
+if TYPE_CHECKING:
+    from affectkit.recipes import Recipe
+
+CITATION = "arXiv 2407.12258"
+HEADS = ("va", "expr", "au")
+# Pixels of a face: of the small system, and of the published encoders.
+SMALL, PUBLISHED = 64, 112
+# The encoders of the small system, and the tasks by whose labels each of them is trained first.
+ENCODERS = {"cnn": ("va", "expr", "au"), "poster2": ("va", "expr"), "fau": ("au",)}
+
+
+def make_abaw7() -> PipelineConfig:
+    """The config of `abaw7`: three small encoders of a face's motion from rest, fused, and a Transformer over time."""
+    return make_system(tuple(ENCODERS))
+
+
+def make_system(encoders: Iterable[str], heads: Iterable[str] = HEADS) -> PipelineConfig:
+    """The small system with some of its encoders and heads: `cnn`, `poster2`, `fau`; `va`, `expr`, `au`.
+
+    One encoder has no fusion: its features go into the Transformer as they are.
+    """
+    branches = {name: make_branch(name) for name in encoders}
+    scored = make_heads(heads)
+    return PipelineConfig(
+        input=FrameStream(height=SMALL, width=SMALL, channels=("gray",), alignment="steady"),
+        sampling=Windows(seconds=4.0, hop_seconds=2.0),
+        branches=branches,
+        fusion=AffineFusionConfig(dim=64, positions="none", dropout=0.1) if len(branches) > 1 else None,
+        temporal=TransformerConfig(dim=128, depth=2, heads=4, feedforward=256, positions="time", dropout=0.2),
+        heads=scored,
+        maps={"au_present": ThresholdsConfig(source="au")} if "au" in scored else {},
+    )
+
+
+def make_branch(name: str) -> Branch:
+    """An encoder of the small system, behind the motion that it sees: flow to the first frame, less that of rest."""
+    flow: tuple[MotionConfig, ...] = (
+        OpticalFlowConfig(pairs="first", rigid="subtract", window=3.5),
+        RestDifferenceConfig(),
+    )
+    if name == "cnn":
+        return Branch(motion=flow, features=ConvStemConfig(dim=64, width=16, depth=3, cells=8))
+    picture = (*flow, FlowPictureConfig())
+    if name == "poster2":
+        return Branch(motion=picture, features=POSTER2Config(size="small"))
+    return Branch(motion=picture, features=IResNetConfig(size="small", dropout=0.3))
+
+
+def make_heads(names: Iterable[str] = HEADS, *, dropout: float = 0.2) -> dict[str, HeadConfig]:
+    """Heads of the tasks, in the order of the names."""
+    found: dict[str, HeadConfig] = {
+        "va": ValenceArousalConfig(dropout=dropout),
+        "expr": ExpressionConfig(dropout=dropout, label_smoothing=0.05),
+        "au": ActionUnitsConfig(dropout=dropout),
+    }
+    return {name: found[name] for name in names}
+
+
+def make_published() -> PipelineConfig:
+    """The config of `abaw7-published`: ResNet-18, POSTER2 and an FAU IResNet100 on pictures, untrained.
+
+    The three encoders are stated (arXiv 2407.12258); width, depth and heads are those of its predecessors' public code,
+    segments of 250 frames those of 25 per second.
+    """
+    return PipelineConfig(
+        input=FrameStream(height=PUBLISHED, width=PUBLISHED, alignment="arcface"),
+        sampling=Windows(seconds=10.0, hop_seconds=5.0),
+        branches={
+            "resnet18": Branch(features=TimmConfig(model="resnet18", frozen=True)),
+            "poster2": Branch(features=POSTER2Config(size="published", frozen=True)),
+            "fau": Branch(features=IResNetConfig(size="100", frozen=True)),
+        },
+        fusion=AffineFusionConfig(dim=256, positions="time"),
+        temporal=TransformerConfig(dim=256, depth=4, heads=4, feedforward=1024, positions="none"),
+        heads={
+            name: replace(head, hidden=(256, 256), dropout=0.3)  # type: ignore[call-arg]
+            for name, head in make_heads().items()
+        },
+    )
+
+
+def make_recipe() -> Recipe:
+    """How the part behind the encoders is trained, unless another recipe is given."""
+    # when it is asked for: listing presets needs no recipes
+    from affectkit_abaw7.plan import Plan
+
+    return Plan().fusion
+
+
+SYSTEM = PipelineSpec(
+    name="abaw7",
+    config=make_abaw7,
+    recipe=make_recipe,
+    summary="VA, eight expressions and twelve AUs per frame: three small encoders, fused, and a Transformer.",
+    citation=CITATION,
+)
+AS_PUBLISHED = PipelineSpec(
+    name="abaw7-published",
+    config=make_published,
+    recipe=make_recipe,
+    summary="ResNet-18, POSTER2 and an FAU IResNet100, fused, and a Transformer over time, untrained.",
+    citation=CITATION,
+)
