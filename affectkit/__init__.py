@@ -252,6 +252,7 @@ _PUBLIC = {
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
     "PhaseConfig": "affectkit.motion.phase",
+    "RestDifferenceConfig": "affectkit.motion.rest_difference",
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
     "Augmentation": "affectkit.recipes",

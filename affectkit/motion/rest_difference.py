@@ -1,4 +1,4 @@
-"""Difference from rest: maps of a clip minus their median over its frames, since most faces are calm most of the time."""
+"""Difference from rest: maps of a clip minus their median over its frames, since faces are calm most of the time."""
 
 from __future__ import annotations
 

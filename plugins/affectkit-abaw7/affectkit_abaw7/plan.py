@@ -31,6 +31,7 @@ class Plan(Config):
         encoder: recipe of every encoder, on frames.
         fusion: recipe of fusion, Transformer and heads, on stored features of whole videos.
         mirrored: whether features of mirrored videos are stored as well, as further examples for the fusion.
+        seed: of all that is random in training.
     """
 
     train_videos: int = 480
@@ -38,6 +39,7 @@ class Plan(Config):
     encoder: Recipe = ENCODER
     fusion: Recipe = FUSION
     mirrored: bool = True
+    seed: int = 0
 
     def validate(self) -> None:
         for name in ("train_videos", "choice_videos"):

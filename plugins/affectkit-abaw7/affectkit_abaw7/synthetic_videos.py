@@ -7,7 +7,6 @@ rendered once is not rendered again, and a run that was stopped goes on.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from affectkit import FrameStream
 from affectkit.caching import cached
-from affectkit.data.synthetic import BENCH_V1, SyntheticSettings, render_clip, split_of
+from affectkit.data.synthetic import BENCH_V1, SPLITS, SyntheticSettings, render_clip, split_of
 from affectkit.faces.yunet import YuNetConfig
 from affectkit.faces.yunet_detector import YuNet
 from affectkit.records import Face
@@ -37,6 +36,8 @@ VERSION = 1
 FPS = 30.0
 TRAIN_SETTINGS = replace(BENCH_V1, events=(2, 3), without_event=0.0)
 INPUT = "clip"
+# People to train on, to choose by, and to report on: of the latter two in the order of their numbers.
+TRAIN, CHOICE, REPORT = SPLITS["train"], SPLITS["choice"], SPLITS["report"]
 
 
 def settings_of(seed: int) -> SyntheticSettings:
@@ -157,8 +158,3 @@ def _joined(videos: Mapping[int, Mapping[str, Tensor]]) -> Examples:
         videos=tuple(f"{seed:05}" for seed in videos),
         frames=pad("frames"),
     )
-
-
-def default_workers() -> int:
-    """One for each processor."""
-    return os.cpu_count() or 1
