@@ -13,7 +13,7 @@ import pytest
 
 import affectkit
 from affectkit.artifact import save
-from affectkit.cli import COMMANDS, data, make_parser
+from affectkit.cli import COMMANDS, GROUPS, make_parser
 from affectkit.files import write_config
 from affectkit.presets import starter
 from tests.cli_runs import run, spawn
@@ -50,7 +50,7 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str]) -> No
         (["check", "x", "y"], "affectkit check: error: unexpected 'y'"),
         (["analyse", "x"], "affectkit: error: no command 'analyse'; did you mean 'analyze'?"),
         (["xyzzy"], "affectkit: error: no command 'xyzzy'; commands: 'demo', 'analyze', 'magnify', 'train', "
-         "'evaluate', 'search', 'score', 'data', 'plugins', 'components' and 2 more"),
+         "'evaluate', 'search', 'score', 'data', 'weights', 'plugins' and 3 more"),
         (["--versio"], "affectkit: error: no option '--versio'; did you mean '--version'?"),
         (["analyze", "x", "--pipeline"], "affectkit analyze: error: argument --pipeline: expected one argument"),
     ],
@@ -78,15 +78,18 @@ def test_an_error_in_json(capsys: pytest.CaptureFixture[str], words: list[str]) 
     assert json.loads(out) == {"ok": False, "error": {"type": kind, "message": message}}
 
 
-@pytest.mark.parametrize("module", [*COMMANDS, *data.COMMANDS], ids=lambda module: module.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "module",
+    [*COMMANDS, *(part for group in GROUPS for part in group.COMMANDS)],
+    ids=lambda module: module.__name__.rpartition(".")[2],
+)
 def test_every_command_has_help_and_json(capsys: pytest.CaptureFixture[str], module: Any) -> None:
     words = module.__name__.rpartition(".")[2].split("_")
     code, out, _ = run(capsys, *words, "--help")
     assert code == 0
     assert words[0] in make_parser().format_help()
-    if module is data:
-        assert "check" in out
-        assert "make" in out
+    if module in GROUPS:
+        assert all(part.__name__.rpartition("_")[2] in out for part in module.COMMANDS)
     else:
         assert "--json" in out
         assert "--traceback" in out

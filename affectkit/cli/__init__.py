@@ -28,6 +28,7 @@ from affectkit.cli import (
     score,
     search,
     train,
+    weights,
 )
 from affectkit.cli.interrupts import one_interrupt
 from affectkit.cli.output import Output
@@ -47,7 +48,8 @@ _CATEGORIES = (
     CacheWarning, DataWarning, FallbackWarning, PluginWarning, RenamedWarning, SyntheticWeightsWarning,
     UntrainedWarning,
 )  # fmt: skip
-COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, data, plugins, components, describe, check)
+GROUPS = (data, weights)
+COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, data, weights, plugins, components, describe, check)
 
 
 def main(argv: Items[str] | None = None) -> int:
@@ -98,10 +100,10 @@ def make_parser() -> Parser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for module in COMMANDS:
         name = module.__name__.rpartition(".")[2]
-        if module is data:
-            group = commands.add_parser(name, help=data.SUMMARY, description=data.SUMMARY, allow_abbrev=False)
+        if module in GROUPS:
+            group = commands.add_parser(name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False)
             parts = group.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-            for part in data.COMMANDS:
+            for part in module.COMMANDS:
                 _add_command(parts, part.__name__.rpartition("_")[2], part)
         else:
             _add_command(commands, name, module)

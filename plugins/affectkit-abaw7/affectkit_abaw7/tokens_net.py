@@ -44,7 +44,7 @@ class TokenBlock(nn.Module):
 
 def split(x: Tensor, heads: int) -> Tensor:
     """Tokens `(N, K, D)` to `(N, heads, K, D / heads)`."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return x.reshape(*x.shape[:2], heads, -1).transpose(1, 2)
 
 
 def join(x: Tensor) -> Tensor:

@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
+from typing import Any
 
 import pytest
 from affectkit_abaw7 import POSTER2Config, POSTERConfig, poster, poster2
 
-from affectkit import default_registry
+from affectkit import FeaturesSpec, default_registry
 from affectkit.testing import parametrize_with_checks
 
-VARIANTS = [
+SPECS: list[FeaturesSpec[Any]] = [
+    poster.SPEC,
+    poster2.SPEC,
     replace(poster2.SPEC, name="poster2-frozen", example=POSTER2Config(size="small", frozen=True)),
     replace(poster2.SPEC, name="poster2-landmarks", example=POSTER2Config(size="small", frozen_landmarks=True)),
     replace(poster.SPEC, name="poster-frozen", example=POSTERConfig(size="small", frozen=True)),
 ]
 
 
-@parametrize_with_checks(specs=[poster.SPEC, poster2.SPEC, *VARIANTS])
+@parametrize_with_checks(specs=SPECS)
 def test_conformance(check: Callable[[], None]) -> None:
     check()
 
