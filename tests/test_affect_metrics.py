@@ -124,6 +124,7 @@ def test_a_class_that_is_absent() -> None:
     # predicted, though never true: it counts 0 either way
     assert macro_f1([0, 0], [0, 2], 3, absent="skip") == pytest.approx((2 / 3 + 0) / 2)
     assert math.isnan(macro_f1([0], [0], 3, [False]))
+    assert math.isnan(macro_f1([], [], 3))
 
 
 def test_f1_of_scikit_learn() -> None:
@@ -172,7 +173,12 @@ def test_p_is_the_sum() -> None:
             lambda: concordance_sums(X, Y, VALID, GROUPS[1:]),
             "concordance: x (60, 2), y (60, 2), valid (60, 2), 59 groups; give (N, K), and a group per frame",
         ),
-        (lambda: macro_f1([0, 1], [0], 2), "macro_f1: 1 predictions and 2 flags for 2 labels; give one each"),
+        (
+            lambda: macro_f1([0, 1], [0], 2),
+            "classes: truth (2,), predicted (1,), valid (2,), 2 groups; give (N,), and a group per frame",
+        ),
+        (lambda: macro_f1([0, 2], [0, 1], 2), "truth: 2 is no class; give a whole number from 0 to 1"),
+        (lambda: macro_f1([0, 1], [0, -1], 2), "predicted: -1 is no class; give a whole number from 0 to 1"),
         (
             lambda: au_f1([[True]], [[True, False]]),
             "units: truth (1, 1), predicted (1, 2), valid (1, 1), 1 groups; give (N, K), and a group per frame",

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from affectkit.errors import InputError
-from affectkit.metrics.recognition import Absent, Counts, Scores, confusion_matrix, uf1
+from affectkit.metrics.recognition import Absent, Counts, Scores, uf1
 
 # Below this denominator a CCC is rounding noise; the loss of training has the same.
 CCC_FLOOR = 1e-8
@@ -95,13 +95,35 @@ def macro_f1(
     Raises:
         InputError: truth and predictions differ in number, or a valid one is no class.
     """
-    one, other = np.asarray(truth), np.asarray(predicted)
-    counted = np.ones(len(one), np.bool_) if valid is None else np.asarray(valid, np.bool_)
-    if not len(counted) == len(one) == len(other):
-        fact = f"{len(other)} predictions and {len(counted)} flags for {len(one)} labels"
-        raise InputError(f"macro_f1: {fact}; give one each")
-    confusion = confusion_matrix(one[counted].tolist(), other[counted].tolist(), classes)
-    return float(uf1(confusion, absent=absent))
+    counted = np.ones(np.shape(truth), np.bool_) if valid is None else np.asarray(valid, np.bool_)
+    confusion = class_counts(truth, predicted, counted, [""] * len(counted), classes).sum(axis=0)
+    return float(uf1(confusion, absent=absent)) if len(counted) else float("nan")
+
+
+def class_counts(truth: ArrayLike, predicted: ArrayLike, valid: ArrayLike, groups: Items[str], classes: int) -> Counts:
+    """The confusion matrix of every group, `(G, classes, classes)` with truth in rows; groups by name.
+
+    Arguments:
+        truth, predicted: class numbers, `(N,)`; where not valid, not looked at.
+        valid: bool, `(N,)`.
+        groups: one per frame.
+        classes: how many there are.
+
+    Raises:
+        InputError: there is not one of each per frame, or a valid one is no class.
+    """
+    y, x, counted = np.asarray(truth), np.asarray(predicted), np.asarray(valid, np.bool_)
+    if y.ndim != 1 or not y.shape == x.shape == counted.shape or len(groups) != len(y):
+        shapes = f"truth {y.shape}, predicted {x.shape}, valid {counted.shape}, {len(groups)} groups"
+        raise InputError(f"classes: {shapes}; give (N,), and a group per frame")
+    for name, labels in (("truth", y), ("predicted", x)):
+        wrong = labels[counted & ~((labels >= 0) & (labels < classes) & (labels == np.floor(labels)))]
+        if wrong.size:
+            raise InputError(f"{name}: {wrong[0]} is no class; give a whole number from 0 to {classes - 1}")
+    names, where = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
+    matrices = np.zeros((len(names), classes, classes), np.int64)
+    np.add.at(matrices, (where[counted], y[counted].astype(np.int64), x[counted].astype(np.int64)), 1)
+    return matrices
 
 
 def unit_counts(truth: ArrayLike, predicted: ArrayLike, valid: ArrayLike, groups: Items[str]) -> Counts:
