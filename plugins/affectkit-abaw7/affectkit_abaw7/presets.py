@@ -19,12 +19,14 @@ from affectkit import (
     PipelineConfig,
     PipelineSpec,
     RestDifferenceConfig,
+    ScoreMapConfig,
     TimmConfig,
     TransformerConfig,
     ValenceArousalConfig,
     Windows,
 )
 from affectkit.features.iresnet import IResNetConfig
+from affectkit.maps.smooth import SmoothConfig
 from affectkit.maps.thresholds import ThresholdsConfig
 from affectkit_abaw7.flow_picture import FlowPictureConfig
 from affectkit_abaw7.poster2 import POSTER2Config
@@ -59,7 +61,7 @@ def make_system(encoders: Iterable[str], heads: Iterable[str] = HEADS) -> Pipeli
         fusion=AffineFusionConfig(dim=64, positions="none", dropout=0.1) if len(branches) > 1 else None,
         temporal=TransformerConfig(dim=128, depth=2, heads=4, feedforward=256, positions="time", dropout=0.2),
         heads=scored,
-        maps={"au_present": ThresholdsConfig(source="au")} if "au" in scored else {},
+        maps=make_maps(scored),
     )
 
 
@@ -108,6 +110,16 @@ def make_published() -> PipelineConfig:
             for name, head in make_heads().items()
         },
     )
+
+
+def make_maps(heads: Iterable[str] = HEADS) -> dict[str, ScoreMapConfig]:
+    """What comes behind the heads of the small system: smoothing as choice people chose it, and cuts of the units."""
+    found: dict[str, tuple[str, ScoreMapConfig]] = {
+        "va": ("va_smooth", SmoothConfig(source="va", sigma=1.0, delta=0)),
+        "expr": ("expr_smooth", SmoothConfig(source="expr", sigma=1.0, delta=0)),
+        "au": ("au_present", ThresholdsConfig(source="au")),
+    }
+    return dict(found[name] for name in heads)
 
 
 def make_recipe() -> Recipe:

@@ -67,7 +67,7 @@ def render_examples(
         padded. A video in whose first listed frame no face is found is left out; the caller sees it by its key.
     """
     work = partial(cut_video, stream=stream, folder=folder)
-    found: dict[int, Mapping[str, Tensor]] = {}
+    found: dict[int, dict[str, Tensor]] = {}
     if workers == 1:
         for seed in seeds:
             found[seed] = work(seed)

@@ -18,11 +18,11 @@ from affectkit.model import Pipeline
 from affectkit.sequences import Sequence
 from affectkit.training import Examples, fit
 from affectkit.training.examples import join_examples, read_examples, write_examples
-from affectkit.training.thresholds import set_thresholds
 from affectkit.workers import Workers
+from affectkit_abaw7.choosing import choose_maps
 from affectkit_abaw7.plan import Plan
 from affectkit_abaw7.presets import ENCODERS, HEADS, make_branch, make_heads, make_system
-from affectkit_abaw7.scores import count_frames, describe, predict_frames
+from affectkit_abaw7.scores import describe_scores
 
 Say = Callable[[str], None]
 # Videos whose features are computed at once.
@@ -74,15 +74,16 @@ def train_system(
     folder.mkdir(parents=True, exist_ok=True)
     encoders = train_encoders(train, plan, folder=folder, workers=workers, say=say)
     for name, model in encoders.items():
-        say(f"{name} alone, frame by frame, on choice people: {describe_model(model, choice)}")
+        say(f"{name} alone, frame by frame, on choice people: {describe_scores(model, choice)}")
     learned = _kept_features(encoders, train, folder / "train.safetensors", mirrored=plan.mirrored, say=say)
     chosen = _kept_features(encoders, choice, folder / "choice.safetensors", mirrored=False, say=say)
     say("fusion: on stored features")
     tail = train_tail(learned, plan)
-    model = join_system(encoders, tail)
-    choose_thresholds(model, tail, chosen, used_elsewhere=train.subjects)
-    say(f"system on choice people: {describe_model(tail, chosen)}")
-    return model
+    say(f"before anything is chosen, on choice people: {describe_scores(tail, chosen)}")
+    for path, value in choose_maps(tail, chosen, used_elsewhere=train.subjects).items():
+        say(f"{path} = {value!r}")
+    say(f"system on choice people, who chose: {describe_scores(tail, chosen)}")
+    return join_system(encoders, tail)
 
 
 def train_encoders(
@@ -178,31 +179,15 @@ def train_tail(
 
 def join_system(encoders: dict[str, Model], tail: Model) -> Pipeline:
     """One model of the encoders and of what was trained behind them, in evaluation mode."""
-    model = make_system(tuple(encoders)).build()
+    whole = make_system(tuple(encoders))
+    maps = getattr(tail.config, "maps", {})
+    # with the dials that were chosen
+    model = replace(whole, maps={name: maps[name] for name in whole.maps}).build()
     state = dict(tail.state_dict())
     for name, encoder in encoders.items():
         state |= {key: part for key, part in encoder.state_dict().items() if key.startswith(f"branches.{name}.")}
     model.load_state_dict(state)
     return model.eval()
-
-
-def choose_thresholds(model: Model, tail: Model, choice: Examples, *, used_elsewhere: Iterable[str] = ()) -> None:
-    """Set the cuts of the units' map on these people alone, of the tail and of the whole model."""
-    set_thresholds(tail, "au_present", choice, used_elsewhere=used_elsewhere)
-    model.load_state_dict(model.state_dict() | {k: v for k, v in tail.state_dict().items() if k.startswith("maps.")})
-
-
-def describe_model(model: Model, examples: Examples) -> str:
-    """Scores in a line; units by their cuts where the model has them."""
-    return describe(count_frames(task_predictions(model, examples), examples))
-
-
-def task_predictions(model: Model, examples: Examples) -> dict[str, object]:
-    """Decoded predictions by task."""
-    found = predict_frames(model, examples)
-    if "au_present" in found:
-        found["au"] = found.pop("au_present")
-    return found
 
 
 def _kept_features(encoders: dict[str, Model], examples: Examples, path: Path, *, mirrored: bool, say: Say) -> Examples:

@@ -9,30 +9,29 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from affectkit_abaw7.choosing import choose_smoothing
 from affectkit_abaw7.cli import main
 from affectkit_abaw7.flow_picture import FlowPictureConfig
 from affectkit_abaw7.flow_picture_net import FlowPicture
 from affectkit_abaw7.folders import open_folder, read_plan_of
 from affectkit_abaw7.plan import Plan, quick, read_plan
 from affectkit_abaw7.presets import ENCODERS, make_abaw7, make_published, make_system
-from affectkit_abaw7.scores import count_frames, describe, score
+from affectkit_abaw7.scores import describe_scores, predict_tasks
 from affectkit_abaw7.synthetic_labels import SHARES, TASKS, hide_labels, list_frames, make_labels
 from affectkit_abaw7.synthetic_videos import CHOICE, REPORT, TRAIN, cut_video, render_examples, settings_of
 from affectkit_abaw7.training import (
     extract_features,
     join_system,
     mirror,
-    task_predictions,
     train_encoders,
     train_system,
     train_tail,
 )
 
-from affectkit import FrameStream, StreamError
+from affectkit import Branch, FeatureStream, FrameStream, StreamError
 from affectkit.data.labels import ABAW_AUS
 from affectkit.data.synthetic import BENCH_V1, render_clip
 from affectkit.errors import ConfigError, InputError
-from affectkit.metrics.affect import au_f1, concordance, macro_f1
 from affectkit.recipes import Recipe
 from affectkit.records import Labels
 from affectkit.sequences import Sequence, Targets
@@ -63,6 +62,8 @@ def videos(first: int = 0, count: int = 4, steps: int = 6, seed: int = 0) -> Exa
             "au": Targets.of(units, seen),
         },
         subjects=tuple(f"made/{first + row:02}" for row in range(count)),
+        videos=tuple(f"{first + row:02}" for row in range(count)),
+        frames=torch.arange(1, steps + 1).expand(count, steps),
     )
 
 
@@ -93,7 +94,9 @@ def test_labels_are_hidden_at_the_rates_of_the_real_list() -> None:
     found = np.stack(shown)
     assert found.any(axis=1).all()
     # 103,917, 90,645, 103,316 and 52,154 of 142,333 lines
-    for share, wanted in zip((*found.mean(axis=(0, 2)), found.all(axis=1).mean()), (0.730, 0.637, 0.726, 0.366)):
+    for share, wanted in zip(
+        (*found.mean(axis=(0, 2)), found.all(axis=1).mean()), (0.730, 0.637, 0.726, 0.366), strict=True
+    ):
         assert share == pytest.approx(wanted, abs=0.03)
     # in blocks: seldom does a frame differ from the one before
     assert np.diff(found, axis=2).mean() < 0.05
@@ -110,12 +113,13 @@ def test_labels_follow_the_truth_and_units_that_never_move_have_none() -> None:
     at = list_frames(len(clip), np.random.default_rng(0))
     labels = make_labels(clip.truth, at)
     assert set(labels) == set(TASKS)
-    np.testing.assert_allclose(labels["va"].values[:, 0], clip.truth.valence[at], rtol=0, atol=1e-6)
+    assert np.asarray(labels["va"].values)[:, 0] == pytest.approx(clip.truth.valence[at], abs=1e-6)
     happy = [clip.truth.expression[t] == "happiness" for t in at]
     assert ((labels["expr"].values == 4) == np.array(happy)).all()
     inner = clip.truth.au[at][:, clip.truth.aus.index("AU12")] >= 0.25
     assert (labels["au"].values[:, ABAW_AUS.index("AU12")] == inner).all()
-    assert [name for name, valid in zip(ABAW_AUS, labels["au"].valid.all(axis=0), strict=True) if not valid] == ["AU24"]
+    moved = list(labels["au"].valid.all(axis=0))
+    assert [name for name, valid in zip(ABAW_AUS, moved, strict=True) if not valid] == ["AU24"]
 
 
 def test_people_of_the_three_sets_differ_and_only_train_videos_are_denser() -> None:
@@ -170,48 +174,85 @@ def test_what_a_flow_picture_is_not_made_of() -> None:
     )
 
 
-def test_scores_are_those_of_the_plain_functions() -> None:
-    examples = videos(count=6)
-    rng = np.random.default_rng(1)
-    predictions = {
-        "va": rng.uniform(-1, 1, (6, 6, 2)), "expr": rng.random((6, 6, 8)), "au": rng.random((6, 6, 12))
-    }  # fmt: skip
-    total = count_frames(predictions, examples).sum(axis=0)
-    mask = examples.inputs["clip"].mask.numpy()
-    labels = {name: [part.numpy()[mask] for part in one] for name, one in examples.targets.items()}
-    affect = concordance(predictions["va"][mask], *labels["va"]).mean()
-    classes = macro_f1(labels["expr"][0], predictions["expr"][mask].argmax(-1), 8, labels["expr"][1])
-    units = au_f1(labels["au"][0] > 0.5, predictions["au"][mask] >= 0.5, labels["au"][1])
-    assert [float(score(total, task)) for task in ("va", "expr", "au", "P")] == pytest.approx(
-        [affect, classes, units, affect + classes + units]
+def test_units_are_scored_with_their_cuts() -> None:
+    config = replace(
+        make_system(("cnn",)), inputs={"cnn": FeatureStream(dim=4)}, branches={"cnn": Branch(source="cnn")}
     )
-
-
-def test_a_task_without_predictions_has_no_score() -> None:
+    model = replace(config, sampling=None).build().eval()
     examples = videos()
-    counts = count_frames({"va": np.zeros((4, 6, 2))}, examples)
-    assert describe(counts).startswith("va 0.000")
-    assert "au" not in describe(counts)
+    features = Sequence(torch.randn(4, 6, 4), examples.inputs["clip"].mask, examples.inputs["clip"].times)
+    examples = replace(examples, inputs={"cnn": features})
+    before = predict_tasks(model, examples)
+    model.get_buffer("maps.au_present.thresholds").fill_(100.0)
+    after = predict_tasks(model, examples)
+    assert tuple(after.outputs) == ("va", "expr", "au")
+    assert (before.outputs["au"].scores > 0.01).any()
+    assert (after.outputs["au"].scores < 0.01).all()
+    assert describe_scores(model, examples).startswith("va ")
+    assert ", P " in describe_scores(model, examples)
+
+
+def test_smoothing_is_chosen_where_it_helps() -> None:
+    config = replace(
+        make_system(("cnn",)), inputs={"cnn": FeatureStream(dim=4)}, branches={"cnn": Branch(source="cnn")}
+    )
+    model = replace(config, sampling=None).build().eval()
+    slow = torch.linspace(-3, 3, 40).sin()
+    noise = 0.5 * torch.randn(4, 40, generator=torch.Generator().manual_seed(0))
+
+    class Noisy(torch.nn.Module):
+        """Values that follow the labels but for noise, in the place of a trained head."""
+
+        config = model.heads["va"].config
+
+        def forward(self, inputs: Sequence) -> torch.Tensor:
+            return (0.3 * slow + 0.3 * noise[: len(inputs.mask)]).unsqueeze(-1).expand(-1, -1, 2)
+
+        def predict(self, scores: torch.Tensor) -> torch.Tensor:
+            return scores
+
+    model.heads._modules["va"] = Noisy()
+    labels = (0.3 * slow).expand(4, 40).unsqueeze(-1).expand(-1, -1, 2)
+    examples = Examples(
+        inputs={"cnn": Sequence.of(torch.zeros(4, 40, 4), fps=25.0)},
+        targets={"va": Targets.of(labels), "expr": Targets.of(torch.arange(40).expand(4, 40) % 8)},
+        subjects=tuple(f"made/{row}" for row in range(4)),
+        videos=tuple(f"{row}" for row in range(4)),
+        frames=torch.arange(40).expand(4, 40),
+    )
+    found = choose_smoothing(model, examples)
+    assert found["maps.va_smooth.delta"] >= 2
+    # what changes from frame to frame is not smoothed
+    assert found["maps.expr_smooth.delta"] == 0
+    assert [dial.value for dial in model.dials if dial.path.endswith("delta")] == [0, 0]
 
 
 def test_presets_score_every_frame_in_three_tasks() -> None:
     outputs = {name: stream.resolution for name, stream in make_abaw7().trace().outputs.items()}
-    assert outputs == {"va": "frame", "expr": "frame", "au": "frame", "au_present": "frame"}
+    assert outputs == {"va": "frame", "expr": "frame", "au": "frame"} | dict.fromkeys(
+        ("va_smooth", "expr_smooth", "au_present"), "frame"
+    )
     widths = [
         str(make_published().trace()[f"branches.{name}.features"].output) for name in ("resnet18", "poster2", "fau")
     ]
     assert widths == ["features [T] 512", "features [T] 768", "features [T] 512"]
     alone = make_system(("cnn",), ("expr",))
     assert alone.fusion is None
-    assert not alone.maps
+    assert tuple(alone.maps) == ("expr_smooth",)
 
 
 def test_flow_is_computed_once_for_all_encoders(monkeypatch: pytest.MonkeyPatch) -> None:
     from affectkit.motion.optical_flow_net import OpticalFlow
 
-    model, seen = make_abaw7().build().eval(), []
+    model = make_abaw7().build().eval()
+    seen: list[int] = []
     forward = OpticalFlow.forward
-    monkeypatch.setattr(OpticalFlow, "forward", lambda self, inputs: seen.append(1) or forward(self, inputs))
+
+    def count(self: OpticalFlow, inputs: Sequence) -> Sequence:
+        seen.append(1)
+        return forward(self, inputs)
+
+    monkeypatch.setattr(OpticalFlow, "forward", count)
     batch = videos(count=1).inputs["clip"]
     together = model.features(batch).values
     assert len(seen) == 1
@@ -236,15 +277,15 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
     train, choice = videos(0, 4), videos(10, 3, seed=1)
     told: list[str] = []
     model = train_system(train, choice, PLAN, folder=tmp_path, say=told.append)
-    assert told[-1].startswith("system on choice people: va ")
+    assert told[-1].startswith("system on choice people, who chose: va ")
     encoders = train_encoders(train, PLAN, folder=tmp_path, say=told.append)
     features = extract_features(encoders, choice)
     tail = train_tail(extract_features(encoders, train), replace(PLAN, mirrored=False))
     whole = join_system(encoders, tail)
-    for name, values in task_predictions(tail, features).items():
-        np.testing.assert_allclose(task_predictions(whole, choice)[name], values, rtol=0, atol=1e-5)
-    thresholds = model.state_dict()["maps.au_present.thresholds"]
-    assert bool(thresholds.any())
+    found = predict_tasks(whole, choice)
+    for name, one in predict_tasks(tail, features).outputs.items():
+        np.testing.assert_allclose(found.outputs[name].scores, one.scores, rtol=0, atol=1e-5)
+    assert bool(model.state_dict()["maps.au_present.thresholds"].any())
     # what is done is not done again
     again: list[str] = []
     train_system(train, choice, PLAN, folder=tmp_path, say=again.append)
