@@ -161,6 +161,17 @@ def test_padding_is_zero_and_never_shows() -> None:
         torch.testing.assert_close(own, other)
 
 
+def test_a_batch_without_a_real_frame_is_zero_and_learns_nothing() -> None:
+    module = encoder().train()
+    before = {key: value.clone() for key, value in module.state_dict().items()}
+    output = module(Sequence.of(clip() * float("nan"), mask=torch.zeros(2, 3, dtype=torch.bool))).values
+    assert output.shape == (2, 3, 64)
+    assert not output.any()
+    output.sum().backward()
+    assert all(parameter.grad is None or not parameter.grad.any() for parameter in module.parameters())
+    assert all(torch.equal(value, before[key]) for key, value in module.state_dict().items())
+
+
 def test_everything_learns_but_the_scale_of_the_feature() -> None:
     module = encoder().train()
     # not the plain sum: what is normalized over the batch sums to a constant
