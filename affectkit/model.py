@@ -343,8 +343,8 @@ def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Regis
 
 
 def is_fixed(stage: Stage[Any]) -> bool:
-    """Whether nothing but its config decides what a stage computes."""
-    return bool(stage.config.is_frozen) and not stage.state_dict()
+    """Whether nothing but its config decides what a stage computes; False under torch.compile, which can't compare."""
+    return bool(stage.config.is_frozen) and not torch.compiler.is_compiling() and not stage.state_dict()
 
 
 def only(inputs: Mapping[str, Any]) -> Any:

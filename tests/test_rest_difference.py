@@ -5,7 +5,15 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from affectkit import Branch, ConvStemConfig, FrameStream, OpticalFlowConfig, PipelineConfig, RestDifferenceConfig
+from affectkit import (
+    Branch,
+    ConvStemConfig,
+    FrameStream,
+    OpticalFlowConfig,
+    PipelineConfig,
+    RestDifferenceConfig,
+    ValenceArousalConfig,
+)
 from affectkit.motion.rest_difference import SPEC
 from affectkit.motion.rest_difference_net import RestDifference
 from affectkit.sequences import Sequence
@@ -69,5 +77,6 @@ def test_behind_optical_flow() -> None:
     config = PipelineConfig(
         input=FrameStream(height=16, width=16, channels=("gray",)),
         branches={"motion": Branch(motion=(flow, RestDifferenceConfig()), features=ConvStemConfig(dim=4))},
+        heads={"va": ValenceArousalConfig()},
     )
     assert str(config.trace()["branches.motion.motion[1]"].output) == "frames [T] u+v 16x16 pixel"

@@ -10,10 +10,10 @@ from affectkit.errors import ConfigError
 from affectkit.files import read_data
 from affectkit.recipes import Augmentation, Recipe
 
-# Of encoders, a batch is of whole videos: 8 have about 300 frames.
+# A batch is of whole videos: 4 have about 160 frames.
 ENCODER = Recipe(
-    epochs=12,
-    batch_size=8,
+    epochs=7,
+    batch_size=4,
     learning_rate=2e-3,
     gradient_clip=1.0,
     augmentation=Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.02),
