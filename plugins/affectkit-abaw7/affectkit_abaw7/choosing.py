@@ -15,7 +15,8 @@ from affectkit_abaw7.scores import predict_tasks
 # Squared frames, and neighbors to each side: from next to nothing to what helped on real lists.
 SIGMAS = (1.0, 4.0, 16.0, 64.0, 1e5)
 DELTAS = (1, 2, 5, 10)
-SMOOTHED = ("va", "expr")
+# No smoothing, of what may be smoothed: where choosing begins.
+OPEN: Mapping[str, tuple[float, int]] = {"va": (SIGMAS[0], 0), "expr": (SIGMAS[0], 0)}
 PRESENT = "au_present"
 
 
@@ -44,7 +45,7 @@ def choose_maps(model: Model, choice: Examples, *, used_elsewhere: Iterable[str]
 
 def choose_smoothing(model: Model, choice: Examples) -> dict[str, Any]:
     """Dials of the smoothing maps, by path, with the highest mean CCC and macro F1; the model stays as it is."""
-    tasks = [task for task in SMOOTHED if f"{task}_smooth" in model.traced.outputs]
+    tasks = [task for task in OPEN if f"{task}_smooth" in model.traced.outputs]
     if not tasks:
         return {}
     best: dict[str, tuple[float, float, int]] = {}
@@ -56,6 +57,13 @@ def choose_smoothing(model: Model, choice: Examples) -> dict[str, Any]:
             if task not in best or scores[task] > best[task][0]:
                 best[task] = scores[task], sigma, delta
     return _dials({task: best[task][1:] for task in tasks})
+
+
+def chosen_smoothing(model: Model) -> dict[str, tuple[float, int]]:
+    """Sigma and delta of the tasks that a model smooths; of those alone whose delta is not 0."""
+    maps: Mapping[str, Any] = getattr(model.config, "maps", {})
+    dials = {task: (maps[f"{task}_smooth"].sigma, maps[f"{task}_smooth"].delta) for task in OPEN}
+    return {task: (sigma, delta) for task, (sigma, delta) in dials.items() if delta}
 
 
 def _dials(chosen: Mapping[str, tuple[float, int]]) -> dict[str, Any]:

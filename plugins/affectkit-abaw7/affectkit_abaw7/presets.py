@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -39,18 +39,27 @@ HEADS = ("va", "expr", "au")
 # Pixels of a face: of the small system, and of the published encoders.
 SMALL, PUBLISHED = 64, 112
 # The encoders of the small system, and the tasks by whose labels each of them is trained first.
-ENCODERS = {"cnn": ("va", "expr", "au"), "poster2": ("va", "expr"), "fau": ("au",)}
+ENCODERS: Mapping[str, tuple[str, ...]] = {"cnn": ("va", "expr", "au"), "poster2": ("va", "expr"), "fau": ("au",)}
+
+
+# Smoothing that choice people chose, sigma and delta by task; where a task is not here, they chose none.
+SMOOTHING: Mapping[str, tuple[float, int]] = {}
 
 
 def make_abaw7() -> PipelineConfig:
     """The config of `abaw7`: three small encoders of a face's motion from rest, fused, and a Transformer over time."""
-    return make_system(tuple(ENCODERS))
+    return make_system(tuple(ENCODERS), smoothing=SMOOTHING)
 
 
-def make_system(encoders: Iterable[str], heads: Iterable[str] = HEADS) -> PipelineConfig:
-    """The small system with some of its encoders and heads: `cnn`, `poster2`, `fau`; `va`, `expr`, `au`.
+def make_system(
+    encoders: Iterable[str], heads: Iterable[str] = HEADS, *, smoothing: Mapping[str, tuple[float, int]]
+) -> PipelineConfig:
+    """The small system, or a part of it.
 
-    One encoder has no fusion: its features go into the Transformer as they are.
+    Arguments:
+        encoders: some of `cnn`, `poster2` and `fau`; one has no fusion, and goes into the Transformer as it is.
+        heads: some of `va`, `expr` and `au`.
+        smoothing: sigma and delta by the task that is smoothed.
     """
     branches = {name: make_branch(name) for name in encoders}
     scored = make_heads(heads)
@@ -61,7 +70,7 @@ def make_system(encoders: Iterable[str], heads: Iterable[str] = HEADS) -> Pipeli
         fusion=AffineFusionConfig(dim=64, positions="none", dropout=0.1) if len(branches) > 1 else None,
         temporal=TransformerConfig(dim=128, depth=2, heads=4, feedforward=256, positions="time", dropout=0.2),
         heads=scored,
-        maps=make_maps(scored),
+        maps=make_maps(scored, smoothing),
     )
 
 
@@ -112,14 +121,15 @@ def make_published() -> PipelineConfig:
     )
 
 
-def make_maps(heads: Iterable[str] = HEADS) -> dict[str, ScoreMapConfig]:
-    """What comes behind the heads of the small system: smoothing as choice people chose it, and cuts of the units."""
-    found: dict[str, tuple[str, ScoreMapConfig]] = {
-        "va": ("va_smooth", SmoothConfig(source="va", sigma=1.0, delta=0)),
-        "expr": ("expr_smooth", SmoothConfig(source="expr", sigma=1.0, delta=0)),
-        "au": ("au_present", ThresholdsConfig(source="au")),
+def make_maps(heads: Iterable[str], smoothing: Mapping[str, tuple[float, int]]) -> dict[str, ScoreMapConfig]:
+    """What comes behind these heads: smoothing, of the tasks that have some, and a cut for each unit."""
+    names = tuple(heads)
+    found: dict[str, ScoreMapConfig] = {
+        f"{task}_smooth": SmoothConfig(source=task, sigma=sigma, delta=delta)
+        for task, (sigma, delta) in smoothing.items()
+        if task in names
     }
-    return dict(found[name] for name in heads)
+    return found | ({"au_present": ThresholdsConfig(source="au")} if "au" in names else {})
 
 
 def make_recipe() -> Recipe:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectkit.data.labels import ABAW_8, ABAW_AUS
-from affectkit.data.synthetic import BASIC_UNITS, COMPOUND_UNITS, Truth
+from affectkit.data.synthetic import Truth
 from affectkit.records import Labels
 
 VA, EXPRESSION, UNITS = "va", "expr", "au"
@@ -43,17 +43,15 @@ def list_frames(count: int, generator: np.random.Generator, *, most: int = 5) ->
 def make_labels(truth: Truth, at: NDArray[np.int64], *, present: float = PRESENT) -> dict[str, Labels]:
     """Full labels of the listed frames: valence and arousal, class numbers of `ABAW_8`, occurrence of `ABAW_AUS`.
 
-    A compound expression is `other`. Units that the synthetic world never moves on purpose (AU24) are not labeled.
+    A compound expression is `other`. No expression of the synthetic world has AU24: it is absent from every frame.
     """
     affect = np.stack([truth.valence[at], truth.arousal[at]], axis=1).astype(np.float32)
     classes = np.array([ABAW_8.index(truth.expression[t]) for t in at], np.int64)
     units = truth.au[at][:, [truth.aus.index(name) for name in ABAW_AUS]] >= present
-    moved = {unit for table in (BASIC_UNITS, COMPOUND_UNITS) for names in table.values() for unit in names}
-    is_moved = np.array([name in moved for name in ABAW_AUS])
     return {
         VA: Labels(affect, np.ones(affect.shape, np.bool_)),
         EXPRESSION: Labels(classes, np.ones(classes.shape, np.bool_)),
-        UNITS: Labels(units.astype(np.float32), np.broadcast_to(is_moved, units.shape).copy()),
+        UNITS: Labels(units.astype(np.float32), np.ones(units.shape, np.bool_)),
     }
 
 

@@ -19,9 +19,9 @@ from affectkit.sequences import Sequence
 from affectkit.training import Examples, fit
 from affectkit.training.examples import join_examples, read_examples, write_examples
 from affectkit.workers import Workers
-from affectkit_abaw7.choosing import choose_maps
+from affectkit_abaw7.choosing import OPEN, choose_maps, chosen_smoothing
 from affectkit_abaw7.plan import Plan
-from affectkit_abaw7.presets import ENCODERS, HEADS, make_branch, make_heads, make_system
+from affectkit_abaw7.presets import ENCODERS, HEADS, make_abaw7, make_branch, make_heads, make_system
 from affectkit_abaw7.scores import describe_scores
 
 Say = Callable[[str], None]
@@ -114,7 +114,7 @@ def train_encoder(job: EncoderJob, *, progress: Callable[..., None] | None = Non
     examples = read_examples(job.train)
     tasks = ENCODERS[job.name]
     config = PipelineConfig(
-        input=make_system((job.name,)).inputs["clip"],
+        inputs=make_abaw7().inputs,
         branches={job.name: make_branch(job.name)},
         heads=make_heads(tasks),
     )
@@ -162,7 +162,7 @@ def train_tail(
 ) -> Model:
     """What comes behind the encoders, on their stored features; of some encoders and tasks alone, if so wished."""
     names, tasks = tuple(encoders), tuple(heads)
-    whole = make_system(names, tasks)
+    whole = make_system(names, tasks, smoothing=OPEN)
     config = replace(
         whole,
         inputs={name: FeatureStream(dim=features.inputs[name].values.shape[-1]) for name in names},
@@ -179,10 +179,7 @@ def train_tail(
 
 def join_system(encoders: dict[str, Model], tail: Model) -> Pipeline:
     """One model of the encoders and of what was trained behind them, in evaluation mode."""
-    whole = make_system(tuple(encoders))
-    maps = getattr(tail.config, "maps", {})
-    # with the dials that were chosen
-    model = replace(whole, maps={name: maps[name] for name in whole.maps}).build()
+    model = make_system(tuple(encoders), smoothing=chosen_smoothing(tail)).build()
     state = dict(tail.state_dict())
     for name, encoder in encoders.items():
         state |= {key: part for key, part in encoder.state_dict().items() if key.startswith(f"branches.{name}.")}
