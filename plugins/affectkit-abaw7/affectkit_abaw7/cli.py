@@ -48,6 +48,7 @@ def _train(args: argparse.Namespace, output: Output) -> int:
     from affectkit import save
     from affectkit.training import Examples
     from affectkit.video.clips import video_streams
+    from affectkit.weights import sha256
     from affectkit_abaw7.folders import open_folder
     from affectkit_abaw7.presets import make_abaw7
     from affectkit_abaw7.synthetic_videos import CHOICE, INPUT, TRAIN, render_examples
@@ -81,7 +82,8 @@ def _train(args: argparse.Namespace, output: Output) -> int:
     path = args.out / "model"
     save(model, path, notes="Trained on synthetic faces alone, by `affectkit-abaw7 train`.", overwrite=True)
     _say(f"all after {time.perf_counter() - started:.0f} s")
-    output.text(f"model: {path}")
+    weights = path / "model.safetensors"
+    output.text(f"{weights}: {weights.stat().st_size} bytes, sha256 {sha256(weights)}")
     return 0
 
 

@@ -62,13 +62,15 @@ def make_system(
         smoothing: sigma and delta by the task that is smoothed.
     """
     branches = {name: make_branch(name) for name in encoders}
-    scored = make_heads(heads)
+    scored, is_fused = make_heads(heads), len(branches) > 1
     return PipelineConfig(
         input=FrameStream(height=SMALL, width=SMALL, channels=("gray",), alignment="steady"),
         sampling=Windows(seconds=4.0, hop_seconds=2.0),
         branches=branches,
-        fusion=AffineFusionConfig(dim=64, positions="none", dropout=0.1) if len(branches) > 1 else None,
-        temporal=TransformerConfig(dim=128, depth=2, heads=4, feedforward=256, positions="time", dropout=0.2),
+        fusion=AffineFusionConfig(dim=64, positions="time", dropout=0.1) if is_fused else None,
+        temporal=TransformerConfig(
+            dim=128, depth=2, heads=4, feedforward=256, positions="none" if is_fused else "time", dropout=0.2
+        ),
         heads=scored,
         maps=make_maps(scored, smoothing),
     )

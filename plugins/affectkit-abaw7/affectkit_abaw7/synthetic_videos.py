@@ -29,7 +29,7 @@ from affectkit.video.cutter import Cutter
 from affectkit.video.reader import VideoFrame, read_frames
 from affectkit.video.tracking import TrackedFace
 from affectkit.workers import Workers
-from affectkit_abaw7.synthetic_labels import hide_labels, list_frames, make_labels
+from affectkit_abaw7.synthetic_labels import BLOCKS, PRESENT, SHARES, hide_labels, list_frames, make_labels
 
 # Of what is kept; another number renders anew.
 VERSION = 1
@@ -91,7 +91,8 @@ def cut_video(
         progress()
     settings = settings_of(seed)
     form = {"side": (stream.height, stream.width), "channels": stream.channels, "alignment": stream.alignment}
-    parts = [VERSION, seed, FPS, asdict(settings), form]
+    labels = {"present": PRESENT, "shares": list(SHARES.values()), "blocks": BLOCKS}
+    parts = [VERSION, seed, FPS, asdict(settings), form, labels]
     return cached(lambda: _cut_video(seed, settings, stream), parts=parts, folder=folder)
 
 
