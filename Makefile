@@ -4,18 +4,22 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
-PLUGIN_TESTS := $(wildcard $(addsuffix /tests,$(PLUGINS)))
+# brings another OpenCV, so it has an environment of its own; its tests run here as far as they need no MediaPipe
+MEDIAPIPE := plugins/affectkit-mediapipe
+MEDIAPIPE_VENV ?= .venv-mediapipe
+PLUGINS := $(filter-out $(MEDIAPIPE),$(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml)))
+PLUGIN_TESTS := $(wildcard plugins/*/tests)
 EXTRAS := timm,hub,pandas,fast,data,train,search,dask,docs,dev
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 STAMP := $(VENV)/.installed
+MEDIAPIPE_STAMP := $(MEDIAPIPE_VENV)/.installed
 
-.PHONY: help install demo test nightly lint types docs format bench clean
+.PHONY: help install demo test test-mediapipe nightly lint types docs format bench clean
 
 help: ## print this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
-install: $(STAMP) ## create .venv with the pinned set and every folder of plugins/
+install: $(STAMP) ## create .venv with the pinned set and every folder of plugins/ but affectkit-mediapipe
 
 $(STAMP): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -29,6 +33,16 @@ demo: $(STAMP) ## render a synthetic face, and compare what is found in it with 
 
 test: $(STAMP) ## the tests, the plugins' too
 	$(BIN)/python -m pytest -n 2 -m "not slow" tests $(PLUGIN_TESTS)
+
+test-mediapipe: $(MEDIAPIPE_STAMP) ## the tests of affectkit-mediapipe, and its page, in .venv-mediapipe
+	$(MEDIAPIPE_VENV)/bin/python -m pytest $(MEDIAPIPE)/tests
+	$(MEDIAPIPE_VENV)/bin/python -m pytest tests/test_docs.py -k plugins/mediapipe.md
+
+$(MEDIAPIPE_STAMP): pyproject.toml constraints.txt $(MEDIAPIPE)/pyproject.toml $(MEDIAPIPE)/constraints.txt
+	$(PYTHON) -m venv $(MEDIAPIPE_VENV)
+	$(MEDIAPIPE_VENV)/bin/python -m pip install --quiet $(INDEX) -c constraints.txt -c $(MEDIAPIPE)/constraints.txt \
+		-e . -e ./$(MEDIAPIPE) pytest
+	@touch $@
 
 nightly: $(STAMP) ## all tests, the slow ones too
 	$(BIN)/python -m pytest -n 2 tests $(PLUGIN_TESTS)
@@ -52,4 +66,4 @@ bench: $(STAMP) ## what the speed claims rest on
 	$(BIN)/python benchmarks/conformance.py
 
 clean: ## remove what make made
-	rm -rf $(VENV) site demo-output .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(MEDIAPIPE_VENV) site demo-output .mypy_cache .pytest_cache .ruff_cache

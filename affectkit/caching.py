@@ -66,7 +66,7 @@ def cached(
         InputError: a part is something else, or a file that can't be read.
     """
     described = _describe_all(parts)
-    key = hashlib.sha256(described.encode()).hexdigest()
+    key = _sha256(described)
     path = (default_folder() if folder is None else Path(folder)) / key[:2] / f"{key}.safetensors"
     if (found := _read(path, described)) is not None:
         return found
@@ -74,6 +74,11 @@ def cached(
     values = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in compute().items()}
     _write(path, values, described)
     return values
+
+
+def digest(parts: Iterable[Any]) -> str:
+    """What an entry of these parts is called: 64 digits, equal for equal content. Arguments and errors as `cached`."""
+    return _sha256(_describe_all(parts))
 
 
 def default_folder() -> Path:
@@ -196,7 +201,11 @@ def _write(path: Path, values: Mapping[str, Tensor], described: str) -> None:
 
 
 def _hash(values: Mapping[str, Tensor]) -> str:
-    return hashlib.sha256(_describe_all([{name: values[name] for name in sorted(values)}]).encode()).hexdigest()
+    return digest([{name: values[name] for name in sorted(values)}])
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _warn(text: str) -> None:

@@ -60,12 +60,16 @@ class Face:
     Attributes:
         box: left, top, width, height.
         landmarks: (x, y) points in the detector's order; empty where it gives none.
+        five_points: eye, eye, tip of the nose, corner of the mouth, corner of the mouth, as (x, y), where `landmarks`
+            are other points; of each pair, the left one in the picture of an upright face first. Faces are aligned by
+            these. Empty, and the landmarks are these if they are five.
         score: detector's confidence in [0, 1].
         track: number of the face's track where whoever gave the box knows it; None, and the tracker says it.
     """
 
     box: tuple[float, float, float, float]
     landmarks: tuple[tuple[float, float], ...] = ()
+    five_points: tuple[tuple[float, float], ...] = ()
     score: float = 1.0
     track: int | None = None
 
@@ -96,7 +100,10 @@ class ImageSource:
 
 @dataclass(frozen=True, kw_only=True)
 class ArraySource:
-    """An array in a file: stored features `(T, D)` or flow maps `(T, H, W, C)`; `index` picks along the first axis."""
+    """An array in a file: stored features `(T, D)`, flow maps `(T, H, W, C)` or gray pictures `(N, H, W)`.
+
+    `index` picks along the first axis.
+    """
 
     path: Path
     array: str | None = None

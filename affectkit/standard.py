@@ -6,15 +6,28 @@ from collections.abc import Iterable
 from typing import Any
 
 from affectkit.datasets import (
+    aff_wild2,
+    affectnet,
+    bp4d,
     cas_me_2,
     cas_me_3,
     casme,
     casme2,
     clip_table,
+    dfew,
     dfme,
+    disfa,
+    disfa_plus,
+    emotionet,
+    fer2013,
+    fer_plus,
+    ferv39k,
     four_dme,
+    mafw,
     megc2019,
     mmew,
+    raf_db,
+    s_aff_wild2,
     samm,
     samm_lv,
     smic,
@@ -55,6 +68,8 @@ _MODULES = (
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
+    raf_db, affectnet, fer2013, fer_plus, emotionet, disfa, disfa_plus, bp4d, dfew, ferv39k, mafw,
+    aff_wild2, s_aff_wild2,
     clip_table,
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from affectkit.records import Face
-from affectkit.video.alignment import TEMPLATES, Similarity, fit, has_landmarks, warp
+from affectkit.video.alignment import TEMPLATES, Similarity, fit, has_landmarks, template_points, warp
 
 POINTS = tuple(
     zip((30.2946, 65.5318, 48.0252, 33.5493, 62.7299), (51.6963, 51.5014, 71.7366, 92.3655, 92.2041), strict=True)
@@ -123,6 +123,17 @@ def test_landmarks_in_one_place_or_of_another_number_leave_the_box(name: str) ->
     assert template.similarity(Face(box=box, landmarks=((5.0, 5.0),) * 5)) == wanted
     assert template.similarity(Face(box=box, landmarks=((5.0, 5.0), (9.0, 9.0)))) == wanted
     assert not has_landmarks(Face(box=box, landmarks=((5.0, 5.0), (9.0, 9.0))))
+
+
+@pytest.mark.parametrize("name", list(TEMPLATES))
+def test_five_points_beside_other_landmarks_are_what_counts(name: str) -> None:
+    box, five = (40.0, 30.0, 60.0, 75.0), ((50.0, 55.0), (90.0, 57.0), (71.0, 72.0), (55.0, 90.0), (84.0, 91.0))
+    mesh = tuple((float(i % 60), float(i % 90)) for i in range(478))
+    face = Face(box=box, landmarks=mesh, five_points=five)
+    assert template_points(face) == [complex(x, y) for x, y in five]
+    assert TEMPLATES[name].similarity(face) == TEMPLATES[name].similarity(Face(box=box, landmarks=five))
+    assert has_landmarks(face)
+    assert not has_landmarks(Face(box=box, landmarks=mesh))
 
 
 @pytest.mark.parametrize("name", list(TEMPLATES))

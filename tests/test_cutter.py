@@ -102,6 +102,16 @@ def test_landmarks_come_to_the_template_in_the_middle_of_the_crop(name: str, hei
     assert complex((values * x).sum(), (values * y).sum()) / values.sum() == pytest.approx(wanted, abs=0.6)
 
 
+def test_five_points_beside_a_mesh_cut_as_five_landmarks_do() -> None:
+    streams = {"each": replace(STEADY, alignment="arcface"), "once": STEADY}
+    item = face(310, 140, degrees=14)
+    meshed = replace(item, landmarks=item.landmarks * 3, five_points=item.landmarks)
+    wanted, cut = (Cutter(streams).cut(frame(), tracked(one)) for one in (item, meshed))
+    for name in streams:
+        np.testing.assert_array_equal(cut.inputs[name], wanted.inputs[name])
+    assert (cut.iod, cut.is_approximate) == (wanted.iod, False)
+
+
 def test_templates_follow_every_frame_and_steady_crops_do_not() -> None:
     streams = {"each": replace(STEADY, alignment="arcface"), "once": STEADY}
     cutter = Cutter(streams)

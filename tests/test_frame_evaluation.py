@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from affectkit import ConfigError, ExpressionConfig, InputError
+from affectkit.cli import main
 from affectkit.metrics.affect import au_f1, concordance, macro_f1
 from affectkit.protocols.frame_predictions import (
     FrameOutput,
@@ -203,16 +205,13 @@ def test_folds_in_other_processes_are_the_same(segments: Examples) -> None:
 
 
 def test_epochs_are_chosen_on_the_training_half(segments: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
-    from affectkit.training import frame_evaluation
-
     seen: list[set[str]] = []
-    real = frame_evaluation.fit
 
     def watched(config: Any, examples: Examples, recipe: Recipe, **options: Any) -> Any:
         seen.append(set(examples.subjects))
-        return real(config, examples, recipe, **options)
+        return fit(config, examples, recipe, **options)
 
-    monkeypatch.setattr(frame_evaluation, "fit", watched)
+    monkeypatch.setattr("affectkit.training.frame_evaluation.fit", watched)
     found = evaluate_frames(CONFIG, segments, replace(QUICK, epochs=2, epoch="inner"), folds=2)
     assert found.fold is not None
     assert len(seen) == 4
@@ -323,3 +322,23 @@ def test_files_that_are_no_tables(tmp_path: Path) -> None:
         read_frame_predictions(path)
     assert str(caught.value).startswith(f"{path}: can't be read (")
     assert str(caught.value).endswith("); give a table of frames")
+
+
+def test_the_command_scores_and_compares(
+    found: FramePredictions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, other = tmp_path / "frames.parquet", tmp_path / "zeros.parquet"
+    write_frame_predictions(found, path)
+    va = found.outputs["va"]
+    write_frame_predictions(replace(found, outputs={"va": replace(va, scores=np.zeros_like(va.scores))}), other)
+    assert main(["score", str(path), "--protocol", "mtl", "--against", str(other), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["scores"]["P"]["value"] == pytest.approx(score_frames(found)["P"])
+    assert data["differences"]["va"]["value"] == pytest.approx(score_frames(found)["va"])
+    assert main(["score", str(path), "--protocol", "mtl"]) == 0
+    assert "300 frames of 6 videos; 95 % intervals over videos" in capsys.readouterr().out
+    assert main(["score", str(path), "--protocol", "mtl", "--by", "fold"]) == 1
+    assert capsys.readouterr().err == (
+        "error: --by: given with --protocol mtl, whose table says its classes, and which scores all videos together; "
+        "leave it out\n"
+    )

@@ -140,6 +140,16 @@ def test_scores_need_no_torch() -> None:
     assert blocked(modules, heavy=("torch", "pyarrow")).returncode == 0
 
 
+def test_feature_files_need_neither_torch_nor_pictures() -> None:
+    names = ("track", "formats", "reading", "writing", "aligning")
+    heavy = ("torch", "cv2", "av", "pyarrow", "safetensors")
+    done = blocked([f"affectkit.tracks.{name}" for name in names], heavy=heavy)
+    assert (done.returncode, done.stderr) == (0, "")
+    for name in names:
+        below = {*TORCH_FREE, "results", "tracks"}
+        assert own_modules(ast.parse((PACKAGE / "tracks" / f"{name}.py").read_text())) <= below, name
+
+
 def test_parts_of_dataset_readers_need_nothing_heavy() -> None:
     # a reader is a Dataset, which is an interface, and torch begins there
     folder = PACKAGE / "datasets"

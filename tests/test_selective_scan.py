@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from affectkit.errors import FallbackWarning, InputError, MissingDependencyError
-from affectkit.ops import scan_mamba_ssm, scan_native, scan_op, scan_paths, scan_tiles
+from affectkit.ops import scan_mamba_ssm, scan_native, scan_op, scan_paths, scan_team, scan_tiles
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_kernels import kernels
 from affectkit.ops.scan_tiles import TiledScan
@@ -230,6 +230,27 @@ def test_two_threads_compute_the_same(path: str, monkeypatch: pytest.MonkeyPatch
         check(path, make(3, 8, 37, 2, 2))
     finally:
         torch.set_num_threads(1)
+
+
+def test_threads_of_python_stand_in_for_a_team(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_team, "find_team", lambda: None)
+    test_two_threads_compute_the_same(path, monkeypatch)
+
+
+def test_more_threads_than_tiles_compute_the_same(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_tiles, "LEAST", 0)
+    torch.set_num_threads(5)
+    try:
+        check(path, make(1, 40, 37, 16))
+        check(path, make(1, 3, 5, 2))
+    finally:
+        torch.set_num_threads(1)
+
+
+@pytest.mark.skipif("OpenMP" not in torch.__config__.parallel_info(), reason="torch was built without OpenMP")
+@pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere the library may not offer it")
+def test_the_team_is_torchs() -> None:
+    assert scan_team.find_team() is not None
 
 
 def test_inputs_stay_as_they_are(path: str) -> None:

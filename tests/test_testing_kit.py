@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import affectkit.testing
-from affectkit import FrameStream, Requirement, Sequence, lazy
+from affectkit import FeatureStream, FrameStream, Requirement, Sequence, lazy
 from affectkit.configs import ComponentConfig
 from affectkit.errors import ConfigError, RegistryError, WeightsError, compose
 from affectkit.specs import KIND_NAMES, ComponentSpec
@@ -30,7 +30,7 @@ from affectkit.testing.subjects import apart
 from tests.conftest import ROOT
 from tests.faulty.base import Fault
 from tests.faulty.catalog import FAULTS, check_fault, check_plugin, failed
-from tests.faulty.clean import CLEAN, PlainFeatures, PlainTemporal, PlainTemporalConfig, spec
+from tests.faulty.clean import CLASSES, CLEAN, PlainFeatures, PlainHead, PlainTemporal, PlainTemporalConfig, spec
 from tests.faulty.distributions import HOOKS, PLUGINS, install
 from tests.faulty.specs import PickyConfig
 
@@ -222,6 +222,38 @@ def test_a_detector_whose_weights_are_not_here_is_skipped() -> None:
     assert failed(results) == []
     skipped = {result.message for result in results if result.status == "skipped"}
     assert skipped == {"can't be built here: weights: not on this machine; fetch them"}
+
+
+class Unloaded(PlainFeatures):
+    def forward(self, inputs: Sequence) -> Sequence:
+        raise WeightsError("it: no weights are loaded; load them")
+
+
+def test_a_module_that_does_nothing_without_weights_is_skipped() -> None:
+    results = run_checks(specs=[spec("features", Unloaded)])
+    assert failed(results) == []
+    skipped = {result.check: result.message for result in results if result.status == "skipped"}
+    assert skipped["output_has_the_declared_shape"] == "can't be run here: it: no weights are loaded; load them"
+    built = next(result for result in results if result.check == "module_builds")
+    assert built.status == "passed"
+
+
+class FixedHead(PlainHead):
+    """Hands its features on."""
+
+    def __init__(self, config: Any, stream: FeatureStream) -> None:
+        super().__init__(config, FeatureStream(dim=1))
+        del self.linear
+
+    def forward(self, inputs: Sequence) -> torch.Tensor:
+        return torch.where(inputs.mask.unsqueeze(-1), inputs.values[..., : len(CLASSES)], 0.0)
+
+
+def test_a_head_without_parameters_passes() -> None:
+    results = run_checks(specs=[spec("head", FixedHead)])
+    assert not [str(result) for result in results if result.status == "failed"]
+    (check,) = (result for result in results if result.check == "loss_without_labels_is_zero")
+    assert check.status == "passed"
 
 
 def test_variants_of_one_component_are_checked_side_by_side() -> None:

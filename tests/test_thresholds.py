@@ -84,7 +84,7 @@ def test_a_target_without_a_positive_label_keeps_zero() -> None:
     [
         ({"valid": [[True]]}, "scores: (2, 1), labels (2, 1), valid (1, 1); give (N, K) for each"),
         ({"labels": [[1], [-1]]}, "labels[1, 0]: -1 is neither 0 nor 1; mark it as not valid, or mend it"),
-        ({"scores": [[0.5], [np.nan]]}, "scores[1, 0]: NaN; leave the frame out"),
+        ({"scores": [[0.5], [np.nan]]}, "scores[1, 0]: NaN or infinite; leave the frame out"),
     ],
 )
 def test_labels_that_are_refused(arguments: dict[str, Any], message: str) -> None:

@@ -23,10 +23,12 @@ from affectkit.cli import (
     demo,
     describe,
     evaluate,
+    features,
     magnify,
     plugins,
     score,
     search,
+    submit,
     train,
     weights,
 )
@@ -49,7 +51,10 @@ _CATEGORIES = (
     UntrainedWarning,
 )  # fmt: skip
 GROUPS = (data, weights)
-COMMANDS = (demo, analyze, magnify, train, evaluate, search, score, data, weights, plugins, components, describe, check)
+COMMANDS = (
+    demo, analyze, magnify, features, train, evaluate, search, score, submit, data, weights, plugins, components,
+    describe, check,
+)  # fmt: skip
 
 
 def main(argv: Items[str] | None = None) -> int:

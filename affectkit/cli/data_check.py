@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
+from affectkit.cli.progress import count_bar
 
 if TYPE_CHECKING:
     from affectkit.datasets.checking import Group, Report
@@ -24,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--set", metavar="FIELD=VALUE", action="append", default=[], help="a field of its config, such as part=VIS"
     )
+    parser.add_argument("--pictures", action="store_true", help="open every picture, and name those that are damaged")
     parser.add_argument("--all", action="store_true", help=f"show every issue, even if there are more than {_SHOWN}")
 
 
@@ -33,6 +36,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.configs import DatasetConfig
     from affectkit.datasets.checking import check_index
     from affectkit.datasets.guessing import guess_dataset
+    from affectkit.datasets.picture_check import check_pictures
     from affectkit.registry import default_registry
 
     registry = default_registry()
@@ -44,7 +48,11 @@ def run(args: argparse.Namespace, output: Output) -> int:
     for requirement in component.spec.requires:
         requirement.check(component.spec.name)
     config: DatasetConfig = decode(component.spec.config, {"use": component.id, **_fields(args.set)}, registry)
-    report = check_index(component.spec.factory(config).scan(args.root), config)
+    index = component.spec.factory(config).scan(args.root)
+    if args.pictures:
+        with count_bar("pictures", "samples") as bar:
+            index = replace(index, issues=(*index.issues, *check_pictures(index, bar)))
+    report = check_index(index, config)
     output.json(_data(component.spec.name, report))
     _print(component.spec.name, args, report, output)
     return 1 if report.levels["error"] else 0

@@ -22,6 +22,7 @@ class Published:
         words: how many events by the annotation's own word in lower case.
         classes: how many samples by class; by default those that the words give by the config's map.
         kinds: how many events by kind, of long videos.
+        frames: how many frames have a valid label, by head, where frames are labeled.
         source: whose counts they are.
     """
 
@@ -30,6 +31,7 @@ class Published:
     words: Mapping[str, int] = field(default_factory=dict)
     classes: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, int] = field(default_factory=dict)
+    frames: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
 
 
@@ -65,22 +67,22 @@ class AnnotatedConfig(PublishedConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClipsConfig(AnnotatedConfig):
-    """Base of the datasets with one label per clip.
+class ClassesConfig(PublishedConfig):
+    """Base of the datasets with one class per sample.
 
     Attributes:
         target: name of the head that the label is for.
-        dropped: what becomes of clips whose word the map leaves out on purpose: `invalid`, they are samples without a
+        dropped: what becomes of samples whose word the map leaves out on purpose: `invalid`, they are samples without a
             valid label; `omit`, they are no samples.
     """
 
     dataset: ClassVar[str] = ""
-    target: str = "emotion"
+    target: str = "expression"
     dropped: Literal["invalid", "omit"] = "invalid"
 
     def validate(self) -> None:
         if not self.target:
-            raise ConfigError("'' names no head", "write one, such as 'emotion'", path="target")
+            raise ConfigError("'' names no head", f"write one, such as {type(self).target!r}", path="target")
 
     @property
     def label_map(self) -> LabelMap:
@@ -95,3 +97,10 @@ class ClipsConfig(AnnotatedConfig):
     def class_names(self) -> tuple[str, ...]:
         """Classes in the order of the label's index: the targets of a head for them."""
         return self.label_map.classes
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipsConfig(ClassesConfig, AnnotatedConfig):
+    """Base of the datasets of clips with events and one label each."""
+
+    target: str = "emotion"

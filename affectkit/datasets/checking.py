@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from affectkit.datasets.base import ClipsConfig, Published, PublishedConfig
-from affectkit.records import Index, Issue, IssueLevel
+from affectkit.datasets.abaw import AbawConfig
+from affectkit.datasets.base import ClassesConfig, Published, PublishedConfig
+from affectkit.datasets.unit_configs import UnitsConfig
+from affectkit.records import Index, Issue, IssueLevel, Labels
 
 _VARYING = re.compile(r"'[^']*'|\S*\d\S*")
 
@@ -82,20 +84,53 @@ def check_index(index: Index, config: Any) -> Report:
     events = [event for sample in index for event in sample.events]
     kinds = Counter[str](event.kind for event in events)
     words = Counter(event.label.strip().lower() for event in events if event.label)
+    unknown = sum(not sample.subject_is_known for sample in index)
     rows = [
         Row("samples", len(index), published.samples),
         Row("subjects", len(index.subjects), published.subjects),
+        *([Row("samples of unknown subjects", unknown)] if unknown else []),
         *_rows("events", kinds, published.kinds),
         *_rows("labeled", words, published.words),
     ]
+    if isinstance(config, UnitsConfig):
+        labels = [one for sample in index if (one := sample.targets.get(config.target)) is not None]
+        # a still picture is one frame
+        count = sum(int(one.valid.reshape(-1, len(config.units)).any(axis=1).sum()) for one in labels)
+        rows.append(Row(f"frames with {config.target}", count, published.frames.get(config.target)))
+        rows += [
+            Row(f"frames with active {unit}", count) for unit, count in _count_active(labels, config.units).items()
+        ]
+    else:
+        frames = _frame_counts(index)
+        rows += [Row(f"frames with {head}", frames[head], published.frames.get(head)) for head in sorted(frames)]
+    if isinstance(config, AbawConfig):
+        rows += _rows("frames of class", _class_counts(index, config), published.classes)
     # long videos have no classes
     if names := getattr(config, "class_names", ()):
-        labels = (sample.targets.get(config.target) for sample in index)
-        counts = Counter(names[int(one.values)] for one in labels if one is not None and one.valid)
+        counts = Counter(name for sample in index for name in _classes(sample.targets.get(config.target), names))
         rows += _rows("of class", {name: counts[name] for name in names}, _published_classes(published, config))
     fields = Counter(name for sample in index for name, text in sample.raw.items() if text)
     issues = sorted(index.issues, key=lambda issue: _LEVELS.index(issue.level))
     return Report(tuple(rows), fields, tuple(issues), published.source)
+
+
+def _count_active(labels: list[Labels], units: tuple[str, ...]) -> Mapping[str, int]:
+    """Frames by unit that is there, whatever its intensity; a frame counts once for each."""
+    counts = dict.fromkeys(units, 0)
+    for one in labels:
+        active = (one.valid & (one.values != 0)).reshape(-1, len(units)).sum(axis=0).tolist()
+        counts = {unit: count + more for (unit, count), more in zip(counts.items(), active, strict=True)}
+    return counts
+
+
+def _classes(labels: Labels | None, names: tuple[str, ...]) -> list[str]:
+    """The class of one sample; several, where each has a value of its own."""
+    if labels is None:
+        return []
+    if not labels.values.ndim:
+        return [names[int(labels.values)]] if labels.valid else []
+    pairs = zip(names, labels.values.tolist(), labels.valid.tolist(), strict=True)
+    return [name for name, value, is_valid in pairs if is_valid and value]
 
 
 def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> list[Row]:
@@ -103,9 +138,26 @@ def _rows(what: str, found: Mapping[str, int], published: Mapping[str, int]) -> 
     return [Row(f"{what} {name}", found.get(name, 0), published.get(name, 0) if published else None) for name in names]
 
 
+def _frame_counts(index: Index) -> Mapping[str, int]:
+    """Frames with a valid label by head, where labels are of frames; a frame counts with one unit of twelve."""
+    counts: Counter[str] = Counter()
+    for sample in index:
+        for head, labels in sample.targets.items():
+            if labels.valid.ndim and sample.times is not None and len(labels.valid) == len(sample.times):
+                counts[head] += int(labels.valid.reshape(len(labels.valid), -1).any(axis=1).sum())
+    return counts
+
+
+def _class_counts(index: Index, config: AbawConfig) -> Mapping[str, int]:
+    """Frames by expression."""
+    labels = [sample.targets[config.expr] for sample in index if config.expr in sample.targets]
+    counts = Counter[int](int(value) for one in labels for value in one.values[one.valid])
+    return {name: counts[at] for at, name in enumerate(config.classes)} if labels else {}
+
+
 def _published_classes(published: Published, config: Any) -> Mapping[str, int]:
     """As published, or what the published words give by the config's map."""
-    if published.classes or not isinstance(config, ClipsConfig):
+    if published.classes or not isinstance(config, ClassesConfig):
         return published.classes
     counts: Counter[str] = Counter()
     for word, count in published.words.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from affectkit.datasets.action_units import unread_text
 from affectkit.datasets.apexes import resolve_apex
-from affectkit.datasets.base import ClipsConfig
+from affectkit.datasets.base import ClassesConfig, ClipsConfig
 from affectkit.datasets.frame_folders import FrameFolder, list_frames
 from affectkit.datasets.notes import Notes, named
 from affectkit.datasets.tables import parse_frame
@@ -103,7 +103,7 @@ def make_sample(dataset: str, row: ClipRow, config: ClipsConfig, notes: Notes) -
     )
 
 
-def make_label(where: str, word: str, config: ClipsConfig, notes: Notes, key: str | None = None) -> Labels:
+def make_label(where: str, word: str, config: ClassesConfig, notes: Notes, key: str | None = None) -> Labels:
     """The class of a coder's word; not valid where the map leaves it out, or does not know it, which is noted."""
     import numpy as np
 

@@ -7,7 +7,10 @@
 MMEW and DFME by analogy |
 | `four` | CAS(ME)^3: `three` and others |
 | `five` | CASME II without fear and sadness; SAMM's five most frequent words |
-| `seven` | CAS(ME)^3: its seven words |
+| `seven` | CAS(ME)^3: its seven words; of expressions, neutral and the six basic ones |
+| `eight` | `seven` expressions and contempt |
+| `eleven` | MAFW: `eight`, anxiety, helplessness and disappointment |
+| `basic` | the seven expressions, of sets that know no others |
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from affectkit.data.labels import MICRO_3, MICRO_5
+from affectkit.data.labels import BASIC_7, BASIC_8, MICRO_3, MICRO_5
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,19 @@ def _grouped(classes: tuple[str, ...], out: str = "", **words: str) -> LabelMap:
     return LabelMap(classes, known | dict.fromkeys(out.split()))
 
 
+def _basic(classes: tuple[str, ...], *out: str) -> LabelMap:
+    """Expressions by name, in the spellings of lists; `out` are the words that are left out."""
+    return LabelMap(classes, {name: name for name in classes} | _SPELLED | dict.fromkeys(out))
+
+
 _SAMM_5 = ("anger", "contempt", "happiness", "other", "surprise")
 _SIX = ("happiness", "surprise", "anger", "disgust", "fear", "sadness")
 _CASME3_7 = ("disgust", "surprise", "others", "fear", "anger", "sadness", "happiness")
+
+# As lists of expressions spell them beside the names of the label sets.
+_SPELLED = {"angry": "anger", "disgusted": "disgust", "fearful": "fear", "happy": "happiness", "sad": "sadness",
+            "surprised": "surprise"}  # fmt: skip
+_MAFW_11 = (*BASIC_8, "anxiety", "helplessness", "disappointment")
 
 _MAPS: Mapping[str, Mapping[str, LabelMap]] = {
     "casme": {
@@ -130,5 +143,21 @@ _MAPS: Mapping[str, Mapping[str, LabelMap]] = {
         "three": _grouped(
             MICRO_3, negative="anger contempt disgust fear sadness", positive="happiness", surprise="surprise"
         ),
+    },
+    "raf-db": {"basic": _own(*BASIC_7)},
+    "affectnet": {
+        "seven": _basic(BASIC_7, "contempt", "none", "uncertain", "no face"),
+        "eight": _basic(BASIC_8, "none", "uncertain", "no face"),
+    },
+    "fer2013": {"basic": _own(*BASIC_7)},
+    "fer-plus": {
+        "seven": _basic(BASIC_7, "contempt", "unknown", "nf"),
+        "eight": _basic(BASIC_8, "unknown", "nf"),
+    },
+    "dfew": {"basic": _basic(BASIC_7)},
+    "ferv39k": {"basic": _basic(BASIC_7)},
+    "mafw": {
+        "seven": _basic(BASIC_7, *_MAFW_11[7:]),
+        "eleven": _basic(_MAFW_11),
     },
 }  # fmt: skip

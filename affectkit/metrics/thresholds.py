@@ -10,6 +10,7 @@ give the part that is for choosing, and score another.
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +35,7 @@ def fit_thresholds(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> ND
         DataWarning: targets have no valid positive label.
 
     Raises:
-        InputError: shapes differ, a valid label is neither 0 nor 1, or a score of one is NaN.
+        InputError: shapes differ, a valid label is neither 0 nor 1, or a score of one is NaN or infinite.
     """
     given, truth, known = check_labels(scores, labels, valid)
     _warn_of(np.asarray(~(truth & known).any(axis=0)))
@@ -50,7 +51,7 @@ def fit_thresholds_ref(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -
         distinct = sorted({given[n, k] for n in rows})
         best = (0.0, 0.0, np.float32(0))
         for low, high in zip([None, *distinct], distinct, strict=False):
-            cut = high if low is None else _middle(low, high)
+            cut = high if low is None else np.float32(_middle(low, high))
             hits = sum(bool(given[n, k] >= cut and truth[n, k]) for n in rows)
             chosen = sum(bool(given[n, k] >= cut) for n in rows)
             f1 = 2 * hits / (chosen + sum(bool(truth[n, k]) for n in rows))
@@ -74,9 +75,9 @@ def check_labels(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> tupl
         row, target = (int(at) for at in np.argwhere(wrong)[0])
         fact = f"{values[row, target].item()!r} is neither 0 nor 1"
         raise InputError(f"labels[{row}, {target}]: {fact}; mark it as not valid, or mend it")
-    if (wrong := known & np.isnan(given)).any():
+    if (wrong := known & ~np.isfinite(given)).any():
         row, target = (int(at) for at in np.argwhere(wrong)[0])
-        raise InputError(f"scores[{row}, {target}]: NaN; leave the frame out")
+        raise InputError(f"scores[{row}, {target}]: NaN or infinite; leave the frame out")
     return given, (values == 1) & known, known
 
 
@@ -88,16 +89,15 @@ def _fit(scores: NDArray[np.float32], truth: Flags) -> np.float32:
     # places after which the next score is lower, and the end
     ends = np.append(np.flatnonzero(scores[:-1] > scores[1:]), len(scores) - 1)
     f1 = 2 * hits[ends] / (ends + 1 + hits[-1])
-    cuts = np.array([scores[i] if i == len(scores) - 1 else _middle(scores[i + 1], scores[i]) for i in ends])
-    best = np.flatnonzero(f1 == f1.max())
-    nearest: np.float32 = max((-abs(float(cut)), cut) for cut in cuts[best])[1]
+    cuts = np.append(_middle(scores[ends[:-1] + 1], scores[ends[:-1]]), scores[-1])[f1 == f1.max()]
+    nearest: np.float32 = cuts[np.lexsort((cuts, -np.abs(cuts)))[-1]]
     return nearest
 
 
-def _middle(low: np.float32, high: np.float32) -> np.float32:
-    """A value above `low` that `high` reaches."""
-    middle = np.float32((np.float64(low) + np.float64(high)) / 2)
-    return middle if low < middle else high
+def _middle(low: Any, high: Any) -> Any:
+    """Values above `low` that `high` reaches, in float32."""
+    middle = ((np.asarray(low, np.float64) + high) / 2).astype("f4")
+    return np.where(low < middle, middle, high)
 
 
 def _warn_of(missing: Flags) -> None:

@@ -14,7 +14,7 @@ class ScanInputs(NamedTuple):
         u: `(B, D, L)`.
         delta: as `u`, before bias and softplus.
         A: `(D, N)`.
-        B: `(B, G, N, L)`.
+        B: `(B, G, N, L)`, or without G for one group.
         C: as `B`.
         D: `(D,)`.
         z: as `u`.
@@ -32,10 +32,14 @@ class ScanInputs(NamedTuple):
     delta_bias: Tensor | None
     softplus: bool
 
+    def grouped(self) -> ScanInputs:
+        """With an axis of groups in B and C."""
+        return self._replace(B=self.B[:, None], C=self.C[:, None]) if self.B.dim() == 3 else self
+
     @property
     def sizes(self) -> ScanSizes:
         batch, channels, length = self.u.shape
-        groups, states = self.B.shape[1:3]
+        states, groups = self.B.shape[-2], 1 if self.B.dim() == 3 else self.B.shape[1]
         return ScanSizes(batch, groups, channels // groups, states, length)
 
 

@@ -4,6 +4,7 @@
 // It goes through time in chunks of T steps. The forward pass keeps the states at each chunk's beginning; the backward
 // pass goes through the chunks from the last to the first, and makes the states within one anew.
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <utility>
@@ -35,7 +36,7 @@ struct Arguments {
   const float *u, *delta, *A, *B, *C, *D, *z, *bias;
   float *out, *last, *checkpoints;
   const float *d_out, *d_last;
-  float *d_u, *d_delta, *d_A, *d_B, *d_C, *d_D, *d_z, *d_bias;
+  float *d_u, *d_delta, *d_z, *d_A, *d_B, *d_C, *d_D, *d_bias;
   int64_t batch, groups, per_group, states, length, softplus;
 
   int64_t channels() const { return groups * per_group; }
@@ -43,6 +44,27 @@ struct Arguments {
   int64_t chunks() const { return (length + T - 1) / T; }
   // vectors that hold one number per state
   int64_t state_vectors() const { return (states + W - 1) / W; }
+};
+
+// `ScanJob` of scan_job.py. Threads take parts of the tiles; what is summed over tiles, each part has of its own.
+struct Job {
+  Arguments arguments;
+  int64_t tiles, parts;
+  std::atomic<int64_t> next;
+
+  Arguments of_part(int64_t part) const {
+    Arguments p = arguments;
+    if (p.d_A) p.d_A += part * p.channels() * p.states;
+    for (float **sum : {&p.d_B, &p.d_C})
+      if (*sum) *sum += part * p.batch * p.groups * p.states * p.length;
+    for (float **sum : {&p.d_D, &p.d_bias})
+      if (*sum) *sum += part * p.channels();
+    return p;
+  }
+  template <typename Pass> void run(Pass pass) {
+    for (int64_t part; (part = next.fetch_add(1)) < parts;)
+      pass(of_part(part), tiles * part / parts, tiles * (part + 1) / parts);
+  }
 };
 
 // Where a tile lies: its item of the batch, group, first channel and number of channels.
@@ -363,11 +385,14 @@ template <int N> void backward(const Arguments &p, int64_t first, int64_t stop) 
 extern "C" {
 int scan_width() { return W; }
 int scan_steps() { return T; }
-// Both work on tiles `first` to `stop`. What is summed over tiles is added to what is there: give each thread zeros of its own.
-void scan_forward(const Arguments *p, int64_t first, int64_t stop) {
-  p->states == 16 ? forward<16>(*p, first, stop) : forward<0>(*p, first, stop);
+void scan_forward(Job *job) {
+  job->run([](const Arguments &p, int64_t first, int64_t stop) {
+    p.states == 16 ? forward<16>(p, first, stop) : forward<0>(p, first, stop);
+  });
 }
-void scan_backward(const Arguments *p, int64_t first, int64_t stop) {
-  p->states == 16 ? backward<16>(*p, first, stop) : backward<0>(*p, first, stop);
+void scan_backward(Job *job) {
+  job->run([](const Arguments &p, int64_t first, int64_t stop) {
+    p.states == 16 ? backward<16>(p, first, stop) : backward<0>(p, first, stop);
+  });
 }
 }

@@ -21,10 +21,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from torch import Tensor
-
 from affectkit.ops.scan_cache import find_kept, keep, open_folder
-from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned
+from affectkit.ops.scan_team import compiled
 from affectkit.weights import cache_folder
 
 SOURCE = Path(__file__).with_name("scan_native.cpp")
@@ -44,19 +42,6 @@ FLAGS += ("-shared", "-fPIC")
 _PATIENCE_SECONDS = 120
 _log = logging.getLogger(__name__)
 
-_POINTERS = (
-    "u", "delta", "A", "B", "C", "D", "z", "delta_bias",
-    "out", "last", "checkpoints", "d_out", "d_last",
-    "d_u", "d_delta", "d_A", "d_B", "d_C", "d_D", "d_z", "d_bias",
-)  # fmt: skip
-_NUMBERS = ("batch", "groups", "per_group", "states", "length", "softplus")
-
-
-class _Arguments(ctypes.Structure):
-    """`struct Arguments` of the source."""
-
-    _fields_ = [(name, ctypes.c_void_p) for name in _POINTERS] + [(name, ctypes.c_int64) for name in _NUMBERS]
-
 
 class NativeTiles:
     """`TileKernels` of a library that was built from the source."""
@@ -64,20 +49,8 @@ class NativeTiles:
     def __init__(self, path: Path) -> None:
         self._library = ctypes.CDLL(str(path))
         self.width, self.steps = self._library.scan_width(), self._library.scan_steps()
-        for function in (self._library.scan_forward, self._library.scan_backward):
-            function.argtypes, function.restype = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64], None
-
-    def forward(self, inputs: ScanInputs, into: Scanned, first: int, stop: int) -> None:
-        kept = into.checkpoints if into.checkpoints.numel() else None
-        arguments = _pack(inputs, (into.out, into.last, kept, *(None,) * 10))
-        self._library.scan_forward(ctypes.addressof(arguments), first, stop)
-
-    def backward(
-        self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None, into: ScanGradients,
-        first: int, stop: int,
-    ) -> None:  # fmt: skip
-        arguments = _pack(inputs, (None, None, checkpoints, d_out, d_last, *into))
-        self._library.scan_backward(ctypes.addressof(arguments), first, stop)
+        self.forward = compiled(("scan_forward", self._library))
+        self.backward = compiled(("scan_backward", self._library))
 
 
 def load_native() -> NativeTiles:
@@ -180,9 +153,3 @@ def _processor() -> str:
     return "\n".join(
         sorted({line for line in lines if line.startswith(("model name", "flags", "Features", "CPU part"))})
     )
-
-
-def _pack(inputs: ScanInputs, others: tuple[Tensor | None, ...]) -> _Arguments:
-    *tensors, softplus = inputs
-    pointers = (None if one is None else one.data_ptr() for one in (*tensors, *others))
-    return _Arguments(*pointers, *inputs.sizes, int(softplus))

@@ -1,13 +1,14 @@
 """The selective scan's loops for numba: no compiler is needed where it runs. Symbols as in the slow twin.
 
-A tile is `WIDTH` channels, side by side in memory, so that each step is a loop over channels, which becomes vector
-instructions. Such loops are functions of their own, since the compiler then knows that their arrays do not overlap. A
-tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie far apart. All
-is in one file, since numba's cache on the disk does not notice that another one changed.
+A tile is `FORWARD` or `BACKWARD` channels, side by side in memory, so that each step is a loop over channels, which
+becomes vector instructions. Such loops are functions of their own, since the compiler then knows that their arrays do
+not overlap. A tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie
+far apart. All is in one file, since numba's cache on the disk does not notice that another one changed.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -17,14 +18,18 @@ from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
+from numba.extending import intrinsic
 from numpy.typing import NDArray
-from torch import Tensor
 
-from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned
+from affectkit.ops.scan_team import compiled
 
 Array = NDArray[np.float32]
 F = np.float32
-WIDTH, STEPS = 64, 32
+FORWARD, BACKWARD, STEPS = 48, 32, 32
+# channels that lie side by side in a checkpoint
+LANES = 16
+# places in a `ScanJob`, as an array: numba can't read its names
+_SIZES, _PARTS, _NEXT, _COUNT = 21, 28, 29, 30
 LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
 _ROUNDING = F(1.5 * 2**23)
 
@@ -68,37 +73,6 @@ _inlined = numba.njit(cache=True, fastmath=_FAST, **_options)
 _compiled = numba.njit(cache=True, fastmath=_FAST, pipeline_class=_NoAlias, **_options)
 # for sums over channels, which may be taken in any order
 _summing = numba.njit(cache=True, fastmath=_FAST | {"reassoc"}, pipeline_class=_NoAlias, **_options)
-
-
-class NumbaTiles:
-    """`TileKernels` that numba compiles at their first use, or reads from its cache on the disk."""
-
-    width, steps = WIDTH, STEPS
-
-    def forward(self, inputs: ScanInputs, into: Scanned, first: int, stop: int) -> None:
-        kept = into.checkpoints.numpy() if into.checkpoints.numel() else np.empty((stop, 0, 0, 0), F)
-        forward_tiles(*_arrays(inputs), into.out.numpy(), into.last.numpy(), kept, first, stop)
-
-    def backward(
-        self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None, into: ScanGradients,
-        first: int, stop: int,
-    ) -> None:  # fmt: skip
-        batch = len(inputs.u)
-        given = (*_arrays(inputs), checkpoints.numpy(), d_out.numpy(), _array(d_last, batch, 0, 0))
-        d_u, d_delta, d_a, d_b, d_c, d_skip, d_z, d_bias = into
-        written = tuple(one.numpy() for one in (d_u, d_delta, d_a, d_b, d_c))
-        backward_tiles(*given, *written, _array(d_skip, 0), _array(d_z, batch, 0, 0), _array(d_bias, 0), first, stop)
-
-
-def _arrays(inputs: ScanInputs) -> tuple[Any, ...]:
-    u, delta, a, b, c, skip, z, bias, softplus = inputs
-    given = tuple(one.detach().numpy() for one in (u, delta, a, b, c))
-    return *given, _array(skip, 0), _array(z, len(u), 0, 0), _array(bias, 0), softplus
-
-
-def _array(tensor: Tensor | None, *shape: int) -> Array:
-    """An empty one, of that shape, stands for None: another type would be compiled anew."""
-    return np.empty(shape, F) if tensor is None else tensor.detach().numpy()
 
 
 @_inlined
@@ -183,12 +157,12 @@ def _begin_step(
 ) -> None:
     """Step sizes, what enters the states, and what passes by."""
     if softplus:
-        for j in range(WIDTH):
+        for j in range(y.size):
             delta[t, j] = _softplus(delta[t, j] + biases[j])
     else:
-        for j in range(WIDTH):
+        for j in range(y.size):
             delta[t, j] += biases[j]
-    for j in range(WIDTH):
+    for j in range(y.size):
         enters[j] = delta[t, j] * u[t, j]
         y[j] = skips[j] * u[t, j]
 
@@ -196,7 +170,7 @@ def _begin_step(
 @_compiled
 def _fill_slope(slope: Array, delta: Array, biases: Array, softplus: bool, t: int) -> None:
     """How step sizes change with what goes into them."""
-    for j in range(WIDTH):
+    for j in range(BACKWARD):
         slope[t, j] = _sigmoid(delta[t, j] + biases[j]) if softplus else F(1)
 
 
@@ -205,7 +179,7 @@ def _advance(
     x: Array, decay: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Any, c: Any, n: int, t: int
 ) -> None:
     """State n of step t, from `x[t]` into `x[t + 1]`; its decay is kept."""
-    for j in range(WIDTH):
+    for j in range(BACKWARD):
         a = _exp2(delta[t, j] * decays[n, j])
         decay[t, n, j] = a
         state = a * x[t, n, j] + enters[j] * b
@@ -218,7 +192,7 @@ def _advance_in_place(
     x: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Any, c: Any, n: int, t: int
 ) -> None:
     """The same, of which nothing is kept."""
-    for j in range(WIDTH):
+    for j in range(FORWARD):
         state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * b
         x[n, j] = state
         y[j] += state * c
@@ -227,14 +201,14 @@ def _advance_in_place(
 @_compiled
 def _end_forward(u: Array, y: Array, gate: Array, is_gated: bool, t: int) -> None:
     """The output, in the place of u."""
-    for j in range(WIDTH):
+    for j in range(FORWARD):
         u[t, j] = y[j] * gate[t, j] * _sigmoid(gate[t, j]) if is_gated else y[j]
 
 
 @_compiled
 def _gate_gradients(gate: Array, dy: Array, y: Array, t: int) -> None:
     """From the gradient of the output to that of y, and to that of the gate, in its place."""
-    for j in range(WIDTH):
+    for j in range(BACKWARD):
         z, d_out = gate[t, j], dy[t, j]
         share = _sigmoid(z)
         dy[t, j] = d_out * z * share
@@ -248,7 +222,7 @@ def _retreat(
 ) -> Any:  # fmt: skip
     """Gradients of state n of step t; returns those of B and C."""
     d_b, d_c = F(0), F(0)
-    for j in range(WIDTH):
+    for j in range(BACKWARD):
         gradient = dy[t, j] * c + g[n, j]
         d_c += dy[t, j] * x[t + 1, n, j]
         d_b += gradient * (delta[t, j] * u[t, j])
@@ -267,7 +241,7 @@ def _end_step(
     d_skips: Array, d_biases: Array, t: int,
 ) -> None:  # fmt: skip
     """Gradients of u and delta, in their places."""
-    for j in range(WIDTH):
+    for j in range(BACKWARD):
         value = u[t, j]
         d_delta = (through_a[j] * LN2 + through_b[j] * value) * slope[t, j]
         d_skips[j] += dy[t, j] * value
@@ -284,8 +258,8 @@ def _forward_tile(
     out: Array, last: Array, checkpoints: Array, channel: int, count: int,
 ) -> None:  # fmt: skip
     states, length = b.shape
-    of_states, of_channels = np.zeros((2, states, WIDTH), F), np.zeros((4, WIDTH), F)
-    of_steps = np.zeros((3, STEPS, WIDTH), F)
+    of_states, of_channels = np.zeros((2, states, FORWARD), F), np.zeros((4, FORWARD), F)
+    of_steps = np.zeros((3, STEPS, FORWARD), F)
     x, decays = of_states[0], of_states[1]
     skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
     us, deltas, gates = of_steps[0], of_steps[1], of_steps[2]
@@ -294,8 +268,9 @@ def _forward_tile(
         steps = min(STEPS, length - begin)
         if checkpoints.size:
             for n in range(states):
-                for j in range(WIDTH):
-                    checkpoints[begin // STEPS, n, j] = x[n, j]
+                # lanes without a channel too, so that nothing is left to chance
+                for j in range((count + LANES - 1) // LANES * LANES):
+                    checkpoints[j // LANES, begin // STEPS, n, j % LANES] = x[n, j]
         _load(us, u, channel, count, begin, steps)
         _load(deltas, delta, channel, count, begin, steps)
         if z.size:
@@ -318,13 +293,13 @@ def _backward_tile(
     d_skip: Array, d_z: Array, d_bias: Array, channel: int, count: int,
 ) -> None:  # fmt: skip
     states, length = b.shape
-    of_states, of_channels = np.zeros((3, states, WIDTH), F), np.zeros((8, WIDTH), F)
-    of_steps = np.zeros((5, STEPS, WIDTH), F)
+    of_states, of_channels = np.zeros((3, states, BACKWARD), F), np.zeros((8, BACKWARD), F)
+    of_steps = np.zeros((5, STEPS, BACKWARD), F)
     decays, d_decays, g = of_states[0], of_states[1], of_states[2]
     skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
     d_skips, d_biases, through_a, through_b = of_channels[4], of_channels[5], of_channels[6], of_channels[7]
     us, deltas, gates, dy, slope = of_steps[0], of_steps[1], of_steps[2], of_steps[3], of_steps[4]
-    x, decay = np.zeros((STEPS + 1, states, WIDTH), F), np.zeros((STEPS, states, WIDTH), F)
+    x, decay = np.zeros((STEPS + 1, states, BACKWARD), F), np.zeros((STEPS, states, BACKWARD), F)
     _load_weights(a, skip, bias, decays, skips, biases, channel, count)
     if d_last.size:
         for j in range(count):
@@ -339,8 +314,8 @@ def _backward_tile(
         if z.size:
             _load(gates, z, channel, count, begin, steps)
         for n in range(states):
-            for j in range(WIDTH):
-                x[0, n, j] = checkpoints[chunk, n, j]
+            for j in range(count):
+                x[0, n, j] = checkpoints[j // LANES, chunk, n, j % LANES]
         for t in range(steps):
             _fill_slope(slope, deltas, biases, softplus, t)
             _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
@@ -370,39 +345,131 @@ def _backward_tile(
             d_bias[channel + j] += d_biases[j]
 
 
-@_compiled
-def forward_tiles(
-    u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
-    out: Array, last: Array, checkpoints: Array, first: int, stop: int,
-) -> None:  # fmt: skip
-    """As `TileKernels.forward`; arrays that are empty stand for None."""
-    groups = b.shape[1]
-    per_group = u.shape[1] // groups
-    tiles = (per_group + WIDTH - 1) // WIDTH
-    for tile in range(first, stop):
-        pair, start = tile // tiles, tile % tiles * WIDTH
-        item, group = pair // groups, pair % groups
-        _forward_tile(
-            u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
-            out[item], last[item], checkpoints[tile], group * per_group + start, min(WIDTH, per_group - start),
-        )  # fmt: skip
+@intrinsic
+def _at(context: Any, address: Any) -> Any:
+    """The number at an address as a pointer to floats."""
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
+
+    return numba.types.CPointer(numba.float32)(numba.int64), lower
 
 
-@_compiled
-def backward_tiles(
-    u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
-    checkpoints: Array, d_out: Array, d_last: Array, d_u: Array, d_delta: Array, d_a: Array, d_b: Array, d_c: Array,
-    d_skip: Array, d_z: Array, d_bias: Array, first: int, stop: int,
-) -> None:  # fmt: skip
-    """As `TileKernels.backward`; arrays that are empty stand for None."""
-    groups = b.shape[1]
-    per_group = u.shape[1] // groups
-    tiles = (per_group + WIDTH - 1) // WIDTH
-    for tile in range(first, stop):
-        pair, start = tile // tiles, tile % tiles * WIDTH
-        item, group = pair // groups, pair % groups
-        _backward_tile(
-            u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
-            checkpoints[tile], d_out[item], d_last[item], d_u[item], d_delta[item], d_a, d_b[item, group],
-            d_c[item, group], d_skip, d_z[item], d_bias, group * per_group + start, min(WIDTH, per_group - start),
-        )  # fmt: skip
+@intrinsic
+def _take(context: Any, numbers: Any, place: Any) -> Any:
+    """What stands at a place of an array of int64, to which 1 is added at once: no two threads get the same."""
+
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        one = context.get_constant(numba.int64, 1)
+        return builder.atomic_rmw("add", builder.gep(array.data, [arguments[1]]), one, "seq_cst")
+
+    return numba.int64(numbers, numba.int64), lower
+
+
+@_inlined
+def _array(address: int, shape: Any) -> Any:
+    """An array over memory; an empty one where the address is 0."""
+    return numba.carray(_at(address), shape)
+
+
+@_inlined
+def _inputs(job: Array) -> Any:
+    """What both passes read, `u` to `softplus`, for the loops over tiles."""
+    batch, groups, per_group, states, length = (
+        job[_SIZES],
+        job[_SIZES + 1],
+        job[_SIZES + 2],
+        job[_SIZES + 3],
+        job[_SIZES + 4],
+    )
+    channels = groups * per_group
+    whole, none = (batch, channels, length), (batch, 0, 0)
+    of_states = (batch, groups, states, length)
+    return (
+        _array(job[0], whole), _array(job[1], whole), _array(job[2], (channels, states)),
+        _array(job[3], of_states), _array(job[4], of_states), _array(job[5], (channels if job[5] else 0,)),
+        _array(job[6], whole if job[6] else none), _array(job[7], (channels if job[7] else 0,)), job[_SIZES + 5] != 0,
+    )  # fmt: skip
+
+
+@_inlined
+def _checkpoints(job: Array, per_group: int, groups: int, states: int, length: int) -> Any:
+    shape = (groups, (per_group + LANES - 1) // LANES, (length + STEPS - 1) // STEPS if job[10] else 0, states, LANES)
+    return _array(job[10], shape)
+
+
+@_inlined
+def _take_tiles(job: Array, pairs: int, tiles: int) -> tuple[int, int, int]:
+    """The next part, and its tiles of all that are in so many groups of so many."""
+    part, parts = _take(job, _NEXT), job[_PARTS]
+    return part, pairs * tiles * part // parts, pairs * tiles * (part + 1) // parts
+
+
+def _forward(address: Any) -> None:
+    job = numba.carray(address, (_COUNT,), np.int64)
+    u, delta, a, b, c, skip, z, bias, softplus = _inputs(job)
+    out, last = _array(job[8], u.shape), _array(job[9], (u.shape[0], u.shape[1], b.shape[2]))
+    groups, per_group = b.shape[1], u.shape[1] // b.shape[1]
+    kept = _checkpoints(job, per_group, len(u) * groups, b.shape[2], u.shape[2])
+    tiles = (per_group + FORWARD - 1) // FORWARD
+    part, first, stop = _take_tiles(job, len(u) * groups, tiles)
+    while part < job[_PARTS]:
+        for tile in range(first, stop):
+            pair, start = tile // tiles, tile % tiles * FORWARD
+            item, group = pair // groups, pair % groups
+            _forward_tile(
+                u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
+                out[item], last[item], kept[pair, start // LANES :], group * per_group + start,
+                min(FORWARD, per_group - start),
+            )  # fmt: skip
+        part, first, stop = _take_tiles(job, len(u) * groups, tiles)
+
+
+def _backward(address: Any) -> None:
+    job = numba.carray(address, (_COUNT,), np.int64)
+    u, delta, a, b, c, skip, z, bias, softplus = _inputs(job)
+    states, parts = b.shape[2], job[_PARTS]
+    groups, per_group = b.shape[1], u.shape[1] // b.shape[1]
+    kept = _checkpoints(job, per_group, len(u) * groups, states, u.shape[2])
+    d_out = _array(job[11], u.shape)
+    d_last = _array(job[12], (u.shape[0], u.shape[1] if job[12] else 0, states))
+    d_u, d_delta, d_z = _array(job[13], u.shape), _array(job[14], u.shape), _array(job[15], z.shape)
+    d_a = _array(job[16], (parts, *a.shape))
+    d_b, d_c = _array(job[17], (parts, *b.shape)), _array(job[18], (parts, *c.shape))
+    d_skip, d_bias = _array(job[19], (parts, *skip.shape)), _array(job[20], (parts, *bias.shape))
+    tiles = (per_group + BACKWARD - 1) // BACKWARD
+    part, first, stop = _take_tiles(job, len(u) * groups, tiles)
+    while part < parts:
+        for tile in range(first, stop):
+            pair, start = tile // tiles, tile % tiles * BACKWARD
+            item, group = pair // groups, pair % groups
+            _backward_tile(
+                u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
+                kept[pair, start // LANES :], d_out[item], d_last[item], d_u[item], d_delta[item], d_a[part],
+                d_b[part, item, group], d_c[part, item, group], d_skip[part], d_z[item], d_bias[part],
+                group * per_group + start, min(BACKWARD, per_group - start),
+            )  # fmt: skip
+        part, first, stop = _take_tiles(job, len(u) * groups, tiles)
+
+
+class NumbaTiles:
+    """`TileKernels` that numba compiles at their first use, or reads from its cache on the disk."""
+
+    width, steps = LANES, STEPS
+
+    @functools.cached_property
+    def forward(self) -> Any:
+        return _compile(_forward)
+
+    @functools.cached_property
+    def backward(self) -> Any:
+        return _compile(_backward)
+
+
+def _compile(function: Any) -> Any:
+    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(function)
+    call = compiled(made.address)
+    # what is at the address lives as long as this
+    call.made = made
+    return call

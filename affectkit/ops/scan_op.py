@@ -34,7 +34,7 @@ def scan(inputs: ScanInputs, path: str) -> tuple[Tensor, Tensor]:
     """
     if torch.compiler.is_compiling() or not _is_plain(inputs):
         keep = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
-        out, last, _ = _scan_op(*inputs, keep, path)
+        out, last, _ = _scan_op(*inputs.grouped(), keep, path)
         return out, last
     found: tuple[Tensor, Tensor] = _Scan.apply(path, torch.is_grad_enabled(), *inputs)  # type: ignore[no-untyped-call]
     return found
@@ -83,7 +83,7 @@ def _forward(*arguments: Any) -> Scanned:
     # a sum is the fastest look at all values; elsewhere than on the CPU it would make the host wait
     if found.out.device.type == "cpu" and not math.isfinite(found.out.sum().item()):
         given = dict(zip(_TENSORS, inputs[:-1], strict=True))
-        if inputs.sizes.groups == 1:
+        if inputs.B.dim() == 4 and inputs.sizes.groups == 1:
             given |= {"B": inputs.B[:, 0], "C": inputs.C[:, 0]}
         check_finite(given)
     return found

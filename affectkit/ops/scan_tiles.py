@@ -6,10 +6,6 @@ summed over channels or items; of these each thread has its own, and they are ad
 
 from __future__ import annotations
 
-import functools
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,31 +13,33 @@ import torch
 from torch import Tensor
 
 from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned, ScanSizes
+from affectkit.ops.scan_job import make_job
+from affectkit.ops.scan_team import run_team
 
 
 class TileKernels(Protocol):
-    """Compiled loops over tiles `first` to `stop`; they let other threads of Python run meanwhile.
+    """Compiled loops over tiles, made by `scan_team.compiled`; each takes the address of a `ScanJob`.
 
     Attributes:
         width: channels of a tile.
         steps: of a chunk.
+        forward: writes `out`, `last` and, unless it is 0, `checkpoints` `(tiles, chunks, N, width)`.
+        backward: reads `checkpoints`, `d_out` and, unless it is 0, `d_last`; writes `d_u`, `d_delta` and `d_z`, and
+            adds to the others.
     """
 
     width: int
     steps: int
 
-    def forward(self, inputs: ScanInputs, into: Scanned, first: int, stop: int) -> None:
-        """Write the output, last states and, unless they are empty, checkpoints `(tiles, chunks, N, width)`."""
+    @property
+    def forward(self) -> Any: ...
 
-    def backward(
-        self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None, into: ScanGradients,
-        first: int, stop: int,
-    ) -> None:  # fmt: skip
-        """Write gradients of u, delta and z, and add to those of A, B, C, D and the bias."""
+    @property
+    def backward(self) -> Any: ...
 
 
 # Steps of single states, below which another thread costs more time than it saves.
-LEAST = 1_000_000
+LEAST = 300_000
 
 
 @dataclass(frozen=True)
@@ -52,34 +50,30 @@ class TiledScan:
 
     def forward(self, inputs: ScanInputs, keep: bool) -> Scanned:
         sizes = inputs.sizes
+        tiles, parts = self._share_out(sizes)
         last = inputs.u.new_empty(sizes.batch, sizes.groups * sizes.per_group, sizes.states)
         kept = inputs.u.new_empty(self.checkpoint_shape(sizes) if keep else (0,))
-        into = Scanned(torch.empty_like(inputs.u), last, kept)
-        _run(lambda _, first, stop: self.kernels.forward(inputs, into, first, stop), self._tiles(sizes), _parts(sizes))
-        return into
+        out = torch.empty_like(inputs.u)
+        job = make_job(inputs, sizes, (out, last, kept if keep else None, *(None,) * 10), tiles, parts)
+        run_team(self.kernels.forward, job, parts)
+        return Scanned(out, last, kept)
 
     def backward(self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None) -> ScanGradients:
-        tiles = self._tiles(inputs.sizes)
-        parts = max(1, min(_parts(inputs.sizes), tiles))
+        sizes = inputs.sizes
+        tiles, parts = self._share_out(sizes)
         d_u, d_delta = torch.empty_like(inputs.u), torch.empty_like(inputs.u)
         d_z = None if inputs.z is None else torch.empty_like(inputs.u)
         summed = (inputs.A, inputs.B, inputs.C, inputs.D, inputs.delta_bias)
-
-        def gathered(d_a: Any, d_b: Any, d_c: Any, d_skip: Any, d_bias: Any) -> ScanGradients:
-            return ScanGradients(d_u, d_delta, d_a, d_b, d_c, d_skip, d_z, d_bias)
-
-        if parts == 1:
-            alone = gathered(*(None if one is None else torch.zeros_like(one) for one in summed))
-            self.kernels.backward(inputs, checkpoints, d_out, d_last, alone, 0, tiles)
-            return alone
-        sums = [None if one is None else one.new_zeros(parts, *one.shape) for one in summed]
-
-        def work(part: int, first: int, stop: int) -> None:
-            into = gathered(*(None if one is None else one[part] for one in sums))
-            self.kernels.backward(inputs, checkpoints, d_out, d_last, into, first, stop)
-
-        _run(work, tiles, parts)
-        return gathered(*(None if one is None else one.sum(dim=0) for one in sums))
+        many = (parts,) if parts > 1 else ()
+        sums = [None if one is None else one.new_zeros(*many, *one.shape) for one in summed]
+        others = (None, None, checkpoints, d_out, d_last, d_u, d_delta, d_z, *sums)
+        job = make_job(inputs, sizes, others, tiles, parts)
+        run_team(self.kernels.backward, job, parts)
+        d_a, d_b, d_c, d_skip, d_bias = (one if one is None or parts == 1 else one.sum(dim=0) for one in sums)
+        assert d_a is not None
+        assert d_b is not None
+        assert d_c is not None
+        return ScanGradients(d_u, d_delta, d_a, d_b, d_c, d_skip, d_z, d_bias)
 
     def checkpoint_shape(self, sizes: ScanSizes) -> tuple[int, ...]:
         chunks = -(-sizes.length // self.kernels.steps)
@@ -88,25 +82,8 @@ class TiledScan:
     def _tiles(self, sizes: ScanSizes) -> int:
         return sizes.batch * sizes.groups * -(-sizes.per_group // self.kernels.width)
 
-
-def _parts(sizes: ScanSizes) -> int:
-    steps = sizes.batch * sizes.groups * sizes.per_group * sizes.length * sizes.states
-    return torch.get_num_threads() if steps >= LEAST else 1
-
-
-def _run(work: Callable[[int, int, int], None], tiles: int, parts: int) -> None:
-    """Call `work(part, first, stop)` for parts of all tiles, each in a thread; the first part in this one."""
-    if parts == 1:
-        work(0, 0, tiles)
-        return
-    bounds = [tiles * part // parts for part in range(parts + 1)]
-    begun = [_pool(os.getpid(), parts).submit(work, part, bounds[part], bounds[part + 1]) for part in range(1, parts)]
-    work(0, bounds[0], bounds[1])
-    for one in begun:
-        one.result()
-
-
-# by process, since threads don't survive a fork
-@functools.lru_cache(maxsize=1)
-def _pool(process: int, parts: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(parts - 1, thread_name_prefix="affectkit-scan")
+    def _share_out(self, sizes: ScanSizes) -> tuple[int, int]:
+        """How many tiles there are, and how many threads work on them."""
+        tiles = self._tiles(sizes)
+        is_small = tiles * self.kernels.width * sizes.length * sizes.states < LEAST
+        return tiles, 1 if is_small else max(1, min(torch.get_num_threads(), tiles))

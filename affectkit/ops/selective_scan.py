@@ -64,14 +64,14 @@ def selective_scan(
         check_finite(tensors)
     exact = torch.promote_types(u.dtype, torch.float32)
     if path is None and _is_exporting():
-        y, last = scan_traced(_uniform(tensors, delta_softplus, exact, exact))
+        y, last = scan_traced(_uniform(tensors, delta_softplus, exact, exact).grouped())
         return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
     learns = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors.values())
     only_torch = u.numel() == 0 or (return_last_state and learns)
     kernel = choose_path(path, str(u.device), str(exact).removeprefix("torch."), A.shape[1], only_torch)
     if kernel == "mamba-ssm":
         # it reads half precision itself
-        y, last = scan_mamba_ssm(_uniform(tensors, delta_softplus, u.dtype, exact))
+        y, last = scan_mamba_ssm(_uniform(tensors, delta_softplus, u.dtype, exact).grouped())
     else:
         y, last = scan(_uniform(tensors, delta_softplus, exact, exact), kernel)
     return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
@@ -94,7 +94,7 @@ def _is_exporting() -> bool:
 
 
 def _uniform(tensors: dict[str, Tensor | None], softplus: bool, of_time: torch.dtype, exact: torch.dtype) -> ScanInputs:
-    """All contiguous, what has steps in type `of_time` and the rest in `exact`, B and C in equally many groups."""
+    """All contiguous, steps in type `of_time`, the rest in `exact`; B and C in equally many groups, or both without."""
     made = {}
     for name, one in tensors.items():
         kind = exact if name in ("A", "D", "delta_bias") else of_time
@@ -107,8 +107,9 @@ def _uniform(tensors: dict[str, Tensor | None], softplus: bool, of_time: torch.d
     assert a is not None
     assert b is not None
     assert c is not None
-    b, c = (one[:, None] if one.dim() == 3 else one for one in (b, c))
-    if b.shape[1] != c.shape[1]:
+    if b.dim() != c.dim():
+        b, c = (one[:, None] if one.dim() == 3 else one for one in (b, c))
+    if b.dim() == 4 and b.shape[1] != c.shape[1]:
         groups = math.lcm(b.shape[1], c.shape[1])
         b, c = (one.repeat_interleave(groups // one.shape[1], dim=1) for one in (b, c))
     return ScanInputs(u, delta, a, b, c, skip, z, bias, softplus)

@@ -13,7 +13,7 @@ from affectkit.streams import PredictionStream
 from affectkit.testing.checks import Check, check
 from affectkit.testing.examples import NAN, full_mask, make_inputs, make_targets, ragged_mask
 from affectkit.testing.results import CheckFailed
-from affectkit.testing.subjects import Subject, apart, run, seeded
+from affectkit.testing.subjects import Subject, apart, run, seeded, trainable_parameters
 
 # Sums of float32 probabilities over a hundred classes are nearer to 1 than this.
 TOLERANCE = 1e-4
@@ -32,6 +32,8 @@ def loss_without_labels_is_zero(subject: Subject) -> None:
         raise CheckFailed(f"loss() returned shape {tuple(loss.shape)}, no scalar", "a loss that is not averaged")
     if loss.item() != 0:
         raise CheckFailed(f"the loss is {loss.item():.3g} where no label is valid")
+    if not trainable_parameters(module):
+        return
     if not loss.requires_grad:
         raise CheckFailed("where no label is valid, the loss is a constant", "return a zero that depends on the scores")
     torch.autograd.backward(loss)

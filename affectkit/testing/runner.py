@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from affectkit.errors import ConfigError, PluginWarning, RegistryError, compose, did_you_mean
+from affectkit.errors import ConfigError, PluginWarning, RegistryError, WeightsError, compose, did_you_mean
 from affectkit.plugins import Plugin, discover, normalize
 from affectkit.registry import Registry, default_registry
 from affectkit.specs import ComponentSpec
@@ -67,6 +67,8 @@ class BoundCheck:
                 self.check.run(self.subject)
         except CheckSkipped as skip:
             raise CheckSkipped(str(skip)) from None
+        except WeightsError as error:
+            raise CheckSkipped(f"can't be run here: {error}") from error
         except CheckFailed as failure:
             self._fail()
             text = compose(path, failure.fact, f"usual cause: {failure.cause or self.check.cause}")

@@ -187,6 +187,11 @@ def run(module: Any, inputs: Any) -> Any:
         return module(inputs)
 
 
+def trainable_parameters(module: nn.Module) -> dict[str, nn.Parameter]:
+    """Parameters that training changes, by name."""
+    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
 def values_of(output: Any) -> Tensor:
     """The values of a sequence, or the scores as they are."""
     values: Tensor = output.values if isinstance(output, Sequence) else output

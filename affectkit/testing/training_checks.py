@@ -13,7 +13,7 @@ from affectkit.testing.checks import MODULES, TIMED, Check, check
 from affectkit.testing.examples import NAN, make_targets, pad_with, ragged_mask
 from affectkit.testing.outputs import real_steps
 from affectkit.testing.results import CheckFailed, CheckSkipped
-from affectkit.testing.subjects import Subject, seeded, values_of
+from affectkit.testing.subjects import Subject, seeded, trainable_parameters, values_of
 
 RATES = (1e-3, 1e-4)
 ROUNDS = 5
@@ -91,7 +91,7 @@ def frozen_stays_frozen(subject: Subject) -> None:
     claimed=is_trained,
 )
 def loss_falls(subject: Subject) -> None:
-    if not _trainable(subject.module):
+    if not trainable_parameters(subject.module):
         raise CheckSkipped("not claimed: nothing to train")
     inputs = subject.inputs()
     traces = []
@@ -102,7 +102,7 @@ def loss_falls(subject: Subject) -> None:
         for _ in range(ROUNDS + 1):
             loss = objective()
             losses.append(loss.item())
-            _descend(loss, list(_trainable(module).values()), rate)
+            _descend(loss, list(trainable_parameters(module).values()), rate)
         if losses[-1] < losses[0]:
             return
         traces.append(f"from {losses[0]:.4g} to {losses[-1]:.4g} by steps of {rate:g}")
@@ -111,7 +111,7 @@ def loss_falls(subject: Subject) -> None:
 
 def _check_gradients(subject: Subject, inputs: Any, when: str) -> None:
     module = subject.learner()
-    trainable = _trainable(module)
+    trainable = trainable_parameters(module)
     if not trainable:
         raise CheckSkipped("not claimed: nothing to train")
     loss = _objective(subject, module, inputs)()
@@ -161,10 +161,6 @@ def _objective(subject: Subject, module: Any, inputs: Any) -> Callable[[], Tenso
         return error.square().mean()
 
     return of_head if subject.spec.kind == "head" else of_readout
-
-
-def _trainable(module: nn.Module) -> dict[str, nn.Parameter]:
-    return {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
 
 
 CHECKS: tuple[Check, ...] = (

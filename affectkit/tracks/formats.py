@@ -76,9 +76,8 @@ def _read_safetensors(path: Path) -> Stored:
     except (OSError, SafetensorError) as error:
         raise _damaged(path, "write_track") from error
     # numpy has no bfloat16
-    if "values" in tensors and tensors["values"].is_floating_point():
-        tensors["values"] = tensors["values"].float()
-    return _stored(path, {name: tensor.numpy() for name, tensor in tensors.items()})
+    plain = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
+    return _stored(path, {name: tensor.numpy() for name, tensor in plain.items()})
 
 
 def _read_parquet(path: Path) -> Stored:

@@ -44,20 +44,36 @@ def open_data(
     names = registry if registry is not None else default_registry()
     if data.endswith((".npz", ".safetensors")):
         return Gathered(read_examples(data), ())
-    if data.endswith(".toml"):
-        dataset, root = _read_source(Path(data), names)
-    else:
-        name, _, folder = data.partition("=")
-        if not folder:
-            raise InputError(f"{data}: no data; give NAME=ROOT, such as casme2=/data/CASME2, or .npz, .toml")
-        component = names.component("dataset", name)
-        dataset, root = component.spec.config(), Path(folder)
+    if not data.endswith(".toml") and not data.partition("=")[2]:
+        raise InputError(f"{data}: no data; give NAME=ROOT, such as casme2=/data/CASME2, or .npz, .toml")
+    dataset, root = find_dataset(data, names)
     if not isinstance(config, PipelineConfig):
         raise InputError(f"{data}: a dataset is cut for a pipeline; for an ensemble give a file of examples")
-    reader: Dataset[DatasetConfig] = names.of_config(type(dataset)).spec.factory(dataset)
-    index = reader.scan(root)
+    index = scan_dataset(dataset, root, names)
     _check_classes(dataset, config)
     return gather_examples(_labeled(index), config, faces=faces, registry=names, progress=progress)
+
+
+def find_dataset(data: str, registry: Registry) -> tuple[DatasetConfig, Path]:
+    """The dataset and the folder that `NAME=ROOT` or a `.toml` file means.
+
+    Raises:
+        ConfigError: something in the `.toml` file is wrong.
+        RegistryError: no such dataset.
+        InputError: no folder is named.
+    """
+    if data.endswith(".toml"):
+        return _read_source(Path(data), registry)
+    name, _, folder = data.partition("=")
+    if not folder:
+        raise InputError(f"{data}: no folder; give NAME=ROOT, such as casme2=/data/CASME2, or .toml")
+    return registry.component("dataset", name).spec.config(), Path(folder)
+
+
+def scan_dataset(dataset: DatasetConfig, root: Path, registry: Registry) -> Index:
+    """What the dataset's reader finds in the folder."""
+    reader: Dataset[DatasetConfig] = registry.of_config(type(dataset)).spec.factory(dataset)
+    return reader.scan(root)
 
 
 def _read_source(path: Path, names: Registry) -> tuple[DatasetConfig, Path]:

@@ -66,10 +66,10 @@ class Template:
     is_fitted: bool = True
 
     def similarity(self, face: Face) -> Similarity:
-        """What moves the face's landmarks onto the template; for a face without five of them, `by_box`."""
+        """What moves the face's five points onto the template; for a face without them, `by_box`."""
         if not has_landmarks(face):
             return self.by_box(face)
-        points = [complex(x, y) for x, y in face.landmarks]
+        points = template_points(face)
         similarity = fit(points, self.points) if self.is_fitted else _level(points, self.points)
         # five points in one place have no direction
         return similarity if similarity is not None else self.by_box(face)
@@ -94,8 +94,14 @@ class Template:
 
 
 def has_landmarks(face: Face) -> bool:
-    """Whether it has the five points that templates are about; of other numbers the order is not known."""
-    return len(face.landmarks) == LANDMARKS
+    """Whether it has the five points that templates are about; of other landmarks the order is not known."""
+    return bool(template_points(face))
+
+
+def template_points(face: Face) -> list[complex]:
+    """The five points that templates are about, in pixels: its `five_points`, or five landmarks; empty without both."""
+    points = face.five_points or face.landmarks
+    return [complex(x, y) for x, y in points] if len(points) == LANDMARKS else []
 
 
 def fit(points: Sequence[complex], onto: Sequence[complex]) -> Similarity | None:

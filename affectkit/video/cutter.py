@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from affectkit.records import Face
 from affectkit.streams import FrameStream
-from affectkit.video.alignment import TEMPLATES, Similarity, has_landmarks, warp
+from affectkit.video.alignment import TEMPLATES, Similarity, template_points, warp
 from affectkit.video.clips import GRAY, cut_face
 from affectkit.video.frames import VideoFrame
 from affectkit.video.steady import Anchor, Anchors
@@ -61,17 +61,16 @@ class Cutter:
         """
         face = tracked.face
         anchor = None if self._anchors is None else self._anchors.follow(tracked.track, face, frame.pts)
-        has_points = has_landmarks(face)
+        points = template_points(face)
         iod = None
-        if self._aligned is not None and has_points:
-            left, right = (complex(*point) for point in face.landmarks[:2])
-            iod = self._similarity(face, self._aligned, anchor).scale * abs(right - left)
+        if self._aligned is not None and points:
+            iod = self._similarity(face, self._aligned, anchor).scale * abs(points[1] - points[0])
         return Cut(
             inputs={name: self._cut(frame, face, stream, anchor) for name, stream in self._streams.items()},
             segment=0 if anchor is None else anchor.segment,
             shift=(0, 0) if anchor is None else anchor.shift,
             iod=iod,
-            is_approximate=self._aligned is not None and not has_points,
+            is_approximate=self._aligned is not None and not points,
         )
 
     def forget(self, track: int) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from affectkit.records import Face
-from affectkit.video.alignment import TEMPLATES, Similarity, has_landmarks
+from affectkit.video.alignment import TEMPLATES, Similarity, has_landmarks, template_points
 
 # Inter-ocular distances that a head may drift before the crop follows.
 _DRIFT = 0.25
@@ -143,9 +143,9 @@ def _steps(drift: float, room: float) -> int:
 
 
 def _middle(face: Face) -> complex:
-    """Centroid of the landmarks, or the middle of the box."""
-    if has_landmarks(face):
-        return sum(complex(x, y) for x, y in face.landmarks) / len(face.landmarks)
+    """Centroid of the five points, or the middle of the box."""
+    if points := template_points(face):
+        return sum(points) / len(points)
     left, top, width, height = face.box
     return complex(left + width / 2, top + height / 2)
 

@@ -17,20 +17,28 @@ Cells = Items[object]
 TreeEvent = tuple[int, int | None, int, str | None]
 
 
+# A class by name, or values; None where the annotation says nothing.
+TreeLabel = str | tuple[float | None, ...] | tuple[tuple[float | None, ...], ...] | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class TreeSample:
-    """What a right reader makes of one clip or video.
+    """What a right reader makes of one picture, clip or video.
 
     Attributes:
         key, subject: of the sample.
-        frames: numbers of its frames.
+        frames: numbers of its frames; of an array, the index.
         events: onset, apex, offset and word of each event; apex and word are None where none is annotated.
+        file: of a picture, a video or an array.
+        labels: by head name, of samples without events: a class by its name, values, or values of each frame.
     """
 
     key: str
     subject: str
-    frames: tuple[int, ...]
-    events: tuple[TreeEvent, ...]
+    frames: tuple[int, ...] = ()
+    events: tuple[TreeEvent, ...] = ()
+    file: str = ""
+    labels: Mapping[str, TreeLabel] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,9 +84,13 @@ class Writer:
 
     def write_text(self, name: str, text: str) -> None:
         """A text file, with the line ends that `text` has."""
+        self.write_bytes(name, text.encode())
+
+    def write_bytes(self, name: str, data: bytes) -> None:
+        """A file of these bytes."""
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.encode())
+        path.write_bytes(data)
 
     def write_book(self, name: str, sheets: Mapping[str, Iterable[Cells]]) -> None:
         """A workbook; cells keep their types, None is blank.
@@ -110,6 +122,13 @@ class Writer:
         """Keep one sample, and its issues."""
         self.samples.append(TreeSample(key=key, subject=subject, frames=tuple(frames), events=events))
         self.issues += issues
+
+    def expect_labeled(
+        self, key: str, subject: str, *, file: str = "", frames: Iterable[int] = (), **labels: TreeLabel
+    ) -> None:
+        """Keep one sample without events, with its labels by head name."""
+        sample = TreeSample(key=key, subject=subject, frames=tuple(frames), file=file, labels=labels)
+        self.samples.append(sample)
 
     def tree(self) -> Tree:
         """What was written."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from affectkit import FeaturesConfig, FeaturesSpec, FeatureStream, FrameStream, lazy
-from affectkit_abaw7.face_input import require_face
+from affectkit import FeaturesSpec, FeatureStream, FrameStream, lazy
+from affectkit_abaw7.face_encoder import FaceEncoderConfig, SizeName, require_face
 
 
 class Size(NamedTuple):
@@ -35,7 +35,6 @@ class Size(NamedTuple):
     depth: int
 
 
-SizeName = Literal["small", "published"]
 SIZES: Mapping[SizeName, Size] = MappingProxyType({
     "small": Size(64, (16, 32, 64), (1, 1, 2), (16, 32), (1, 1, 1), 64, 4, 2),
     "published": Size(112, (64, 128, 256), (3, 4, 14), (64, 128), (4, 6, 2), 512, 8, 8),
@@ -43,33 +42,13 @@ SIZES: Mapping[SizeName, Size] = MappingProxyType({
 
 
 @dataclass(frozen=True, kw_only=True)
-class POSTERConfig(FeaturesConfig):
+class POSTERConfig(FaceEncoderConfig):
     """Aligned faces in RGB to one vector each, by attention between image and landmark tokens at three widths (POSTER).
 
     Faces have the size's side, 112 or 64 pixels, or twice that, of which every second pixel is read, as the public code
-    does. They are normalized inside.
-
-    Attributes:
-        size: `published`, 512 features, the larger of the paper's three; `small`, 64 features, for a CPU, which is none
-            of these.
-        frozen: whether the network keeps its weights, and its batch statistics, in training.
-        frozen_landmarks: the same for the landmark branch alone; None for yes if `published`, which begins with weights
-            of a landmark detector, and no if `small`, which has none to begin with.
+    does. They are normalized inside. `published`, the deepest of the public code's three, has 512 features; `small` has
+    64, and is none of the three.
     """
-
-    size: SizeName = "published"
-    frozen: bool = False
-    frozen_landmarks: bool | None = None
-
-    @property
-    def is_frozen(self) -> bool:
-        return self.frozen
-
-    @property
-    def has_frozen_landmarks(self) -> bool:
-        """Whether the landmark branch keeps its weights, with or without the rest."""
-        chosen = self.size == "published" if self.frozen_landmarks is None else self.frozen_landmarks
-        return self.frozen or chosen
 
     def output(self, stream: FrameStream) -> FeatureStream:
         size = SIZES[self.size]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-from affectkit import FeaturesConfig, FeaturesSpec, FeatureStream, FrameStream, lazy
-from affectkit_abaw7.face_input import require_face
+from affectkit import FeaturesSpec, FeatureStream, FrameStream, lazy
+from affectkit_abaw7.face_encoder import FaceEncoderConfig, SizeName, require_face
 
 
 class Size(NamedTuple):
@@ -35,7 +35,6 @@ class Size(NamedTuple):
     token_depth: int
 
 
-SizeName = Literal["small", "published"]
 SIZES: Mapping[SizeName, Size] = MappingProxyType({
     "small": Size(64, (16, 32, 64), (1, 1, 2), (1, 1, 1), (2, 4, 8), 96, 8, 2),
     "published": Size(112, (64, 128, 256), (3, 4, 14), (4, 6, 2), (2, 4, 8), 768, 8, 2),
@@ -43,32 +42,12 @@ SIZES: Mapping[SizeName, Size] = MappingProxyType({
 
 
 @dataclass(frozen=True, kw_only=True)
-class POSTER2Config(FeaturesConfig):
+class POSTER2Config(FaceEncoderConfig):
     """Aligned faces in RGB to one vector each, by image and landmark features at three scales (POSTER2).
 
     Faces have the size's side, 112 or 64 pixels, or twice that, of which every second pixel is read, as the public code
-    does. They are normalized inside.
-
-    Attributes:
-        size: `published`, 768 features; `small`, 96 features, for a CPU.
-        frozen: whether the network keeps its weights, and its batch statistics, in training.
-        frozen_landmarks: the same for the landmark branch alone; None for yes if `published`, which begins with weights
-            of a landmark detector, and no if `small`, which has none to begin with.
+    does. They are normalized inside. `published` has 768 features, `small` 96.
     """
-
-    size: SizeName = "published"
-    frozen: bool = False
-    frozen_landmarks: bool | None = None
-
-    @property
-    def is_frozen(self) -> bool:
-        return self.frozen
-
-    @property
-    def has_frozen_landmarks(self) -> bool:
-        """Whether the landmark branch keeps its weights, with or without the rest."""
-        chosen = self.size == "published" if self.frozen_landmarks is None else self.frozen_landmarks
-        return self.frozen or chosen
 
     def output(self, stream: FrameStream) -> FeatureStream:
         size = SIZES[self.size]

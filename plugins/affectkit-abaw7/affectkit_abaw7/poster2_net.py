@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from affectkit import FrameStream
 from affectkit.features.frame_network import FrameNetwork
-from affectkit_abaw7.face_input import MEAN, STD
+from affectkit_abaw7.face_encoder import MEAN, STD
 from affectkit_abaw7.ir50_net import IR50
 from affectkit_abaw7.mobilefacenet_net import MobileFaceNet
 from affectkit_abaw7.poster2 import SIZES, POSTER2Config, Size
@@ -33,10 +33,8 @@ class POSTER2(FrameNetwork[POSTER2Config]):
     def __init__(self, config: POSTER2Config, stream: FrameStream) -> None:
         dim = config.output(stream).dim
         network = POSTER2Network(SIZES[config.size])
-        frozen: tuple[nn.Module, ...] = (network,) if config.frozen else ()
-        if config.has_frozen_landmarks and not config.frozen:
-            frozen = (network.landmarks,)
-        super().__init__(config, network, dim=dim, mean=MEAN, std=STD, frozen=frozen)
+        frozen = [network.landmarks] if config.has_frozen_landmarks else []
+        super().__init__(config, network, dim=dim, mean=MEAN, std=STD, frozen=[network] if config.frozen else frozen)
 
 
 class POSTER2Network(nn.Module):

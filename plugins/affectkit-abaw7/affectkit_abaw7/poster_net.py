@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from affectkit import FrameStream
 from affectkit.features.frame_network import FrameNetwork
-from affectkit_abaw7.face_input import MEAN, STD
+from affectkit_abaw7.face_encoder import MEAN, STD
 from affectkit_abaw7.ir50_net import IR50
 from affectkit_abaw7.mobilefacenet_net import MobileFaceNet
 from affectkit_abaw7.poster import SIZES, POSTERConfig, Size
@@ -35,10 +35,8 @@ class POSTER(FrameNetwork[POSTERConfig]):
     def __init__(self, config: POSTERConfig, stream: FrameStream) -> None:
         dim = config.output(stream).dim
         network = POSTERNetwork(SIZES[config.size])
-        frozen: tuple[nn.Module, ...] = (network,) if config.frozen else ()
-        if config.has_frozen_landmarks and not config.frozen:
-            frozen = (network.landmarks,)
-        super().__init__(config, network, dim=dim, mean=MEAN, std=STD, frozen=frozen)
+        frozen = [network.landmarks] if config.has_frozen_landmarks else []
+        super().__init__(config, network, dim=dim, mean=MEAN, std=STD, frozen=[network] if config.frozen else frozen)
 
 
 class POSTERNetwork(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from affectkit_abaw7.face_input import MEAN, STD
+from affectkit_abaw7.face_encoder import MEAN, STD
 from torch import Tensor
 from torch.nn import functional
 

@@ -1,0 +1,61 @@
+"""Pictures of a dataset that can't be decoded, or are cut short. Readers open none, so this is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from affectkit.datasets.notes import counted, named
+from affectkit.records import FramesSource, ImageSource, Index, Issue, Sample
+
+# What a whole file of each format ends with, as far as formats say that.
+_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82"}
+
+
+def check_pictures(index: Index, progress: Callable[[int, int], None] | None = None) -> tuple[Issue, ...]:
+    """An issue for each sample with pictures that no decoder takes whole. Each file is opened once.
+
+    Arguments:
+        index: what a reader found. Videos and stored arrays are not opened.
+        progress: called with how many samples are done, and of how many.
+    """
+    seen: dict[Path, str | None] = {}
+    issues = []
+    for done, sample in enumerate(index, start=1):
+        faults: dict[str, list[str]] = {}
+        for path in dict.fromkeys(_pictures(sample)):
+            if path not in seen:
+                seen[path] = picture_fault(path)
+            if (fault := seen[path]) is not None:
+                faults.setdefault(fault, []).append(path.name)
+        for fault, names in faults.items():
+            fact = f"{counted(len(names), f'{fault} picture')}: {named(names)}; unpack again, or leave out"
+            issues.append(Issue(level="warning", where=sample.key, fact=fact, sample=sample.key))
+        if progress is not None:
+            progress(done, len(index))
+    return tuple(issues)
+
+
+def picture_fault(path: Path) -> str | None:
+    """Word for what is wrong with a file, as in `empty picture`; None where it decodes, and has its end."""
+    import cv2
+    import numpy as np
+
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return "unreadable"
+    if not data:
+        return "empty"
+    end = _ENDS.get(data[:2])
+    # decoders take half a picture for one, and only warn
+    if end is not None and not data.rstrip(b"\0").endswith(end):
+        return "truncated"
+    return "undecodable" if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is None else None
+
+
+def _pictures(sample: Sample) -> Iterator[Path]:
+    if isinstance(sample.source, FramesSource):
+        yield from (path for _, path in sample.source.frames)
+    elif isinstance(sample.source, ImageSource):
+        yield sample.source.path
