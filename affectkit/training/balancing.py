@@ -19,8 +19,8 @@ def balance(config: ModelConfig, examples: Examples, kind: Literal["balanced", "
     """Give heads that say nothing of it the frequencies of their targets among the valid labels of `examples`.
 
     A head of classes gets weights such that every class has the same sum of them, or with `root` the square roots of
-    such weights; a class that no example has keeps weight 1. A head of occurring action units gets `positive_rates`; a unit that is never active keeps weight 1. Both
-    are warned of: nothing can be learned of them.
+    such weights; a class that no example has keeps weight 1. A head of occurring action units gets `positive_rates`; a
+    unit that is never active keeps weight 1. Both are warned of: nothing can be learned of them.
     """
     heads: dict[str, Any] = dict(getattr(config, "heads", {}))
     for name, head in heads.items():
