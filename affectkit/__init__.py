@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
     from affectkit.motion.phase import PhaseConfig as PhaseConfig
+    from affectkit.motion.rest_difference import RestDifferenceConfig as RestDifferenceConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
     from affectkit.recipes import Augmentation as Augmentation, Recipe as Recipe
     from affectkit.records import (
@@ -251,6 +252,7 @@ _PUBLIC = {
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
     "PhaseConfig": "affectkit.motion.phase",
+    "RestDifferenceConfig": "affectkit.motion.rest_difference",
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
     "Augmentation": "affectkit.recipes",

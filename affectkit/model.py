@@ -53,6 +53,8 @@ INTERFACES: Mapping[str, type[Stage[Any]]] = {
 }
 Clocks = dict[str, tuple[Tensor, Tensor]]
 Memo = dict[tuple[Any, ...], Sequence]
+# Of one forward: what front-ends made of an input, by its name and their configs.
+Motions = dict[tuple[Any, ...], Sequence]
 
 
 class BranchModule(nn.Module):
@@ -269,8 +271,9 @@ class Pipeline(Model):
         # here, not in check_batch: the members of an ensemble may differ in precision
         check_precision(batch, self)
         outputs: dict[str, Sequence] = {}
+        motions: Motions = {}
         for name, branch in self.config.branches.items():
-            outputs[name] = self._run_branch(name, batch[branch.source], targets, losses, memo)
+            outputs[name] = self._run_branch(name, batch[branch.source], targets, losses, memo, motions)
         if not outputs:
             return None
         encoded = next(iter(outputs.values()))
@@ -289,6 +292,7 @@ class Pipeline(Model):
         targets: Mapping[str, Targets] | None,
         losses: Losses,
         memo: Memo | None,
+        motions: Motions,
     ) -> Sequence:
         branch = self.branches[name]
         digest = None if memo is None else branch.digest()
@@ -297,8 +301,14 @@ class Pipeline(Model):
         key = (digest, self.config.inputs[self.config.branches[name].source], *map(id, sequence[:3]))
         if memo is not None and digest is not None and key in memo:
             return memo[key]
+        shared: tuple[Any, ...] | None = (self.config.branches[name].source,)
         for i, motion in enumerate(branch.motion):
-            before, sequence = sequence, motion(sequence)
+            # without weights, equal configs compute the same: once for all branches that begin alike
+            shared = (*shared, motion.config) if shared is not None and is_fixed(motion) else None
+            before, known = sequence, None if shared is None else motions.get(shared)
+            sequence = motion(sequence) if known is None else known
+            if shared is not None:
+                motions[shared] = sequence
             add_auxiliary(losses, f"branches.{name}.motion[{i}]", motion, before, sequence, targets)
         if branch.features is not None:
             before, sequence = sequence, branch.features(sequence)
@@ -330,6 +340,11 @@ def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Regis
     if getattr(module, "config", None) is not config:
         raise SpecError(f"{path}: {component.id} does not keep its config; call super().__init__(config)")
     return module
+
+
+def is_fixed(stage: Stage[Any]) -> bool:
+    """Whether nothing but its config decides what a stage computes; False under torch.compile, which can't compare."""
+    return bool(stage.config.is_frozen) and not torch.compiler.is_compiling() and not stage.state_dict()
 
 
 def only(inputs: Mapping[str, Any]) -> Any:

@@ -56,7 +56,8 @@ class Recipe(Config):
         schedule: `cosine`, or `constant`.
         class_weights: `balanced` gives each class the same sum of weights in the loss of every head of classes that
             has none of its own, and tells a head of occurring action units how often each is active, where it doesn't
-            know; `none` leaves the heads as they are.
+            know; `root` does the same with the square roots of the classes' weights, for classes of which one is nearly
+            all there is; `none` leaves the heads as they are.
         task_weights: how the losses of several heads are added up: `fixed`, each times its head's `weight`; or
             `learned`, `sum_i exp(-s_i) L_i + s_i` with an s_i for each, learned from 0 beside the model; a `weight`
             then only says where it begins. Their rate can be set in `rates`, as that of `task_weights`.
@@ -75,7 +76,7 @@ class Recipe(Config):
     rates: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.01
     schedule: Literal["cosine", "constant"] = "cosine"
-    class_weights: Literal["balanced", "none"] = "balanced"
+    class_weights: Literal["balanced", "root", "none"] = "balanced"
     task_weights: Literal["fixed", "learned"] = "fixed"
     gradient_clip: float = 0.0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"

@@ -49,6 +49,7 @@ from affectkit.motion import (
     mm_cof,
     optical_flow,
     phase,
+    rest_difference,
 )
 from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
@@ -57,7 +58,7 @@ from affectkit.temporal import gru, sparse_mamba, transformer
 
 _MODULES = (
     eulerian, flow_magnifier, frame_difference, frame_magnifier, head_compensation, magnet, mm_cof, optical_flow,
-    phase,
+    phase, rest_difference,
     conv_stem, iresnet, sparse_vssd, timm_backbone,
     affine, concat,
     gru, sparse_mamba, transformer,

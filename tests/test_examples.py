@@ -17,6 +17,7 @@ SHOWS = {
     "analyze_video": "60 rows in rows.csv",
     "ensemble": "inputs: {'small.clip': 'frames [T] r+g+b 32x32 intensity', ",
     "first_pipeline": "raw scores: {'expression': (2, 8), 'affect': (2, 8, 2)}",
+    "multi_task": "va 0.98",
     "own_face_detector": "15 rows",
     "plot_timeline": "drawn: timeline.png",
     "process_folder": "2 of 3 videos done; summary in tables/summary.csv",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +22,9 @@ from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import FeatureExtractor, Fusion, MotionFrontEnd, ScoreMap, TaskHead, TemporalEncoder
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
 from affectkit.motion.optical_flow import OpticalFlowConfig
+from affectkit.motion.optical_flow_net import OpticalFlow
+from affectkit.motion.rest_difference import RestDifferenceConfig
+from affectkit.motion.rest_difference_net import RestDifference
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.sequences import Losses, Sequence, Targets, masked_mean
 from affectkit.specs import FeaturesSpec, Requirement, ScoreMapSpec, TemporalSpec
@@ -372,6 +376,41 @@ def test_a_compiled_model_scores_the_same() -> None:
         pytest.skip(f"no compiler: {error}")
     torch.testing.assert_close(scores, wanted)
     torch.testing.assert_close(losses, wanted_losses)
+
+
+def test_front_ends_without_weights_run_once_for_branches_that_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    flow, other = OpticalFlowConfig(pairs="first"), OpticalFlowConfig(pairs="previous")
+    motions = {"a": (flow,), "b": (flow, RestDifferenceConfig()), "c": (other,), "d": (flow, RestDifferenceConfig())}
+    config = PipelineConfig(
+        input=FrameStream(height=16, width=16),
+        branches={name: Branch(motion=motion, features=ConvStemConfig(dim=4)) for name, motion in motions.items()},
+        fusion=ToySumConfig(),
+        heads={"va": ValenceArousalConfig()},
+    )
+    model = config.build(registry=REGISTRY).eval()
+    clip = Sequence.of(torch.rand(1, 3, 3, 16, 16))
+    each = [config_of_one(config, name).build(registry=REGISTRY).eval() for name in motions]
+    for name, one in zip(motions, each, strict=True):
+        one.branches[name].load_state_dict(model.branches[name].state_dict())
+    wanted = torch.stack([one.features(clip).values for one in each]).sum(dim=0)
+    calls: list[str] = []
+    for kind in (OpticalFlow, RestDifference):
+        monkeypatch.setattr(kind, "forward", counted(kind.forward, calls))
+    torch.testing.assert_close(model.features(clip).values, wanted)
+    assert sorted(calls) == ["optical-flow first", "optical-flow previous", "rest-difference"]
+
+
+def config_of_one(config: PipelineConfig, name: str) -> PipelineConfig:
+    return replace(config, branches={name: config.branches[name]}, fusion=None)
+
+
+def counted(forward: Callable[..., Sequence], calls: list[str]) -> Callable[..., Sequence]:
+    def call(self: Any, inputs: Sequence) -> Sequence:
+        pairs = getattr(self.config, "pairs", None)
+        calls.append("rest-difference" if pairs is None else f"optical-flow {pairs}")
+        return forward(self, inputs)
+
+    return call
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,6 +101,10 @@ def test_labels_are_weighed_by_how_frequent_they_are_in_every_frame() -> None:
     counts = torch.tensor([int((values[valid] == number).sum()) for number in range(8)])
     assert counts.min() > 0
     assert expr.class_weights == pytest.approx((counts.sum() / (8 * counts)).tolist())
+    root = balance(CONFIG, examples, "root")
+    assert isinstance(root, PipelineConfig)
+    assert root.heads["expr"] == replace(expr, class_weights=tuple(weight**0.5 for weight in expr.class_weights or ()))
+    assert root.heads["au"] == au
     values, valid = examples.targets["au"]
     rates = [float(values[..., k][valid[..., k]].mean()) for k in range(12)]
     assert au.positive_rates == pytest.approx(rates)

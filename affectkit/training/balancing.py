@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from affectkit.configs import ModelConfig
 from affectkit.errors import DataWarning
@@ -14,19 +15,22 @@ from affectkit.sequences import Targets
 from affectkit.training.examples import Examples
 
 
-def balance(config: ModelConfig, examples: Examples) -> ModelConfig:
+def balance(config: ModelConfig, examples: Examples, kind: Literal["balanced", "root"] = "balanced") -> ModelConfig:
     """Give heads that say nothing of it the frequencies of their targets among the valid labels of `examples`.
 
-    A head of classes gets weights such that every class has the same sum of them; a class that no example has keeps
-    weight 1. A head of occurring action units gets `positive_rates`; a unit that is never active keeps weight 1. Both
-    are warned of: nothing can be learned of them.
+    A head of classes gets weights such that every class has the same sum of them, or with `root` the square roots of
+    such weights; a class that no example has keeps weight 1. A head of occurring action units gets `positive_rates`; a
+    unit that is never active keeps weight 1. Both are warned of: nothing can be learned of them.
     """
     heads: dict[str, Any] = dict(getattr(config, "heads", {}))
     for name, head in heads.items():
         if name not in examples.targets:
             continue
         if isinstance(head, ClassHeadConfig) and head.class_weights is None:
-            heads[name] = replace(head, class_weights=_class_weights(name, head.targets, examples.targets[name]))
+            weights = _class_weights(name, head.targets, examples.targets[name])
+            if kind == "root":
+                weights = tuple(math.sqrt(weight) for weight in weights)
+            heads[name] = replace(head, class_weights=weights)
         elif isinstance(head, ActionUnitsConfig) and not head.intensity and head.positive_rates is None:
             heads[name] = replace(head, positive_rates=_positive_rates(name, head.targets, examples.targets[name]))
     return replace(config, heads=heads) if heads else config  # type: ignore[call-arg]

@@ -131,7 +131,7 @@ def fit_tail(
     checkpoint = None if folder is None else folder / CHECKPOINT
     if checkpoint is not None and checkpoint.is_file() and not resume:
         raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
-    config = balance(config, examples) if recipe.class_weights == "balanced" else config
+    config = config if recipe.class_weights == "none" else balance(config, examples, recipe.class_weights)
     # The caller's random numbers stay as they were.
     with torch.random.fork_rng(), warnings.catch_warnings():
         # on workers of loaders, and on torch's own deprecations

@@ -1,4 +1,4 @@
-"""The conformance kit, for the encoders as they come and in other modes, and the entry point where it is installed."""
+"""The conformance kit, for components as they come and in other modes, and the entry point where it is installed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,12 +6,13 @@ from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 import pytest
-from affectkit_abaw7 import POSTER2Config, POSTERConfig, poster, poster2
+from affectkit_abaw7 import POSTER2Config, POSTERConfig, flow_picture, poster, poster2
 
-from affectkit import FeaturesSpec, default_registry
+from affectkit import ComponentSpec, default_registry
 from affectkit.testing import parametrize_with_checks
 
-SPECS: list[FeaturesSpec[Any]] = [
+SPECS: list[ComponentSpec[Any]] = [
+    flow_picture.SPEC,
     poster.SPEC,
     poster2.SPEC,
     replace(poster2.SPEC, name="poster2-frozen", example=POSTER2Config(size="small", frozen=True)),

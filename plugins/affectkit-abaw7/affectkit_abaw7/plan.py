@@ -1,0 +1,70 @@
+"""`Plan`: the steps of the system's training as data. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from affectkit.configs import Config
+from affectkit.errors import ConfigError
+from affectkit.files import read_data
+from affectkit.recipes import Augmentation, Recipe
+
+# A batch is of whole videos: 4 have about 160 frames.
+ENCODER = Recipe(
+    epochs=7,
+    batch_size=4,
+    learning_rate=2e-3,
+    gradient_clip=1.0,
+    augmentation=Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.02),
+)
+# Nearly all frames are neutral: weights that even that out would call too much an expression.
+FUSION = Recipe(
+    epochs=60, batch_size=16, learning_rate=1e-3, weight_decay=0.05, gradient_clip=1.0, class_weights="root"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Config):
+    """Encoders one by one, then what joins them on their stored features, then cuts chosen on other people.
+
+    Attributes:
+        train_videos: how many people are filmed to train on, at most 5000.
+        choice_videos: how many others thresholds are chosen by, and results of each step shown for.
+        encoder: recipe of every encoder, on frames.
+        fusion: recipe of fusion, Transformer and heads, on stored features of whole videos.
+        mirrored: whether features of mirrored videos are stored as well, as further examples for the fusion.
+        seed: of all that is random in training.
+    """
+
+    train_videos: int = 480
+    choice_videos: int = 100
+    encoder: Recipe = ENCODER
+    fusion: Recipe = FUSION
+    mirrored: bool = True
+    seed: int = 0
+
+    def validate(self) -> None:
+        for name in ("train_videos", "choice_videos"):
+            if not 1 <= getattr(self, name) <= 5000:
+                raise ConfigError(f"{getattr(self, name)!r} videos", "write 1 to 5000", path=name)
+
+
+def quick(plan: Plan) -> Plan:
+    """The same with a handful of videos and epochs, to see that it runs; what comes out is worth nothing."""
+    return replace(
+        plan,
+        train_videos=min(plan.train_videos, 8),
+        choice_videos=min(plan.choice_videos, 4),
+        encoder=replace(plan.encoder, epochs=1),
+        fusion=replace(plan.fusion, epochs=2),
+    )
+
+
+def read_plan(path: str | Path) -> Plan:
+    """The plan in a `.toml` or `.json` file; a table for each recipe.
+
+    Raises:
+        ConfigError: not readable, or something in it is wrong; names file, path and remedy.
+    """
+    return read_data(Plan, path)
