@@ -55,7 +55,11 @@ class Recipe(Config):
         weight_decay: of AdamW.
         schedule: `cosine`, or `constant`.
         class_weights: `balanced` gives each class the same sum of weights in the loss of every head of classes that
-            has none of its own; `none` leaves the heads as they are.
+            has none of its own, and tells a head of occurring action units how often each is active, where it doesn't
+            know; `none` leaves the heads as they are.
+        task_weights: how the losses of several heads are added up: `fixed`, each times its head's `weight`; or
+            `learned`, `sum_i exp(-s_i) L_i + s_i` with an s_i for each, learned from 0 beside the model; a `weight`
+            then only says where it begins. Their rate can be set in `rates`, as that of `task_weights`.
         gradient_clip: the largest norm of a gradient; 0 for no limit.
         precision: `32`, or 16 bits where they do: `bf16-mixed`, `16-mixed` (CUDA only).
         random_dials: dials that are turned anew for every step, each to a value drawn from its domain: by path, such as
@@ -72,6 +76,7 @@ class Recipe(Config):
     weight_decay: float = 0.01
     schedule: Literal["cosine", "constant"] = "cosine"
     class_weights: Literal["balanced", "none"] = "balanced"
+    task_weights: Literal["fixed", "learned"] = "fixed"
     gradient_clip: float = 0.0
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     random_dials: tuple[str, ...] = ()

@@ -19,7 +19,11 @@ from affectkit.artifact import save
 from affectkit.configs import Frames, Tracking, Windows
 from affectkit.errors import ConfigError, InputError, SpecError, UntrainedWarning
 from affectkit.faces.whole_frame import WholeFrameConfig
+from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.files import write_config
+from affectkit.heads.action_units import ActionUnitsConfig
+from affectkit.heads.expression import ExpressionConfig
+from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.presets import starter as starter_preset
 from affectkit.resolving import resolve_model
@@ -58,6 +62,30 @@ def clip(tmp_path: Path) -> Path:
 
 def run(clip: Path, config: PipelineConfig, **options: Any) -> Results:
     return analyze(clip, config.build(registry=NAMES), registry=NAMES, **options)
+
+
+def test_windows_that_see_each_other_give_the_same_for_any_batch_size(tmp_path: Path) -> None:
+    """A Transformer over overlapping windows of irregular times, of which the last is short and padded in a batch."""
+    times = [i * 0.04 + 0.01 * (i % 3) for i in range(31)]
+    path = write_levels(tmp_path / "long.mp4", [20 + 7 * i for i in range(31)], times)
+    config = PipelineConfig(
+        input=FrameStream(height=16, width=16),
+        branches={"face": Branch(features=ConvStemConfig(dim=8))},
+        temporal=TransformerConfig(depth=1, heads=2, positions="time"),
+        heads={"va": ValenceArousalConfig(), "expr": ExpressionConfig(), "au": ActionUnitsConfig()},
+        faces=WholeFrameConfig(),
+        sampling=Windows(seconds=0.4, hop_seconds=0.2),
+    )
+    torch.manual_seed(0)
+    model = config.build(registry=NAMES)
+    rows = [
+        [list(row.predictions.values()) for row in analyze(path, model, registry=NAMES, batch_size=batch_size)]
+        for batch_size in (1, 7, 25, 1000)
+    ]
+    found = torch.tensor(rows, dtype=torch.float64)
+    assert found.shape == (4, 31, 22)
+    assert (found - found[0]).abs().max() <= 1e-5
+    assert (found[0, 0] - found[0, -1]).abs().max() > 1e-3
 
 
 def brightness(results: Results) -> list[float]:

@@ -19,7 +19,7 @@ from affectkit.sequences import Sequence, Targets
 from affectkit.streams import InputStream
 from affectkit.training import Examples, fit, lightning_import
 from affectkit.training.augmentation import augment
-from affectkit.training.fitting import balance_classes
+from affectkit.training.balancing import balance
 
 FEATURES = PipelineConfig(
     input=FeatureStream(dim=4, steps=("event",)),
@@ -131,7 +131,7 @@ def test_without_lightning_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -
 def test_classes_are_weighed_so_that_each_counts_the_same() -> None:
     examples = make_examples()
     rare = examples.take([row for row in range(36) if row % 3 or row < 6])
-    config = balance_classes(FEATURES, rare)
+    config = balance(FEATURES, rare)
     assert isinstance(config, PipelineConfig)
     head = config.heads["micro"]
     assert isinstance(head, MicroExpressionConfig)
@@ -141,7 +141,7 @@ def test_classes_are_weighed_so_that_each_counts_the_same() -> None:
         [len(rare) / 3] * 3
     )
     given = replace(FEATURES, heads={"micro": MicroExpressionConfig(class_weights=(1.0, 2.0, 3.0))})
-    assert balance_classes(given, rare).heads == given.heads  # type: ignore[attr-defined]
+    assert balance(given, rare).heads == given.heads  # type: ignore[attr-defined]
 
 
 def test_a_class_that_nobody_shows_is_warned_of() -> None:

@@ -127,6 +127,13 @@ def test_dropout_acts_in_training_alone(training: bool) -> None:
     assert torch.equal(encoder(inputs).values, encoder(inputs).values) is not training
 
 
+def test_attention_can_have_a_dropout_of_its_own() -> None:
+    inputs = checks.ragged()
+    for dropout, inner, is_same in ((0.0, 0.5, False), (0.0, 0.0, True), (0.5, 0.0, False)):
+        encoder = build(dropout=dropout, attention_dropout=inner).train()
+        assert torch.equal(encoder(inputs).values, encoder(inputs).values) is is_same
+
+
 def test_widths() -> None:
     wide = Transformer(TransformerConfig(dim=12, depth=1, heads=3, feedforward=20), STREAM)
     assert wide(checks.ragged()).values.shape == (5, 7, 12)
@@ -174,6 +181,7 @@ def test_only_a_causal_encoder_has_a_stream() -> None:
         ),
         ({"dim": 10, "heads": 4}, "heads: 4 does not divide dim=10; change one of them"),
         ({"dropout": 1.5}, "dropout: 1.5 is not in [0, 1); write 0 for none"),
+        ({"attention_dropout": -0.1}, "attention_dropout: -0.1 is not in [0, 1); write 0 for none"),
         ({"window": 5}, "window: 5 without causal; add causal=True, or leave it out"),
         ({"time_unit": -1.0}, "time_unit: -1.0 is no duration; write more than 0 seconds"),
         (

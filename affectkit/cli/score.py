@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
 from affectkit.cli.score_events import run_events
+from affectkit.cli.score_frames import run_frames
 from affectkit.cli.score_tables import interval_data, interval_row, print_differences, shown
 
 if TYPE_CHECKING:
     from affectkit.metrics.bootstrap import Interval
     from affectkit.protocols.report import Report
 
-SUMMARY = "score predictions (UF1, UAR) or events (F1, STRS), pooled, with intervals over subjects"
+SUMMARY = "score predictions (UF1, UAR), events (F1, STRS) or frames (CCC, F1, P), pooled, with intervals"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--protocol",
-        choices=("pooled", "megc2019", "spotting", "strs"),
+        choices=("pooled", "megc2019", "spotting", "strs", "mtl"),
         default="pooled",
         help="megc2019: classes negative, positive, surprise, and scores of each dataset; spotting: events by kind; "
-        "strs: micro-expressions that are spotted, then recognized; default: pooled",
+        "strs: micro-expressions that are spotted, then recognized; mtl: frames of videos, by CCC, macro F1 and P; "
+        "default: pooled",
     )
     parser.add_argument("--truth", metavar="TRUTH", type=Path, help="true events, for spotting and strs")
     parser.add_argument("--unit", choices=("frames", "seconds"), help="of onsets and offsets; default: frames")
@@ -58,6 +60,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         if getattr(args, name) is not None:
             hint = "add --protocol spotting or strs, or leave it out"
             raise ConfigError(f"given with --protocol {args.protocol}, which scores no events", hint, path=f"--{name}")
+    if args.protocol == "mtl":
+        return run_frames(args, output)
     classes = args.classes.split(",") if args.classes is not None else None
     by = args.by
     if args.protocol == "megc2019":

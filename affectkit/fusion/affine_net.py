@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.fusion.joint_net import aligned
 from affectkit.interfaces import Fusion, NamedModules
-from affectkit.ops.positions import Clock, add_positions, start_clock
+from affectkit.ops.positions import Clock, encode_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
 
@@ -48,20 +48,24 @@ class AffineFusion(Fusion[AffineFusionConfig]):
         return self._fuse(aligned(x_t, self._widths), state)
 
     def _fuse(self, sequences: Mapping[str, Sequence], clock: Clock) -> tuple[Sequence, Clock]:
-        parts, after = [], clock
-        # every branch starts from the same clock; as masks and times are equal, any of the clocks after is the one
-        for name, sequence in sequences.items():
-            part, after = add_positions(
-                self.affine[name](sequence.values),
-                sequence.mask,
-                sequence.times,
+        first = next(iter(sequences.values()))
+        encoded: Tensor | None = None
+        # as masks and times are equal, one encoding is that of all branches
+        if self.config.positions != "none":
+            encoded, clock = encode_positions(
+                first.mask,
+                first.times,
                 clock,
                 kind=self.config.positions,
                 time_unit=self.config.time_unit,
+                dim=self.config.dim,
             )
-            parts.append(self.dropout(part))
+        parts = []
+        for name, sequence in sequences.items():
+            part: Tensor = self.affine[name](sequence.values)
+            # the sum keeps what autocast chose; float32 would make every later layer cast again
+            parts.append(self.dropout(part if encoded is None else part + encoded.to(part.dtype)))
         # PE is part of each f^_i (arXiv 2407.12258), so the sum contains it n times
         joined = torch.cat(parts, dim=-1) if self.config.mode == "concat" else torch.stack(parts).sum(dim=0)
-        first = next(iter(sequences.values()))
         # zero in is c_i + PE out, so padding has to be cleared again
-        return first.with_values(joined.masked_fill(~first.mask.unsqueeze(-1), 0.0)), after
+        return first.with_values(joined.masked_fill(~first.mask.unsqueeze(-1), 0.0)), clock

@@ -70,12 +70,20 @@ def sinusoid(positions: Tensor, dim: int) -> Tensor:
     return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(-2)[..., :dim].float()
 
 
+def encode_positions(
+    mask: Tensor, times: Tensor, clock: Clock, *, kind: Literal["index", "time"], time_unit: float, dim: int
+) -> tuple[Tensor, Clock]:
+    """What is added to values of width `dim` for their positions, `(B, T, dim)` float32, and the clock after them."""
+    positions, after = locate(mask, times, clock, kind=kind, time_unit=time_unit)
+    return sinusoid(positions, dim), after
+
+
 def add_positions(
     values: Tensor, mask: Tensor, times: Tensor, clock: Clock, *, kind: PositionKind, time_unit: float
 ) -> tuple[Tensor, Clock]:
     """`values` `(B, T, D)` with their encoded positions added, in their own dtype, and the clock after them."""
     if kind == "none":
         return values, clock
-    positions, after = locate(mask, times, clock, kind=kind, time_unit=time_unit)
+    encoded, after = encode_positions(mask, times, clock, kind=kind, time_unit=time_unit, dim=values.shape[-1])
     # the sum keeps what autocast chose; float32 would make every later layer cast again
-    return values + sinusoid(positions, values.shape[-1]).to(values.dtype), after
+    return values + encoded.to(values.dtype), after

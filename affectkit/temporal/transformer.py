@@ -29,6 +29,8 @@ class TransformerConfig(TemporalConfig):
         feedforward: hidden width of each feed-forward block; None for 4 times the width.
         dropout: share dropped in training of the input with its positions, in attention and after it, and in the
             feed-forward block, in [0, 1).
+        attention_dropout: share of the attention's weights dropped in training, in place of `dropout`; None for the
+            same. With 0 a CPU trains on its fused attention, which never holds the weights of all pairs of steps.
         causal: whether a step sees nothing after it; the encoder then streams.
         window: with `causal`, how many real steps each layer looks back on, this one included, which bounds the memory
             of a stream; None for all. With depth L a step depends on the last `L * (window - 1) + 1`.
@@ -42,6 +44,7 @@ class TransformerConfig(TemporalConfig):
     heads: int = 4
     feedforward: int | None = None
     dropout: float = 0.1
+    attention_dropout: float | None = None
     causal: bool = False
     window: int | None = None
     positions: Literal["none", "index", "time"] = "index"
@@ -59,8 +62,10 @@ class TransformerConfig(TemporalConfig):
                 raise ConfigError(f"{value!r} is less than 1", "write 1 or more", path=name)
         if self.dim is not None and self.dim % self.heads:
             raise ConfigError(f"{self.heads!r} does not divide dim={self.dim!r}", "change one of them", path="heads")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"{self.dropout!r} is not in [0, 1)", "write 0 for none", path="dropout")
+        for name in ("dropout", "attention_dropout"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < 1:
+                raise ConfigError(f"{value!r} is not in [0, 1)", "write 0 for none", path=name)
         if self.window is not None and not self.causal:
             raise ConfigError(f"{self.window!r} without causal", "add causal=True, or leave it out", path="window")
         if self.time_unit <= 0:

@@ -95,8 +95,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
                 inputs.mask,
                 causal=self.config.causal,
                 window=self.config.window,
-                # the functional attention drops whenever it is told to, in evaluation too
-                dropout=self.config.dropout if self.training else 0.0,
+                dropout=self._attention_dropout(),
             )
             x = layer.update(x, attended)
         return self._leave(inputs, x)
@@ -123,7 +122,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         x, clock = self._enter(x_t, state.clock)
         # a step always sees itself, as in `visible_steps`
         visible = torch.cat((state.valid, torch.ones_like(real)), dim=1)[:, None, None]
-        dropout = self.config.dropout if self.training else 0.0
+        dropout = self._attention_dropout()
         keys, values = [], []
         for layer, old_keys, old_values in zip(self._layers(), state.keys, state.values, strict=True):
             query, key, value = layer.project(x)
@@ -138,6 +137,12 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         seen = torch.cat((state.valid, real), dim=1)[:, None, :, None]
         valid = self._remember(state.valid[:, None, :, None], seen, real)[:, 0, :, 0]
         return self._leave(x_t, x), TransformerState(clock, valid, tuple(keys), tuple(values))
+
+    def _attention_dropout(self) -> float:
+        # the functional attention drops whenever it is told to, in evaluation too
+        if not self.training:
+            return 0.0
+        return self.config.dropout if self.config.attention_dropout is None else self.config.attention_dropout
 
     def _remember(self, old: Tensor, grown: Tensor, real: Tensor) -> Tensor:
         """A cache `(B, N, S, d)` after a step: all of it, or with a window the newest, unless the step is padding."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence as Items
-from concurrent.futures import Executor, Future, as_completed
+from collections.abc import Callable, Mapping, Sequence as Items
+from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from affectkit.codec import Data
 from affectkit.configs import ModelConfig
@@ -28,11 +28,11 @@ from affectkit.streams import PredictionStream
 from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
 from affectkit.training.peers import best_epochs
+from affectkit.training.runs import open_run, plain_name, run_jobs
 from affectkit.training.tails import cut_recipe, cut_tail
-from affectkit.workers import Workers
 
 Protocol = Literal["loso", "folds", "databases"]
-RECORD, PREDICTIONS, PEERS = "evaluation.json", "predictions.parquet", "inflated.parquet"
+PREDICTIONS, PEERS = "predictions.parquet", "inflated.parquet"
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ def evaluate(
         raise InputError("keep_models: no folder to keep them in; give folder")
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
-        _open(place, record, is_kept=folder is not None, resume=resume)
+        open_run(place, record, is_kept=folder is not None, resume=resume)
         file = (place / "examples.safetensors").resolve()
         # Given models are whole, and take what a whole model takes.
         tail, mapped, cut = config, examples, recipe
@@ -132,7 +132,7 @@ def evaluate(
                 seed=seed,
                 is_peer=peer_rule,
                 artifact=None if artifacts is None else _artifact(artifacts, fold.name, seed),
-                keep=place / "models" / f"seed-{seed}" / _plain(fold.name) if keep_models else None,
+                keep=place / "models" / f"seed-{seed}" / plain_name(fold.name) if keep_models else None,
             )
             for seed in chosen
             for fold in splits
@@ -220,20 +220,6 @@ def _record(
     return record | ({"folds": folds} if protocol == "folds" else {})
 
 
-def _open(place: Path, record: Data, *, is_kept: bool, resume: bool) -> None:
-    place.mkdir(parents=True, exist_ok=True)
-    path = place / RECORD
-    if is_kept and path.is_file():
-        if not resume:
-            raise InputError(f"{place}: holds a run already; resume it, or give another folder")
-        there = json.loads(path.read_text(encoding="utf-8"))
-        for name in record:
-            if there.get(name) != record[name]:
-                other = "other examples" if name == "examples" else f"another {name}"
-                raise InputError(f"{place}: holds a run with {other}; give another folder")
-    write_text(path, json.dumps(record, indent=1))
-
-
 def _run(
     jobs: dict[tuple[int, str], FoldJob],
     place: Path,
@@ -242,34 +228,15 @@ def _run(
     progress: Callable[[int, int, str], None] | None,
 ) -> list[tuple[tuple[int, str], FoldResult]]:
     place.mkdir(exist_ok=True)
-    paths = {key: place / f"seed-{key[0]}-{_plain(key[1])}.json" for key in jobs}
+    paths = {key: place / f"seed-{key[0]}-{plain_name(key[1])}.json" for key in jobs}
     done = {key: result for key in jobs if (result := _read(paths[key], jobs[key])) is not None}
     waiting = {key: job for key, job in jobs.items() if key not in done}
-    for key, result in _results(waiting, executor, workers):
+    for key, result in run_jobs(run_fold, waiting, executor, workers):
         write_text(paths[key], json.dumps(asdict(result)))
         done[key] = result
         if progress is not None:
             progress(len(done), len(jobs), key[1])
     return [(key, done[key]) for key in jobs]
-
-
-def _results(
-    jobs: dict[tuple[int, str], FoldJob], executor: Executor | None, workers: int
-) -> Iterator[tuple[tuple[int, str], FoldResult]]:
-    if executor is None and workers == 1:
-        for key, job in jobs.items():
-            yield key, run_fold(job)
-        return
-    futures: dict[Future[Any], tuple[int, str]] = {}
-    if executor is not None:
-        futures = {executor.submit(run_fold, job): key for key, job in jobs.items()}
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-        return
-    with Workers(workers) as pool:
-        futures = {pool.submit(run_fold, job): key for key, job in jobs.items()}
-        for future in as_completed(futures):
-            yield futures[future], pool.take(future.result())
 
 
 def _read(path: Path, job: FoldJob) -> FoldResult | None:
@@ -282,15 +249,11 @@ def _read(path: Path, job: FoldJob) -> FoldResult | None:
 
 def _artifact(pattern: str, name: str, seed: int) -> Path:
     for field in ("{subject}", "{seed}"):
-        pattern = pattern.replace(field, _plain(name) if field == "{subject}" else str(seed))
+        pattern = pattern.replace(field, plain_name(name) if field == "{subject}" else str(seed))
     path = Path(pattern)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; give the saved model of every fold, as 'models/{{subject}}'")
     return path
-
-
-def _plain(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in name).lstrip(".")
 
 
 def tabulate(

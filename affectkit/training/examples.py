@@ -1,4 +1,5 @@
-"""`Examples`: clips with labels as tensors in memory, and whose they are. Micro-expression sets fit; long videos don't.
+"""`Examples`: clips with labels as tensors in memory, and whose they are. Sets of micro-expressions fit, and the stored
+features of long videos, in segments; pictures of long videos don't.
 
 On the disk they are one safetensors file, so that processes and machines share them; its metadata are their subjects,
 datasets and keys. Whoever has arrays of their own writes them with `numpy.savez`, see `read_examples`.
@@ -34,9 +35,12 @@ class Examples:
         subjects: canonical person keys (`casme2/01`), the groups of every split.
         keys: names of the clips, each once within its subject.
         datasets: where each is from; by default what stands before the `/` of its subject.
+        videos: where the clips are segments of long videos, the key of each one's video; else empty.
+        frames: then, the numbers of their frames, `(N, T)` int64; where the mask is False they mean nothing.
 
     Raises:
-        InputError: there is none, lengths differ, a clip is there twice, or a value is NaN or infinite.
+        InputError: there is none, lengths differ, a clip is there twice, a value is NaN or infinite, or there are
+            videos without frames or the other way around.
     """
 
     inputs: Mapping[str, Sequence]
@@ -44,6 +48,8 @@ class Examples:
     subjects: tuple[str, ...]
     keys: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
+    videos: tuple[str, ...] = ()
+    frames: Tensor | None = None
 
     def __post_init__(self) -> None:
         count = len(self.subjects)
@@ -53,7 +59,11 @@ class Examples:
             object.__setattr__(self, "keys", tuple(f"{number:05}" for number in range(count)))
         if not self.datasets:
             object.__setattr__(self, "datasets", tuple(subject.partition("/")[0] for subject in self.subjects))
+        if bool(self.videos) != (self.frames is not None):
+            raise InputError("examples: videos go with frames; give both for segments of videos, or neither")
         lengths = {"keys": len(self.keys), "datasets": len(self.datasets)}
+        if self.frames is not None:
+            lengths |= {"videos": len(self.videos), "frames": len(self.frames)}
         lengths |= {f"inputs.{name}": len(one.values) for name, one in self.inputs.items()}
         lengths |= {f"targets.{name}": len(one.values) for name, one in self.targets.items()}
         for name, length in lengths.items():
@@ -88,6 +98,8 @@ class Examples:
             subjects=tuple(self.subjects[row] for row in rows),
             keys=tuple(self.keys[row] for row in rows),
             datasets=tuple(self.datasets[row] for row in rows),
+            videos=tuple(self.videos[row] for row in rows) if self.videos else (),
+            frames=None if self.frames is None else self.frames[index],
         )
 
     def batch(self, index: Tensor) -> tuple[Batch, dict[str, Targets]]:
@@ -140,6 +152,8 @@ def read_examples(path: str | Path) -> Examples:
             for name in about["targets"]
         },
         **{name: tuple(about[name]) for name in ("subjects", "keys", "datasets")},
+        videos=tuple(about.get("videos", ())),
+        frames=tensors.get("frames"),
     )
 
 
@@ -186,6 +200,8 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
         if set(part.inputs) != set(first.inputs) or set(part.targets) != set(first.targets):
             names = [listed([*one.inputs, *one.targets]) for one in (first, part)]
             raise InputError(f"examples: one set has {names[0]}, another {names[1]}; give sets for one pipeline")
+        if bool(part.videos) != bool(first.videos):
+            raise InputError("examples: one set is of segments of videos, another of clips; give sets of one kind")
 
     def cat(tensors: Iterable[Tensor]) -> Tensor:
         tensors = list(tensors)
@@ -209,6 +225,8 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
         subjects=tuple(subject for part in parts for subject in part.subjects),
         keys=tuple(key for part in parts for key in part.keys),
         datasets=tuple(dataset for part in parts for dataset in part.datasets),
+        videos=tuple(video for part in parts for video in part.videos),
+        frames=None if first.frames is None else cat(part.frames for part in parts if part.frames is not None),
     )
 
 
@@ -220,7 +238,7 @@ def _tensors(examples: Examples) -> dict[str, Tensor]:
     }
     for name, one in examples.targets.items():
         found |= {f"targets.{name}.values": one.values.contiguous(), f"targets.{name}.valid": one.valid.contiguous()}
-    return found
+    return found if examples.frames is None else found | {"frames": examples.frames.contiguous()}
 
 
 def _metadata(examples: Examples) -> dict[str, str]:
@@ -231,4 +249,6 @@ def _metadata(examples: Examples) -> dict[str, str]:
         "keys": examples.keys,
         "datasets": examples.datasets,
     }
+    # left out where there are none, so that the hashes of clips stay what they were
+    about |= {"videos": examples.videos} if examples.videos else {}
     return {"examples": json.dumps(about)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from affectkit.configs import ModelConfig
-from affectkit.errors import ConfigError, DataWarning, InputError
-from affectkit.heads.linear_head import ClassHeadConfig
+from affectkit.errors import ConfigError, InputError
 from affectkit.model import Model
 from affectkit.recipes import Recipe
 from affectkit.registry import Registry
+from affectkit.training.balancing import balance
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
 from affectkit.training.tails import cut_recipe, cut_state, cut_tail, join_tail
@@ -131,7 +131,7 @@ def fit_tail(
     checkpoint = None if folder is None else folder / CHECKPOINT
     if checkpoint is not None and checkpoint.is_file() and not resume:
         raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
-    config = balance_classes(config, examples) if recipe.class_weights == "balanced" else config
+    config = balance(config, examples) if recipe.class_weights == "balanced" else config
     # The caller's random numbers stay as they were.
     with torch.random.fork_rng(), warnings.catch_warnings():
         # on workers of loaders, and on torch's own deprecations
@@ -166,26 +166,6 @@ def fit_tail(
         if trainer.interrupted:
             raise KeyboardInterrupt
     return model.cpu().eval()
-
-
-def balance_classes(config: ModelConfig, examples: Examples) -> ModelConfig:
-    """Give each head of classes that has no weights of its own such that every class has the same sum of them.
-
-    A class that no example has keeps weight 1, and is warned of: nothing can be learned of it.
-    """
-    heads: dict[str, Any] = dict(getattr(config, "heads", {}))
-    for name, head in heads.items():
-        if name not in examples.targets or not isinstance(head, ClassHeadConfig) or head.class_weights is not None:
-            continue
-        values, valid = examples.targets[name]
-        counts = torch.bincount(values[valid].clamp(min=0), minlength=len(head.targets))[: len(head.targets)]
-        for target, count in zip(head.targets, counts.tolist(), strict=True):
-            if not count:
-                warnings.warn(f"heads.{name}: no example of {target!r}; it can't be learned", DataWarning, stacklevel=2)
-        total = int(counts.sum())
-        weights = tuple(total / (len(counts) * count) if count else 1.0 for count in counts.tolist())
-        heads[name] = replace(head, class_weights=weights)
-    return replace(config, heads=heads) if heads else config  # type: ignore[call-arg]
 
 
 def _check_labels(model: Model, examples: Examples) -> None:

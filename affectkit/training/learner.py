@@ -23,6 +23,7 @@ from affectkit.sequences import Batch, Targets
 from affectkit.training.augmentation import augment
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
+from affectkit.training.task_weights import TASK_WEIGHTS, make_task_weights
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule
@@ -59,6 +60,8 @@ class Learner(LightningModule):
         self._steps, self._seed, self._after_epoch = steps, seed, after_epoch
         self._generator = torch.Generator()
         self._dials = _find_dials(model, recipe)
+        # of the learner, not of the model: checkpoints have them, and what is trained goes without
+        self.task_weights = make_task_weights(model, recipe)
 
     def training_step(self, batch: Step, index: int) -> Tensor:
         """The loss of one batch."""
@@ -71,6 +74,8 @@ class Learner(LightningModule):
         # turning traces the whole config, which is not for nothing
         with self.model.dialed(turned) if turned else nullcontext():
             _, losses = self.model(inputs, targets)
+        if self.task_weights is not None:
+            losses = self.task_weights(losses)
         loss: Tensor = sum(losses.values(), start=torch.zeros((), device=self.device))
         parts = {f"loss/{path}": part for path, part in losses.items()} if len(losses) > 1 else {}
         count = len(next(iter(inputs.values())).values)
@@ -88,6 +93,9 @@ class Learner(LightningModule):
             {"params": members, "lr": self.recipe.learning_rate * factor}
             for factor, members in _by_rate(self.model, self.recipe).items()
         ]
+        if self.task_weights is not None:
+            rate = self.recipe.learning_rate * self.recipe.rates.get(TASK_WEIGHTS, 1.0)
+            groups.append({"params": list(self.task_weights.parameters()), "lr": rate, "weight_decay": 0.0})
         # fused: for small networks on a CPU, a fifth of a step is the optimizer's own loops otherwise
         optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
         if self.recipe.schedule == "constant":
@@ -167,7 +175,7 @@ def _find_dials(model: Model, recipe: Recipe) -> list[Dial]:
 def _by_rate(model: Model, recipe: Recipe) -> dict[float, list[nn.Parameter]]:
     stages = model.stages()
     for path in recipe.rates:
-        if not any(is_below(name, path) for name in stages):
+        if path != TASK_WEIGHTS and not any(is_below(name, path) for name in stages):
             raise ConfigError("no such stage", did_you_mean(path, list(stages), noun="stages"), path=f"rates.{path}")
     found: dict[float, list[nn.Parameter]] = {}
     seen: set[int] = set()

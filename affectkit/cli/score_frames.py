@@ -1,0 +1,53 @@
+"""`affectkit score --protocol mtl`: frames of long videos, by CCC, macro F1, mean F1 of units, and P."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from typing import TYPE_CHECKING, Any
+
+from affectkit.cli.output import Output
+from affectkit.cli.score_tables import interval_data, interval_row, print_differences
+
+if TYPE_CHECKING:
+    from affectkit.metrics.bootstrap import Interval
+
+
+def run_frames(args: argparse.Namespace, output: Output) -> int:
+    """Print the tables."""
+    from affectkit.errors import ConfigError
+    from affectkit.protocols.frame_predictions import read_frame_predictions
+    from affectkit.protocols.frame_report import compare_frames, report_frames
+
+    for name in ("classes", "by"):
+        if getattr(args, name) is not None:
+            fact = "given with --protocol mtl, whose table says its classes, and which scores all videos together"
+            raise ConfigError(fact, "leave it out", path=f"--{name}")
+    predictions = read_frame_predictions(args.predictions)
+    report = report_frames(predictions)
+    differences = {} if args.against is None else compare_frames(predictions, read_frame_predictions(args.against))
+    output.json(
+        {
+            "frames": report.frames,
+            "videos": report.videos,
+            "subjects": report.subjects,
+            "valid": dict(report.valid),
+            "scores": {name: _known(found) for name, found in report.scores.items()},
+            "targets": {name: _known(found) for name, found in report.targets.items()},
+            "absent": list(report.absent),
+            "differences": {name: _known(found) for name, found in differences.items()},
+        }
+    )
+    output.text(f"{report.frames} frames of {report.videos} videos; 95 % intervals over videos")
+    output.table(("score", "value", "from", "to"), [interval_row(name, found) for name, found in report.scores.items()])
+    output.table(("target", "value", "from", "to"), [interval_row(name, one) for name, one in report.targets.items()])
+    for name in report.absent:
+        output.text(f"no frame shows {name}: it counts 0 in the mean")
+    if differences:
+        print_differences(differences, str(args.against), output)
+    return 0
+
+
+def _known(found: Interval) -> dict[str, Any]:
+    # JSON has no NaN
+    return {name: None if math.isnan(value) else value for name, value in interval_data(found).items()}

@@ -1,0 +1,51 @@
+"""Where segments of a track begin, and whether the tracks of a video are on one clock. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from affectkit.errors import InputError
+from affectkit.tracks.track import FeatureTrack
+
+# Seconds within which two times are the same, as in the fusions of features.
+SAME_TIME = 1e-6
+
+
+def segment_starts(count: int, length: int, overlap: int) -> range:
+    """Where the segments of `count` frames begin: all frames are covered, and no segment adds nothing.
+
+    Arguments:
+        count: frames of the track; without any there is one empty segment.
+        length: of a segment, in frames; the last one may be shorter.
+        overlap: frames that a segment shares with the one before it.
+
+    Raises:
+        InputError: length and overlap don't fit.
+    """
+    if length < 1 or not 0 <= overlap < length:
+        raise InputError(f"segments: length {length!r}, overlap {overlap!r}; give 0 <= overlap < length")
+    return range(0, max(count - overlap, 1), length - overlap)
+
+
+def check_clock(tracks: Mapping[str, FeatureTrack]) -> FeatureTrack:
+    """The first of a video's tracks, by input name, after a check that all have its frames and times.
+
+    Raises:
+        InputError: there is none, or they differ.
+    """
+    if not tracks:
+        raise InputError("tracks: none; give one per input")
+    first, clock = next(iter(tracks.items()))
+    for name, track in tracks.items():
+        if not np.array_equal(track.frames, clock.frames):
+            other = np.setxor1d(track.frames, clock.frames)
+            fact = f"{first!r} has {len(clock)} frames and {name!r} {len(track)}, frame {other[0]} is in one alone"
+            raise InputError(f"{clock.video}: {fact}; bring them to the same frames")
+        apart = np.abs(track.times - clock.times)
+        if apart.max(initial=0.0) > SAME_TIME:
+            at = int(apart.argmax())
+            times = f"{clock.times[at]:g} s in {first!r}, {track.times[at]:g} s in {name!r}"
+            raise InputError(f"{clock.video}: frame {clock.frames[at]} is at {times}; bring them to one clock")
+    return clock

@@ -1,0 +1,188 @@
+"""`evaluate_frames`: every frame of every video predicted by a model that never saw its subject.
+
+Each fold's table is on the disk as soon as it is done, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from affectkit.artifact import save
+from affectkit.configs import ModelConfig
+from affectkit.errors import ConfigError, InputError, did_you_mean
+from affectkit.files import config_to_data
+from affectkit.model import Model
+from affectkit.protocols.frame_predictions import (
+    FramePredictions,
+    read_frame_predictions,
+    write_frame_predictions,
+)
+from affectkit.protocols.frame_report import score_frames
+from affectkit.protocols.splits import Fold, check_disjoint, split_inner, split_subjects
+from affectkit.recipes import Recipe, recipe_to_data
+from affectkit.registry import Registry, default_registry
+from affectkit.training.examples import Examples, read_examples, write_examples
+from affectkit.training.fitting import fit
+from affectkit.training.frame_tables import join_frames, predict_segments
+from affectkit.training.runs import open_run, plain_name, run_jobs
+
+TABLE = "frames.parquet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameJob:
+    """All that a worker needs to train on one half of the segments and to predict the other.
+
+    Attributes:
+        config, recipe, seed: what is trained, and how.
+        examples: file of all segments.
+        fold: which are for what.
+        out: table of the predictions of the test half.
+        keep: folder that the trained model is saved to; None not to keep it.
+    """
+
+    config: ModelConfig
+    recipe: Recipe
+    seed: int
+    examples: Path
+    fold: Fold
+    out: Path
+    keep: Path | None
+
+
+def evaluate_frames(
+    config: ModelConfig,
+    examples: Examples,
+    recipe: Recipe | None = None,
+    *,
+    folds: int = 5,
+    seed: int = 0,
+    keep_models: bool = False,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    executor: Executor | None = None,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+    registry: Registry | None = None,
+) -> FramePredictions:
+    """Train once per fold, and predict every frame of the subjects that were left out.
+
+    Arguments:
+        config, recipe: what is trained, and how; fixed before this call.
+        examples: segments of videos, as `segment_examples` makes them; where they overlap, predictions are averaged.
+        folds: parts of about equally many segments, by subject; where persons are unknown, a video is a subject.
+        seed: of all that is random in training.
+        keep_models: save every fold's model as `folder/models/part-1` and so on.
+        folder: for the table `frames.parquet`, and to go on after an interruption; None to keep nothing.
+        resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples.
+        executor: any `concurrent.futures` executor; its workers need to see `folder`. None for processes of this
+            machine, as many as `workers`, or with `workers=1` none beside this one.
+        progress: called with how many folds are done, of how many, and the name of the last.
+        registry: where components are looked up.
+
+    Returns:
+        A row per frame, with what is true of it as far as that is known.
+
+    Raises:
+        InputError: the examples are no segments of videos, or have labels per clip; or `folder` holds another run, or a
+            run and `resume` isn't asked for.
+        ConfigError: a head scores clips, or has no labels.
+    """
+    recipe = Recipe() if recipe is None else recipe
+    names = registry if registry is not None else default_registry()
+    _check(config, examples, names)
+    if keep_models and folder is None:
+        raise InputError("keep_models: no folder to keep them in; give folder")
+    splits = split_subjects(examples.subjects, folds)
+    record = {
+        "config": config_to_data(config, registry=names),
+        "recipe": recipe_to_data(recipe, registry=names),
+        "protocol": f"{folds} folds by subject",
+        "seed": seed,
+        "examples": examples.digest(),
+    }
+    with ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
+        open_run(place, record, is_kept=folder is not None, resume=resume)
+        file = (place / "examples.safetensors").resolve()
+        # gone whatever happens: the data may be under an agreement, and a resumed run writes it anew
+        stack.callback(file.unlink, missing_ok=True)
+        write_examples(examples, file)
+        (place / "folds").mkdir(exist_ok=True)
+        jobs = {
+            fold.name: FrameJob(
+                config=config,
+                recipe=recipe,
+                seed=seed,
+                examples=file,
+                fold=fold,
+                out=place / "folds" / f"{plain_name(fold.name)}.parquet",
+                keep=place / "models" / plain_name(fold.name) if keep_models else None,
+            )
+            for fold in splits
+        }
+        waiting = {name: job for name, job in jobs.items() if not job.out.is_file()}
+        done = len(jobs) - len(waiting)
+        for name, _ in run_jobs(run_frame_job, waiting, executor, workers):
+            done += 1
+            if progress is not None:
+                progress(done, len(jobs), name)
+        joined = join_frames(read_frame_predictions(job.out) for job in jobs.values())
+        if folder is not None:
+            write_frame_predictions(joined, place / TABLE, overwrite=True)
+    return joined
+
+
+def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None) -> None:
+    """Train and predict, and write the table of the fold; `progress` is called with the number of epochs done.
+
+    Raises:
+        InputError: a subject is in both halves.
+    """
+    everything = read_examples(job.examples)
+    check_disjoint(job.fold, everything.subjects)
+    test, train = everything.take(job.fold.test), everything.take(job.fold.train)
+    del everything
+    recipe = job.recipe
+    if recipe.epoch == "inner":
+        recipe = replace(recipe, epochs=_choose_epochs(job, train), epoch="last")
+    watch = None if progress is None else lambda model, epoch: progress(epoch)
+    model = fit(job.config, train, recipe, seed=job.seed, after_epoch=watch)
+    if job.keep is not None:
+        save(model, job.keep, notes=f"Trained without {job.fold.name}, seed {job.seed}.", overwrite=True)
+    found = predict_segments(model, test)
+    write_frame_predictions(replace(found, fold=np.full(len(found), job.fold.name)), job.out, overwrite=True)
+
+
+def _choose_epochs(job: FrameJob, train: Examples) -> int:
+    """How many epochs are best on some subjects of the training half, by the sum of the outputs' scores."""
+    everybody = Fold(job.fold.name, tuple(range(len(train))), ())
+    inner = split_inner(everybody, train.subjects, seed=job.seed)
+    held = train.take(inner.test)
+    totals: list[float] = []
+
+    def watch(model: Model, epoch: int) -> None:
+        found = score_frames(predict_segments(model, held))
+        # P is the sum of the others; what can't be scored on these subjects says nothing
+        totals.append(float(np.nansum([value for name, value in found.items() if name != "P"])))
+
+    fit(job.config, train.take(inner.train), job.recipe, seed=job.seed, after_epoch=watch)
+    return totals.index(max(totals)) + 1
+
+
+def _check(config: ModelConfig, examples: Examples, registry: Registry) -> None:
+    if examples.frames is None:
+        raise InputError("examples: no segments of videos; make them by segment_examples")
+    outputs = config.trace(registry=registry).outputs
+    for name in examples.targets:
+        if name not in outputs:
+            raise ConfigError(f"no head {name!r}", did_you_mean(name, list(outputs), noun="heads"), path="heads")
+        if outputs[name].resolution != "frame":
+            raise ConfigError("scores clips", "write resolution='frame'", path=f"heads.{name}")

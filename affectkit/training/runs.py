@@ -1,0 +1,75 @@
+"""What evaluations have in common: a folder that says which run it holds, and jobs through any executor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, as_completed
+from pathlib import Path
+from typing import Any, TypeVar
+
+from affectkit.codec import Data
+from affectkit.errors import InputError
+from affectkit.files import write_text
+from affectkit.workers import Workers
+
+RECORD = "evaluation.json"
+K = TypeVar("K")
+J = TypeVar("J")
+R = TypeVar("R")
+
+
+def open_run(place: Path, record: Data, *, is_kept: bool, resume: bool) -> None:
+    """Make the folder of a run, and say in it what the run is.
+
+    Arguments:
+        place: the folder.
+        record: what decides the result, as plain data.
+        is_kept: whether somebody wants the folder; False for a temporary one.
+        resume: whether to go on with a run that is there, if it has the same record.
+
+    Raises:
+        InputError: `place` holds another run, or one and `resume` isn't asked for.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    path = place / RECORD
+    if is_kept and path.is_file():
+        if not resume:
+            raise InputError(f"{place}: holds a run already; resume it, or give another folder")
+        there = json.loads(path.read_text(encoding="utf-8"))
+        for name in record:
+            if there.get(name) != record[name]:
+                other = "other examples" if name == "examples" else f"another {name}"
+                raise InputError(f"{place}: holds a run with {other}; give another folder")
+    write_text(path, json.dumps(record, indent=1))
+
+
+def run_jobs(
+    run: Callable[[J], R], jobs: Mapping[K, J], executor: Executor | None, workers: int
+) -> Iterator[tuple[K, R]]:
+    """Run every job, and give each result as soon as it is there, with the job's key.
+
+    Arguments:
+        run: a function of a module, since it is sent to other processes.
+        jobs: by key.
+        executor: any; None for processes of this machine, as many as `workers`, or with 1 none beside this one.
+    """
+    if executor is None and workers == 1:
+        for key, job in jobs.items():
+            yield key, run(job)
+        return
+    futures: dict[Future[Any], K] = {}
+    if executor is not None:
+        futures = {executor.submit(run, job): key for key, job in jobs.items()}
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+        return
+    with Workers(workers) as pool:
+        futures = {pool.submit(run, job): key for key, job in jobs.items()}
+        for future in as_completed(futures):
+            yield futures[future], pool.take(future.result())
+
+
+def plain_name(name: str) -> str:
+    """A fold's name as one of a file: `-` for `/` and the like."""
+    return "".join(letter if letter.isalnum() or letter in "._" else "-" for letter in name).lstrip(".")

@@ -1,0 +1,344 @@
+"""`evaluate_frames`, and tables, reports and comparisons of frames."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from affectkit import ConfigError, ExpressionConfig, InputError
+from affectkit.cli import main
+from affectkit.metrics.affect import au_f1, concordance, macro_f1
+from affectkit.protocols.frame_predictions import (
+    FrameOutput,
+    FramePredictions,
+    read_frame_predictions,
+    write_frame_predictions,
+)
+from affectkit.protocols.frame_report import compare_frames, report_frames, score_frames
+from affectkit.recipes import Recipe
+from affectkit.training import Examples, fit
+from affectkit.training.fold_models import join_models
+from affectkit.training.frame_evaluation import evaluate_frames
+from affectkit.training.frame_tables import predict_segments
+from tests.frame_examples import CONFIG, RECIPE, make_frames, make_segments
+
+QUICK = replace(RECIPE, epochs=4)
+
+
+@pytest.fixture(scope="module")
+def segments() -> Examples:
+    return make_segments(6, overlap=5)
+
+
+@pytest.fixture(scope="module")
+def found(segments: Examples) -> FramePredictions:
+    return evaluate_frames(CONFIG, segments, QUICK, folds=3)
+
+
+def test_every_frame_is_predicted_once_by_a_model_that_never_saw_its_subject(
+    found: FramePredictions, segments: Examples
+) -> None:
+    _, tracks = make_frames(6)
+    assert len(found) == sum(len(track) for track in tracks["face"].values())
+    assert found.fold is not None
+    parts = {(subject, fold) for subject, fold in zip(found.subjects, found.fold.tolist(), strict=True)}
+    assert len(parts) == 6
+    assert set(found.fold.tolist()) == {"part 1", "part 2", "part 3"}
+    left_out = found.fold == "part 1"
+    rows = [row for row, one in enumerate(segments.subjects) if one not in np.array(found.subjects)[left_out].tolist()]
+    model = fit(CONFIG, segments.take(rows), QUICK)
+    others = [row for row in range(len(segments)) if row not in rows]
+    again = predict_segments(model, segments.take(others))
+    mine = found.take(np.flatnonzero(left_out))
+    for name, one in again.outputs.items():
+        assert np.array_equal(one.scores, mine.outputs[name].scores)
+
+
+def test_the_truth_stands_beside_the_prediction(found: FramePredictions) -> None:
+    labels, _ = make_frames(6)
+    for one in labels:
+        rows = found.video == one.video
+        assert found.frame[rows].tolist() == one.frames.tolist()
+        for name, given in one.targets.items():
+            assert np.array_equal(found.outputs[name].valid[rows], given.valid)
+            truth, values = found.outputs[name].truth[rows], np.asarray(given.values, np.float64)
+            assert np.allclose(truth[given.valid], values[given.valid])
+
+
+def test_overlapping_segments_are_averaged() -> None:
+    torch.manual_seed(0)
+    model = CONFIG.build()
+    whole, halves = make_segments(2, length=20, overlap=10), make_segments(2, length=20)
+    both, one = predict_segments(model, whole), predict_segments(model, halves)
+    other = predict_segments(model, whole.take([row for row in range(len(whole)) if row % 2]))
+    frames = [(video, frame) for video, frame in zip(both.video, both.frame.tolist(), strict=True)]
+    at = frames.index((other.video[0], int(other.frame[0])))
+    expected = (one.outputs["va"].scores[at] + other.outputs["va"].scores[0]) / 2
+    assert both.outputs["va"].scores[at] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_table_reads_as_it_was_written(found: FramePredictions, tmp_path: Path) -> None:
+    path = tmp_path / "frames.parquet"
+    write_frame_predictions(found, path)
+    again = read_frame_predictions(path)
+    for name in ("dataset", "subject", "video", "frame", "fold"):
+        assert np.array_equal(getattr(again, name), getattr(found, name))
+    for name, one in found.outputs.items():
+        other = again.outputs[name]
+        assert (one.kind, one.targets) == (other.kind, other.targets)
+        assert np.array_equal(one.scores, other.scores)
+        assert np.array_equal(one.valid, other.valid)
+        assert np.array_equal(one.truth[one.valid], other.truth[one.valid])
+    assert score_frames(again) == score_frames(found)
+    table = pq.read_table(path)
+    assert table.column_names[:5] == ["dataset", "subject", "video", "frame", "fold"]
+    assert table.schema.field("truth.expr").type == pa.string()
+    assert table.schema.field("truth.au.AU1").type == pa.bool_()
+
+
+def test_the_report_is_that_of_the_plain_metrics(found: FramePredictions) -> None:
+    report = report_frames(found)
+    va, expr, au = (found.outputs[name] for name in ("va", "expr", "au"))
+    pair = concordance(va.scores, va.truth, va.valid)
+    f1 = macro_f1(expr.truth, expr.scores.argmax(axis=1), 8, expr.valid)
+    units = au_f1(au.truth > 0.5, au.scores >= 0.5, au.valid)
+    assert {name: one.value for name, one in report.scores.items()} == pytest.approx(
+        {"va": pair.mean(), "expr": f1, "au": units, "P": pair.mean() + f1 + units}
+    )
+    assert score_frames(found) == pytest.approx({name: one.value for name, one in report.scores.items()})
+    assert report.targets["va.arousal"].value == pytest.approx(pair[1])
+    assert len(report.targets) == 2 + 8 + 12
+    assert (report.frames, report.videos, report.subjects) == (300, 6, 6)
+    assert report.valid["expr"] == int(expr.valid.sum())
+    assert report.absent == ()
+    for one in report.scores.values():
+        assert one.low <= one.value <= one.high
+        assert one.subjects == 6
+
+
+def test_intervals_are_drawn_from_whole_videos(found: FramePredictions) -> None:
+    """Slow twin: draw videos with replacement, and score the frames of those that were drawn."""
+    rng = np.random.default_rng(1)
+    names = sorted(set(found.videos))
+    rows = {name: np.flatnonzero(np.array(found.videos) == name) for name in names}
+    va = found.outputs["va"]
+    drawn = []
+    for _ in range(400):
+        at = np.concatenate([rows[name] for name in rng.choice(names, len(names))])
+        drawn.append(concordance(va.scores[at], va.truth[at], va.valid[at]).mean())
+    interval = report_frames(found).scores["va"]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.25 * (high - low))
+
+
+def test_a_net_for_all_tasks_against_one_for_one(found: FramePredictions) -> None:
+    zeros = replace(found.outputs["va"], scores=np.zeros_like(found.outputs["va"].scores))
+    alone = replace(found, outputs={"va": zeros}, source="zeros")
+    shuffled = alone.take(np.random.default_rng(0).permutation(len(alone)))
+    differences = compare_frames(found, shuffled)
+    assert set(differences) == {"va", "va.valence", "va.arousal"}
+    assert differences["va"].value == pytest.approx(score_frames(found)["va"])
+    same = compare_frames(found, found)
+    assert same["P"].value == same["P"].low == same["P"].high == 0
+
+
+def test_models_of_folds_are_averaged(segments: Examples, tmp_path: Path) -> None:
+    from affectkit.artifact import load
+
+    evaluate_frames(CONFIG, segments, replace(QUICK, epochs=1), folds=2, folder=tmp_path, keep_models=True)
+    models = [load(tmp_path / "models" / f"part-{number}") for number in (1, 2)]
+    joined = join_models(models)
+    inputs, _ = segments.batch(torch.arange(3))
+    both = joined.predict(inputs)
+    for name, scores in both.items():
+        mean = (models[0].predict(inputs)[name] + models[1].predict(inputs)[name]) / 2
+        assert torch.allclose(scores, mean, atol=1e-5)
+    with pytest.raises(InputError) as caught:
+        join_models([])
+    assert str(caught.value) == "models: none; give those of the folds"
+
+
+def test_an_interrupted_evaluation_goes_on(segments: Examples, tmp_path: Path) -> None:
+    recipe = replace(QUICK, epochs=1)
+    names: list[str] = []
+
+    def stop(done: int, total: int, name: str) -> None:
+        names.append(name)
+        if done == 2:
+            raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError, match="the power went"):
+        evaluate_frames(CONFIG, segments, recipe, folds=3, folder=tmp_path, progress=stop)
+    again: list[str] = []
+    found = evaluate_frames(
+        CONFIG,
+        segments,
+        recipe,
+        folds=3,
+        folder=tmp_path,
+        resume=True,
+        progress=lambda done, total, name: again.append(name),
+    )
+    assert (names, again) == (["part 1", "part 2"], ["part 3"])
+    assert len(found) == 300
+    assert len(read_frame_predictions(tmp_path / "frames.parquet")) == 300
+    assert not (tmp_path / "examples.safetensors").exists()
+    with pytest.raises(InputError) as caught:
+        evaluate_frames(CONFIG, segments, QUICK, folds=3, folder=tmp_path, resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a run with another recipe; give another folder"
+
+
+def test_folds_in_other_processes_are_the_same(segments: Examples) -> None:
+    recipe = replace(QUICK, epochs=1)
+    one = evaluate_frames(CONFIG, segments, recipe, folds=2)
+    two = evaluate_frames(CONFIG, segments, recipe, folds=2, workers=2)
+    assert np.array_equal(one.frame, two.frame)
+    assert np.allclose(one.outputs["va"].scores, two.outputs["va"].scores, atol=1e-6)
+
+
+def test_epochs_are_chosen_on_the_training_half(segments: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[str]] = []
+
+    def watched(config: Any, examples: Examples, recipe: Recipe, **options: Any) -> Any:
+        seen.append(set(examples.subjects))
+        return fit(config, examples, recipe, **options)
+
+    monkeypatch.setattr("affectkit.training.frame_evaluation.fit", watched)
+    found = evaluate_frames(CONFIG, segments, replace(QUICK, epochs=2, epoch="inner"), folds=2)
+    assert found.fold is not None
+    assert len(seen) == 4
+    for number in (1, 2):
+        left_out = {one for one, fold in zip(found.subjects, found.fold, strict=True) if fold == f"part {number}"}
+        inner, outer = seen[2 * number - 2 : 2 * number]
+        assert inner < outer
+        assert not outer & left_out
+
+
+# What is refused
+
+
+def refused(kind: type[Exception], message: str, call: Any) -> None:
+    with pytest.raises(kind) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def test_examples_that_are_no_segments(segments: Examples) -> None:
+    clips = replace(segments, videos=(), frames=None)
+    message = "examples: no segments of videos; make them by segment_examples"
+    refused(InputError, message, lambda: evaluate_frames(CONFIG, clips))
+    refused(InputError, message, lambda: predict_segments(CONFIG.build(), clips))
+    keep = "keep_models: no folder to keep them in; give folder"
+    refused(InputError, keep, lambda: evaluate_frames(CONFIG, segments, keep_models=True))
+
+
+def test_heads_that_do_not_score_frames(segments: Examples) -> None:
+    clips = replace(CONFIG, heads={**CONFIG.heads, "expr": ExpressionConfig(resolution="clip")})
+    refused(ConfigError, "heads.expr: scores clips; write resolution='frame'", lambda: evaluate_frames(clips, segments))
+    other = replace(CONFIG, heads={"va": CONFIG.heads["va"], "au": CONFIG.heads["au"]})
+    refused(ConfigError, "heads: no head 'expr'; heads: 'va', 'au'", lambda: evaluate_frames(other, segments))
+
+
+def made(**changes: Any) -> FramePredictions:
+    output = FrameOutput(
+        kind="values",
+        targets=("valence",),
+        scores=np.zeros((2, 1)),
+        truth=np.zeros((2, 1)),
+        valid=np.ones((2, 1), np.bool_),
+    )
+    fields: dict[str, Any] = {
+        "dataset": np.array(["", ""]),
+        "subject": np.array(["a", "a"]),
+        "video": np.array(["v", "v"]),
+        "frame": np.array([1, 2]),
+        "outputs": {"va": output},
+    }
+    return FramePredictions(**(fields | changes))
+
+
+def test_tables_that_are_none(tmp_path: Path) -> None:
+    refused(InputError, "frames: nothing to score; give at least one frame and one output", lambda: made(outputs={}))
+    refused(
+        InputError,
+        "frames: video has 1 rows, frame 2; give one each",
+        lambda: made(video=np.array(["v"])),
+    )
+    refused(InputError, "frames: a/v, frame 2 is there twice; keep one row", lambda: made(frame=np.array([2, 2])))
+    refused(InputError, "frames: 1 video; intervals over videos need at least 2", lambda: report_frames(made()))
+    expr = {"expr": replace(made().outputs["va"])}
+    refused(
+        InputError,
+        "frames: has expr, and frames va; compare the same outputs",
+        lambda: compare_frames(made(), made(outputs=expr)),
+    )
+    refused(
+        InputError,
+        "frames: not the frames of frames; compare on the same",
+        lambda: compare_frames(made(), made(frame=np.array([1, 3]))),
+    )
+    other = {"va": replace(made().outputs["va"], truth=np.ones((2, 1)))}
+    refused(
+        InputError,
+        "frames: not the truth of frames for 'va'; compare on the same",
+        lambda: compare_frames(made(), made(outputs=other)),
+    )
+
+
+def test_files_that_are_no_tables(tmp_path: Path) -> None:
+    path = tmp_path / "frames.parquet"
+    refused(InputError, f"{path}: no such file; check the path", lambda: read_frame_predictions(path))
+
+    def read(**columns: Any) -> FramePredictions:
+        pq.write_table(pa.table(columns), path)
+        return read_frame_predictions(path)
+
+    refused(
+        InputError,
+        f"{path}: no column 'frame'; give a row per frame, with its video and number",
+        lambda: read(video=["v"]),
+    )
+    truth = "give what is true beside what is predicted"
+    refused(
+        InputError,
+        f"{path}: no column 'truth.va.valence'; {truth}",
+        lambda: read(video=["v"], frame=[1], **{"va.valence": [0.5]}),
+    )
+    refused(
+        InputError,
+        f"{path}: truth.expr has 'fear', which is none of neutral, anger; mend it",
+        lambda: read(video=["v"], frame=[1], **{"expr.neutral": [0.5], "expr.anger": [0.5], "truth.expr": ["fear"]}),
+    )
+    path.write_bytes(b"no table")
+    with pytest.raises(InputError) as caught:
+        read_frame_predictions(path)
+    assert str(caught.value).startswith(f"{path}: can't be read (")
+    assert str(caught.value).endswith("); give a table of frames")
+
+
+def test_the_command_scores_and_compares(
+    found: FramePredictions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, other = tmp_path / "frames.parquet", tmp_path / "zeros.parquet"
+    write_frame_predictions(found, path)
+    va = found.outputs["va"]
+    write_frame_predictions(replace(found, outputs={"va": replace(va, scores=np.zeros_like(va.scores))}), other)
+    assert main(["score", str(path), "--protocol", "mtl", "--against", str(other), "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["scores"]["P"]["value"] == pytest.approx(score_frames(found)["P"])
+    assert data["differences"]["va"]["value"] == pytest.approx(score_frames(found)["va"])
+    assert main(["score", str(path), "--protocol", "mtl"]) == 0
+    assert "300 frames of 6 videos; 95 % intervals over videos" in capsys.readouterr().out
+    assert main(["score", str(path), "--protocol", "mtl", "--by", "fold"]) == 1
+    assert capsys.readouterr().err == (
+        "error: --by: given with --protocol mtl, whose table says its classes, and which scores all videos together; "
+        "leave it out\n"
+    )
