@@ -152,7 +152,7 @@ def join_heads(
             lacking = [name for name in meant if name not in output.targets]
             if len(lacking) == len(meant) or (lacking and extra == "refuse"):
                 fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)} too"
-                remedy = "set the head's 'targets' or what the dataset reads, or let them count as not valid"
+                remedy = "set the head's 'targets' or what the dataset reads, or leave them out by extra='invalid'"
                 raise InputError(f"heads.{head}: {fact}; {remedy}")
         joined.append(HeadLabels(head, target, output, meant))
     return tuple(joined)

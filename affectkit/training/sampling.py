@@ -65,7 +65,10 @@ class Balanced(SeededSampler):
 
     def __init__(self, classes: Tensor, seed: int) -> None:
         super().__init__(len(classes), seed)
-        self._rows = [(classes == number).nonzero().flatten() for number in classes[classes >= 0].unique().tolist()]
+        self._rows = [
+            (classes == number).nonzero().flatten()
+            for number in classes[classes >= 0].bincount().nonzero().flatten().tolist()
+        ]
         self._others = (classes < 0).nonzero().flatten()
 
     def draw(self, generator: torch.Generator) -> Tensor:
