@@ -237,13 +237,13 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
     parts = list(parts)
     first = parts[0]
     for part in parts[1:]:
+        if (part.pictures is None) != (first.pictures is None):
+            raise InputError("examples: one set is of pictures, another of clips; give sets of one kind")
         if set(part.inputs) != set(first.inputs) or set(part.targets) != set(first.targets):
             names = [listed([*one.inputs, *one.targets]) for one in (first, part)]
             raise InputError(f"examples: one set has {names[0]}, another {names[1]}; give sets for one pipeline")
         if bool(part.videos) != bool(first.videos):
             raise InputError("examples: one set is of segments of videos, another of clips; give sets of one kind")
-        if (part.pictures is None) != (first.pictures is None):
-            raise InputError("examples: one set is of pictures, another of clips; give sets of one kind")
 
     def cat(tensors: Iterable[Tensor]) -> Tensor:
         tensors = list(tensors)

@@ -146,7 +146,7 @@ def join_heads(
         target = known[0] if len(known) == len(config.heads) == 1 else head
         if target not in known:
             fact = f"no labels of it; the dataset has {listed(known) or 'none'}"
-            raise InputError(f"heads.{head}: {fact}: name the heads so, or set the dataset's names of targets")
+            raise InputError(f"heads.{head}: {fact}; name the heads so, or set the dataset's names of targets")
         output, meant = outputs[head], names.get(target)
         if meant is not None:
             lacking = [name for name in meant if name not in output.targets]

@@ -15,6 +15,7 @@ import torch
 
 from affectkit.caching import default_folder
 from affectkit.configs import FaceDetectorConfig
+from affectkit.datasets.notes import counted
 from affectkit.errors import InputError, listed
 from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.pipeline import PipelineConfig
@@ -128,7 +129,7 @@ def _streams(config: PipelineConfig) -> dict[str, FrameStream]:
 def _left_out(joined: tuple[HeadLabels, ...], targets: Iterable[str]) -> Iterator[Issue]:
     for one in joined:
         for name, count in one.left_out.items():
-            fact = f"{count} labels of {name!r}, which it does not score; they are not valid"
+            fact = f"{counted(count, 'label')} of {name!r}, which it does not score; not valid"
             yield Issue(level="info", where=f"heads.{one.head}", fact=fact)
     if spare := sorted(set(targets) - {one.target for one in joined}):
         yield Issue(level="info", where="examples", fact=f"labels of {listed(spare)} are for no head")

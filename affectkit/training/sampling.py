@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 
 from affectkit.configs import ModelConfig
-from affectkit.errors import ConfigError, InputError, did_you_mean
+from affectkit.errors import ConfigError, InputError, did_you_mean, listed
 from affectkit.recipes import Recipe
 from affectkit.training.examples import Examples
 
@@ -97,12 +97,17 @@ def make_sampler(examples: Examples, recipe: Recipe, config: ModelConfig, seed: 
         return Shuffled(len(examples), seed)
     labels = examples.targets.get(head)
     if labels is None:
-        raise InputError(f"examples: no labels of {head!r}, by which they are to be sampled; they have others")
+        raise InputError(
+            f"examples: no labels of {head!r}, by which they are to be sampled; they have {listed(examples.targets)}"
+        )
     if labels.values[0].numel() != 1:
-        raise InputError(f"examples: {head!r} has several labels per example; sampling by class needs one each")
+        raise InputError(
+            f"examples: {head!r} has several labels per example; sampling by class needs one each, so leave it out"
+        )
     values, valid = labels.values.flatten(), labels.valid.flatten()
     if not valid.any():
-        raise InputError(f"examples: no valid label of {head!r}, by which they are to be sampled")
+        fact = f"no valid label of {head!r}, by which they are to be sampled"
+        raise InputError(f"examples: {fact}; label some, or leave sampling out")
     return Balanced(torch.where(valid, values, -1), seed)
 
 
