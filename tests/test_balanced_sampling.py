@@ -90,7 +90,7 @@ def test_what_can_not_be_balanced(tmp_path: Path) -> None:
     assert str(wrong.value) == "sampling_head: 0 heads of classes to balance by; write sampling='shuffled'"
     with pytest.raises(ConfigError) as wrong:
         balanced_head(replace(recipe, sampling_head="bb"), two)
-    assert str(wrong.value).startswith("sampling_head: no head of classes 'bb'; ")
+    assert str(wrong.value) == "sampling_head: no head of classes 'bb'; did you mean 'b'? heads: 'a', 'b'"
     with pytest.raises(ConfigError) as wrong:
         Recipe(sampling_head="a")
     assert str(wrong.value) == (

@@ -33,6 +33,7 @@ from affectkit.recipes import Recipe
 from affectkit.sequences import Targets
 from affectkit.training import evaluate, evaluation, fit, folds
 from affectkit.training.examples import Examples
+from affectkit.training.fitting import fit_tail
 from affectkit.training.frame_evaluation import evaluate_frames
 from affectkit.training.picture_reading import gather_pictures
 from tests.picture_examples import CLASSES, RECIPE, STILLS, gather, make_index
@@ -63,7 +64,7 @@ def test_the_test_half_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.Mon
     examples = gather(tmp_path, 108).examples
     seen: list[tuple[str, ...]] = []
     trained: list[tuple[str, ...]] = []
-    probabilities, fit_tail = folds.probabilities, folds.fit_tail
+    probabilities = folds.probabilities
 
     def watch(model: Any, some: Examples, head: str) -> torch.Tensor:
         seen.append(some.halves)
@@ -100,8 +101,8 @@ def test_a_validation_half_without_use_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="subject 'made/all' is in both halves"):
         evaluate(STILLS, shared, INNER, protocol="official")
     with pytest.raises(InputError) as wrong:
-        evaluate(STILLS, examples, protocol="other")  # type: ignore[arg-type]
-    assert str(wrong.value) == "protocol: 'other'; give loso, folds, databases or official"
+        evaluate_frames(STILLS, examples, protocol="loso")  # type: ignore[arg-type]
+    assert str(wrong.value) == "protocol: 'loso'; give folds or official"
     assert evaluation.has_one_class_head(STILLS)
 
 

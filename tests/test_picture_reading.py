@@ -30,10 +30,11 @@ from affectkit.datasets import make_tree
 from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.motion.frame_difference import FrameDifferenceConfig
 from affectkit.records import ArraySource, FramesSource, ImageSource, Issue, Labels, Sample, Source, VideoSource
-from affectkit.training import picture_cutting
+from affectkit.training import picture_cutting, picture_files
 from affectkit.training.picture_reading import gather_pictures
 from affectkit.training.reading import Gathered
 from affectkit.training.sources import open_data
+from affectkit.video.frames import SkippedFrame
 from tests.picture_examples import CLASSES, STILLS, make_index
 
 
@@ -129,6 +130,14 @@ def test_classes_that_a_head_lacks(tmp_path: Path) -> None:
     assert len(found.examples) == len(whole.examples) - contempt
     said = f"heads.expression: {contempt} label{'s' if contempt > 1 else ''} of 'contempt', which it does not score"
     assert f"{said}; not valid" in facts(found.issues)
+    index = make_index(tmp_path, 3)
+    glad = Index(samples=(replace(index.samples[0], targets={"expression": Labels(np.array(1), np.array(True))}),))
+    with pytest.raises(InputError) as caught:
+        gather_pictures(glad, STILLS, names={"expression": ("calm", "merry")}, extra="invalid", faces="whole-frame")
+    assert str(caught.value) == (
+        "examples: none of 1 samples has a picture with a label; "
+        "the first issue: heads.expression: 1 label of 'merry', which it does not score; not valid"
+    )
     # a head may have more classes than the dataset
     more = open_tree("raf-db", tmp_path, pipeline(expression=ExpressionConfig(targets=BASIC_8)))
     assert int(more.examples.targets["expression"].valid.sum()) == 7
@@ -180,12 +189,20 @@ def test_pictures_that_can_not_be_used(tmp_path: Path) -> None:
         "made/array: is a whole array; a picture is a row of one, by its index",
         "examples: 1 of 8 samples have no label; they are no examples",
     ]
-    assert said[4].startswith("made/bad: ")
-    assert said[5].endswith(": 1 of 3 frames, 2")
+    fault = "its only frame can't be decoded (Invalid data found when processing input); it is damaged, copy it again"
+    assert said[4:6] == [f"made/bad: {fault}", f"made/frames: {fault}: 1 of 3 frames, 2"]
     assert said[6:] == [
         "made/frames: no such file; check the path: 1 of 3 frames, 3",
         "made/row: no such file; make it once with affectkit data unpack",
     ]
+
+
+def test_a_file_whose_only_frame_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    skipped = SkippedFrame(index=0, pts=0.0, reason="guessed")
+    monkeypatch.setattr(picture_files, "read_frames", lambda path: iter([skipped]))
+    with pytest.raises(InputError) as caught:
+        picture_files.read_picture(Path("one.gif"))
+    assert str(caught.value) == "one.gif: can't be decoded (guessed); unpack it again, or leave it out"
 
 
 def test_arrays_that_hold_no_pictures(tmp_path: Path) -> None:
@@ -365,6 +382,12 @@ def test_labels_of_another_kind(tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             gather(head, labels, names)
         assert str(caught.value) == message
+    with pytest.raises(InputError) as caught:
+        gather(units, half, ("AU3", "AU4"))
+    assert str(caught.value) == (
+        "heads.made: scores 'AU1', 'AU2', and the dataset has 'AU3', 'AU4'; "
+        "set the head's 'targets' or what the dataset reads"
+    )
     # columns go by name, and one that the dataset lacks is not valid
     found = gather(units, Labels(np.array([1], np.float32), np.array([True])), ("AU2",)).examples.targets["made"]
     assert found.values.tolist() == [[[0.0, 1.0]]]

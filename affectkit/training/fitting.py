@@ -132,10 +132,10 @@ def fit_tail(
     checkpoint = None if folder is None else folder / CHECKPOINT
     if checkpoint is not None and checkpoint.is_file() and not resume:
         raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
-    sampler = make_sampler(examples, recipe, config, seed)
+    sampler = make_sampler(examples, recipe, config, seed, registry=registry)
     if recipe.class_weights == "balanced":
         # what is drawn equally often would be weighed twice
-        config = balance(config, examples, without=balanced_head(recipe, config))
+        config = balance(config, examples, without=balanced_head(recipe, config, registry=registry))
     # The caller's random numbers stay as they were.
     with torch.random.fork_rng(), warnings.catch_warnings():
         # on workers of loaders, and on torch's own deprecations

@@ -110,8 +110,10 @@ def evaluate_frames(
     if protocol == "official":
         fold, held = take_official(examples, recipe)
         splits = [fold]
-    else:
+    elif protocol == "folds":
         splits, held = split_subjects(examples.subjects, folds), ()
+    else:
+        raise InputError(f"protocol: {protocol!r}; give folds or official")
     record = {
         "config": config_to_data(config, registry=names),
         "recipe": recipe_to_data(recipe, registry=names),

@@ -150,7 +150,10 @@ def join_heads(
         output, meant = outputs[head], names.get(target)
         if meant is not None:
             lacking = [name for name in meant if name not in output.targets]
-            if len(lacking) == len(meant) or (lacking and extra == "refuse"):
+            if len(lacking) == len(meant):
+                fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)}"
+                raise InputError(f"heads.{head}: {fact}; set the head's 'targets' or what the dataset reads")
+            if lacking and extra == "refuse":
                 fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)} too"
                 remedy = "set the head's 'targets' or what the dataset reads, or leave them out by extra='invalid'"
                 raise InputError(f"heads.{head}: {fact}; {remedy}")

@@ -22,6 +22,7 @@ from affectkit.pipeline import PipelineConfig
 from affectkit.records import Index, Issue
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import resolve_detector
+from affectkit.sequences import Targets
 from affectkit.streams import FrameStream
 from affectkit.training.examples import Examples
 from affectkit.training.label_joining import Extra, HeadLabels, join_heads
@@ -81,14 +82,15 @@ def gather_pictures(
     joined = join_heads(targets, config, names or {}, extra=extra, registry=registry)
     issues = list(index.issues)
     chosen = list(choose(index, joined, issues))
+    labels: dict[str, Targets] = {}
+    if chosen:
+        labels = {one.head: one.convert((own.sample, own.rows) for own in chosen) for one in joined}
+        issues += _left_out(joined, targets)
+        # what is of no class of the heads may have been all of a picture's labels
+        valid = [one.valid.view(len(one.valid), -1).any(1) for one in labels.values()]
+        chosen, labels = narrow(chosen, labels, torch.stack(valid).any(0))
     if not chosen:
         raise InputError(f"examples: none of {len(index)} samples has a picture with a label; {_first(issues)}")
-    labels = {one.head: one.convert((own.sample, own.rows) for own in chosen) for one in joined}
-    issues += _left_out(joined, targets)
-    # what was left to a head that lacks it may have been all of a picture's labels
-    chosen, labels = narrow(
-        chosen, labels, torch.stack([one.valid.view(len(one.valid), -1).any(1) for one in labels.values()]).any(0)
-    )
     pictures, kept, faults = cut_pictures(
         chosen,
         streams,

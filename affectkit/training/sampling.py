@@ -16,6 +16,7 @@ from torch.utils.data import Sampler
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean, listed
 from affectkit.recipes import Recipe
+from affectkit.registry import Registry
 from affectkit.training.examples import Examples
 
 
@@ -85,14 +86,16 @@ class Balanced(SeededSampler):
         return drawn[torch.randperm(len(drawn), generator=generator)]
 
 
-def make_sampler(examples: Examples, recipe: Recipe, config: ModelConfig, seed: int) -> SeededSampler:
+def make_sampler(
+    examples: Examples, recipe: Recipe, config: ModelConfig, seed: int, *, registry: Registry | None = None
+) -> SeededSampler:
     """The sampler that a recipe asks for.
 
     Raises:
         ConfigError: the head to balance by is not there, or several could be meant.
         InputError: its labels are not one class per example, or none is valid.
     """
-    head = balanced_head(recipe, config)
+    head = balanced_head(recipe, config, registry=registry)
     if head is None:
         return Shuffled(len(examples), seed)
     labels = examples.targets.get(head)
@@ -111,7 +114,7 @@ def make_sampler(examples: Examples, recipe: Recipe, config: ModelConfig, seed: 
     return Balanced(torch.where(valid, values, -1), seed)
 
 
-def balanced_head(recipe: Recipe, config: ModelConfig) -> str | None:
+def balanced_head(recipe: Recipe, config: ModelConfig, *, registry: Registry | None = None) -> str | None:
     """The head by whose classes examples are sampled; None where all come once.
 
     Raises:
@@ -119,7 +122,7 @@ def balanced_head(recipe: Recipe, config: ModelConfig) -> str | None:
     """
     if recipe.sampling == "shuffled":
         return None
-    outputs = config.trace().outputs
+    outputs = config.trace(registry=registry).outputs
     heads = [name for name in getattr(config, "heads", outputs) if outputs[name].problem == "multiclass"]
     if recipe.sampling_head is None and len(heads) == 1:
         return heads[0]
