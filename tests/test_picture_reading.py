@@ -160,7 +160,7 @@ def test_labeled_frames_of_a_video(tmp_path: Path) -> None:
     assert found.examples.targets["expression"].values.flatten().tolist() == [0, 1, 2, 0, 1]
     light = found.examples.batch(torch.arange(5))[0]["clip"].values.mean(dim=(1, 2, 3, 4)) * 255
     assert torch.allclose(light, torch.tensor([5.0, 45, 85, 125, 165]), atol=4)
-    assert facts(found.issues) == ["made/one: the video ends before it: 1 of 6 frames, 11"]
+    assert facts(found.issues) == ["made/one: 1 of 6 frames (11): the video ends before it"]
 
 
 def test_pictures_that_can_not_be_used(tmp_path: Path) -> None:
@@ -190,9 +190,9 @@ def test_pictures_that_can_not_be_used(tmp_path: Path) -> None:
         "examples: 1 of 8 samples have no label; they are no examples",
     ]
     fault = "its only frame can't be decoded (Invalid data found when processing input); it is damaged, copy it again"
-    assert said[4:6] == [f"made/bad: {fault}", f"made/frames: {fault}: 1 of 3 frames, 2"]
+    assert said[4:6] == [f"made/bad: {fault}", f"made/frames: 1 of 3 frames (2): {fault}"]
     assert said[6:] == [
-        "made/frames: no such file; check the path: 1 of 3 frames, 3",
+        "made/frames: 1 of 3 frames (3): no such file; check the path",
         "made/row: no such file; make it once with affectkit data unpack",
     ]
 

@@ -156,7 +156,9 @@ def _faults(chosen: list[Chosen], jobs: Jobs, cut: list[CutFile]) -> Iterator[Is
         for fact, numbers in faults.items():
             where, key = f"{one.sample.dataset}/{one.sample.key}", one.sample.key
             text = (
-                fact if is_still(one.sample) else f"{fact}: {len(numbers)} of {len(one.rows)} frames, {listed(numbers)}"
+                fact
+                if is_still(one.sample)
+                else f"{len(numbers)} of {len(one.rows)} frames ({listed(numbers)}): {fact}"
             )
             yield Issue(level="warning", where=where, fact=text, sample=key)
     if rough := sum(made.rough for made in cut):
