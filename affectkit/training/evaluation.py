@@ -21,15 +21,15 @@ from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.files import config_to_data, write_text
 from affectkit.protocols.predictions import Predictions, write_predictions
-from affectkit.protocols.splits import Fold, leave_one_database_out, leave_one_out, split_subjects
+from affectkit.protocols.splits import Fold
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import PredictionStream
 from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
-from affectkit.training.official import take_official
 from affectkit.training.peers import best_epochs
 from affectkit.training.runs import open_run, plain_name, run_jobs
+from affectkit.training.splitting import split_examples
 from affectkit.training.tails import cut_recipe, cut_tail
 
 Protocol = Literal["loso", "folds", "databases", "official"]
@@ -103,7 +103,7 @@ def evaluate(
     names = registry if registry is not None else default_registry()
     head, output = find_class_head(config, head, names, frames=examples.pictures is not None)
     check_truth(examples, head, len(output.targets))
-    splits, held = _splits(protocol, examples, recipe, folds)
+    splits, held = split_examples(protocol, examples, recipe, folds)
     record = _record(config, examples, recipe, protocol, folds, artifacts, names)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen:
@@ -204,20 +204,6 @@ def check_truth(examples: Examples, head: str, classes: int) -> None:
         subject, key = examples.subjects[wrong[0]], examples.keys[wrong[0]]
         fact = f"{len(wrong)} of {len(examples)} clips have no class of {head!r}, the first {subject}, {key}"
         raise InputError(f"examples: {fact}; leave them out")
-
-
-def _splits(protocol: str, examples: Examples, recipe: Recipe, folds: int) -> tuple[list[Fold], tuple[int, ...]]:
-    """Folds, and what epochs may be chosen by in all of them; without any, an inner split."""
-    if protocol == "loso":
-        return leave_one_out(examples.subjects), ()
-    if protocol == "folds":
-        return split_subjects(examples.subjects, folds), ()
-    if protocol == "databases":
-        return leave_one_database_out(examples.datasets, examples.subjects), ()
-    if protocol == "official":
-        fold, held = take_official(examples, recipe)
-        return [fold], held
-    raise InputError(f"protocol: {protocol!r}; give loso, folds, databases or official")
 
 
 def _record(

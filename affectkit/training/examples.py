@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -22,6 +21,7 @@ from torch import Tensor
 
 from affectkit.errors import InputError, listed
 from affectkit.sequences import Batch, Sequence, Targets
+from affectkit.training.array_files import read_arrays
 from affectkit.training.pictures import Pictures, join_pictures
 
 _PARTS = ("values", "mask", "times")
@@ -167,7 +167,7 @@ def read_examples(path: str | Path) -> Examples:
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     if path.suffix == ".npz":
-        return _read_arrays(path)
+        return Examples(**read_arrays(path))
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["examples"])
@@ -194,37 +194,6 @@ def _read_pictures(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> P
         files=tuple(Path(text) for text in about["files"]),
         file=tensors["pictures.file"],
         row=tensors["pictures.row"],
-    )
-
-
-def _read_arrays(path: Path) -> Examples:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: can't be read ({error}); write plain arrays with numpy.savez") from error
-    named = {name: arrays.pop(name).astype(str).tolist() for name in ("subject", "key", "dataset") if name in arrays}
-    if "subject" not in named:
-        raise InputError(f"{path}: no array 'subject'; say whose each clip is, so that nobody is in both halves")
-    inputs: dict[str, Sequence] = {}
-    targets: dict[str, Targets] = {}
-    for name, array in arrays.items():
-        if array.ndim in (3, 5) and array.dtype.kind == "f":
-            inputs[name] = Sequence.of(torch.from_numpy(array.astype(np.float32)))
-        elif array.ndim == 1 and array.dtype.kind in "iu":
-            values = torch.from_numpy(array.astype(np.int64))
-            targets[name] = Targets(values.clamp(min=0), values >= 0)
-        else:
-            raise InputError(
-                f"{path}: {name!r} is {array.dtype} {array.shape}; inputs are float (N, T, C, H, W) or (N, T, D), "
-                "labels whole numbers (N,)"
-            )
-    return Examples(
-        inputs=inputs,
-        targets=targets,
-        subjects=tuple(named["subject"]),
-        keys=tuple(named.get("key", ())),
-        datasets=tuple(named.get("dataset", ())),
     )
 
 

@@ -32,8 +32,8 @@ from affectkit.registry import Registry, default_registry
 from affectkit.training.examples import Examples, read_examples, write_examples
 from affectkit.training.fitting import fit
 from affectkit.training.frame_tables import join_frames, predict_segments
-from affectkit.training.official import take_official
 from affectkit.training.runs import open_run, plain_name, run_jobs
+from affectkit.training.splitting import take_official
 
 TABLE = "frames.parquet"
 
