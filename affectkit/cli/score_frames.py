@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
@@ -11,6 +13,7 @@ from affectkit.cli.score_tables import interval_data, interval_row, print_differ
 
 if TYPE_CHECKING:
     from affectkit.metrics.bootstrap import Interval
+    from affectkit.protocols.frame_report import FrameReport
 
 
 def run_frames(args: argparse.Namespace, output: Output) -> int:
@@ -26,6 +29,14 @@ def run_frames(args: argparse.Namespace, output: Output) -> int:
     predictions = read_frame_predictions(args.predictions)
     report = report_frames(predictions)
     differences = {} if args.against is None else compare_frames(predictions, read_frame_predictions(args.against))
+    print_frames(report, differences, args.against, output)
+    return 0
+
+
+def print_frames(
+    report: FrameReport, differences: Mapping[str, Interval], against: Path | None, output: Output
+) -> None:
+    """Print a report, and how it differs from that of the table `against`."""
     output.json(
         {
             "frames": report.frames,
@@ -44,8 +55,7 @@ def run_frames(args: argparse.Namespace, output: Output) -> int:
     for name in report.absent:
         output.text(f"no frame shows {name}: it counts 0 in the mean")
     if differences:
-        print_differences(differences, str(args.against), output)
-    return 0
+        print_differences(differences, str(against), output)
 
 
 def _known(found: Interval) -> dict[str, Any]:

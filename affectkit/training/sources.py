@@ -15,6 +15,8 @@ from affectkit.pipeline import PipelineConfig
 from affectkit.records import Index
 from affectkit.registry import Registry, default_registry
 from affectkit.training.examples import read_examples
+from affectkit.training.label_joining import Extra
+from affectkit.training.picture_reading import gather_pictures, takes_pictures
 from affectkit.training.reading import Gathered, gather_examples
 
 
@@ -23,18 +25,22 @@ def open_data(
     config: ModelConfig,
     *,
     faces: str | None = None,
+    extra: Extra = "refuse",
+    workers: int = 1,
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Examples for a pipeline.
+    """Examples for a pipeline: keyframes of clips where its inputs have named steps, else single pictures.
 
     Arguments:
         data: a file of examples (`.npz`, `.safetensors`); `NAME=ROOT`, a dataset by its component's name in a folder;
             or a `.toml` file with `root`, `use` and the fields of that dataset's config.
         config: of what is trained.
         faces: detector for pictures, by name; None for the pipeline's own, or `auto`.
+        extra: what becomes of labels of classes that a head of pictures lacks, `refuse` or `invalid`.
+        workers: processes that cut pictures.
         registry: where components are looked up.
-        progress: called with how many clips are cut, and of how many.
+        progress: called with how many clips or pictures are cut, and of how many.
 
     Raises:
         InputError: no such file or folder, or nothing in it fits the pipeline.
@@ -50,6 +56,17 @@ def open_data(
     if not isinstance(config, PipelineConfig):
         raise InputError(f"{data}: a dataset is cut for a pipeline; for an ensemble give a file of examples")
     index = scan_dataset(dataset, root, names)
+    if takes_pictures(config):
+        return gather_pictures(
+            _labeled(index),
+            config,
+            names=dataset.label_names,
+            extra=extra,
+            faces=faces,
+            workers=workers,
+            registry=names,
+            progress=progress,
+        )
     _check_classes(dataset, config)
     return gather_examples(_labeled(index), config, faces=faces, registry=names, progress=progress)
 
@@ -88,8 +105,8 @@ def _read_source(path: Path, names: Registry) -> tuple[DatasetConfig, Path]:
 
 
 def _labeled(index: Index) -> Index:
-    """Without the clips whose label the map leaves out on purpose, which the reader has counted in an issue."""
-    kept = tuple(sample for sample in index if any(bool(labels.valid.all()) for labels in sample.targets.values()))
+    """Without the samples whose label the map leaves out on purpose, which the reader has counted in an issue."""
+    kept = tuple(sample for sample in index if any(bool(labels.valid.any()) for labels in sample.targets.values()))
     return replace(index, samples=kept)
 
 
