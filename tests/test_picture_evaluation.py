@@ -224,5 +224,5 @@ def test_several_heads_on_the_command_line(user: Path, capsys: pytest.CaptureFix
     assert "predictions: both/frames.parquet" in text
     code, _, err = run(capsys, *words, "--seeds", "2")
     assert (code, err) == (
-        1, "error: --seeds: is for one head of classes, and these pictures have others; leave it out\n"
+        1, "error: --seeds: is for one head of classes, one per clip or picture; leave it out\n"
     )  # fmt: skip

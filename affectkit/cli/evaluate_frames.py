@@ -1,4 +1,4 @@
-"""`affectkit evaluate` for pictures whose heads are not one head of classes: valence and arousal, units, or several."""
+"""`affectkit evaluate` for frames of long videos, and for pictures whose heads are not one head of classes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def run_frames(
     }
     for option, is_given in given.items():
         if is_given:
-            raise ConfigError("is for one head of classes, and these pictures have others", "leave it out", path=option)
+            raise ConfigError("is for one head of classes, one per clip or picture", "leave it out", path=option)
     with count_bar("evaluating", "folds") as bar:
         frames = evaluate_frames(
             config,
