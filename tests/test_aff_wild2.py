@@ -155,6 +155,24 @@ def test_files_that_are_odd(root: Path) -> None:
     )
 
 
+def test_blank_lines(root: Path) -> None:
+    """At the end they are nothing; within, they are of frames."""
+    path = root / f"{ANNOTATIONS}/{VA}/{TRAIN}/1-30-1280x720.txt"
+    before = of(scan("aff-wild2", root), "1-30-1280x720")
+    text = path.read_text().rstrip("\n")
+    path.write_text(f"{text}\n\n \n")
+    after = of(scan("aff-wild2", root), "1-30-1280x720")
+    assert after.times is not None
+    assert before.times is not None
+    assert after.times.tolist() == before.times.tolist()
+    path.write_text(text.replace("\n", "\n\n", 1) + "\n")
+    index = scan("aff-wild2", root)
+    within = of(index, "1-30-1280x720")
+    assert within.times is not None
+    assert len(within.times) == len(before.times) + 1
+    assert f"warning: {VA}/{TRAIN}/1-30-1280x720.txt: 1 line without 2 numbers: 2; not valid" in issue_lines(index)
+
+
 def test_another_person_of_the_movie_is_no_stand_in(root: Path) -> None:
     shutil.rmtree(root / "cropped_aligned/46-30-484x360_left")
     (root / "cropped_aligned/46-30-484x360").mkdir()
