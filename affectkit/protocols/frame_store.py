@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class FrameStore:
     """Rows of numbers by video and frame.
 
-    Memory grows with the number of videos, and by 16 bytes with each stretch of rows of one video that follow each other:
-    not with the length of videos where their rows are together, and with every row where they are shuffled.
+    Memory grows with the number of videos, and by 16 bytes with each stretch of rows of one video that follow each
+    other: not with the length of videos where their rows are together, and with every row where they are shuffled.
 
     Arguments:
         width: numbers per frame.
@@ -42,7 +42,7 @@ class FrameStore:
         """
         import numpy as np
 
-        is_known = ~np.isnan(values).any(axis=1)
+        is_known = np.asarray(~np.isnan(values).any(axis=1))
         rows = np.concatenate([frames[:, None].astype(np.float64), values], axis=1)[is_known]
         self._file.seek(self._rows * (self._width + 1) * 8)
         self._file.write(rows.tobytes())

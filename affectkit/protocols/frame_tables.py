@@ -1,7 +1,8 @@
 """Tables of predictions of frames, anyone's and those that `analyze` writes, read piece by piece.
 
 A table of frames has columns `video` and `frame`, and one per target: `va.valence`, `expr.neutral`, `au.AU1`. Its
-frames are the numbers of pictures. Rows are in any order, and memory is the least where those of a video are together. Columns `truth.` are no predictions.
+frames are the numbers of pictures. Columns `truth.` are no predictions. Rows are in any order, and take the least
+memory where those of a video are together.
 
 A table that `analyze` wrote is of one video, which is called as the analyzed file without its ending; its frames count
 from 0 and pictures from 1, so 1 is added.
