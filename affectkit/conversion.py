@@ -1,7 +1,8 @@
 """Makes a safetensors file of a `.pth` checkpoint. Nothing in the checkpoint is executed.
 
 Training code saves a state dict as it is, or below a name beside optimizers and counters; and with `module.` in front
-of all keys where it ran on several devices.
+of all keys where it ran on several devices. Objects of classes that its script defined are read as empty ones: such a
+class is `__main__.RecorderMeter` in the file, and nothing of the kind is there when the file is read.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from safetensors.torch import save_file
@@ -24,10 +25,11 @@ from affectkit.errors import WeightsError, listed
 from affectkit.weights import sha256
 
 # the first of these that is there holds the state dict
-NESTING = ("state_dict", "model", "net")
+NESTING = ("state_dict", "model_state_dict", "model", "net")
 _PREFIX = "module."
 # as torch writes it for what it refuses to make
 _REFUSED = re.compile(r"GLOBAL (\S+)")
+_SCRIPT = "__main__."
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Conversion:
         parameters: numbers in all of them.
         nesting: names below which the state dict lay, from the outside in.
         left_out: names beside it, such as `optimizer`.
+        classes: of the training script, such as `__main__.RecorderMeter`, whose objects were read as empty ones.
         has_prefix: whether `module.` stood in front of all keys.
     """
 
@@ -50,7 +53,21 @@ class Conversion:
     parameters: int
     nesting: tuple[str, ...]
     left_out: tuple[str, ...]
+    classes: tuple[str, ...]
     has_prefix: bool
+
+
+class _Placeholder:
+    """Stands for an object of the training script: takes whatever that was made of, and keeps nothing."""
+
+    def __new__(cls, *_: object) -> Self:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
 
 
 def convert_checkpoint(
@@ -77,34 +94,46 @@ def convert_checkpoint(
         raise WeightsError(f"{out}: already there; choose another name, or overwrite it")
     if not out.parent.is_dir():
         raise WeightsError(f"{out}: no folder {str(out.parent)!r}; make it first")
-    state, nesting, left_out = _unnest(_read(source), source)
+    stored, classes = _read(source)
+    state, nesting, left_out = _unnest(stored, source)
     has_prefix = all(name.startswith(_PREFIX) for name in state)
     tensors = {name.removeprefix(_PREFIX) if has_prefix else name: _own_memory(value) for name, value in state.items()}
     _write(tensors, out, {"format": "pt", "converted_from": source.name, "converted_from_sha256": sha256(source)})
     parameters = sum(tensor.numel() for tensor in tensors.values())
-    return Conversion(source, out, len(tensors), parameters, nesting, left_out, has_prefix)
+    return Conversion(source, out, len(tensors), parameters, nesting, left_out, classes, has_prefix)
 
 
-def _read(source: Path) -> object:
+def _read(source: Path) -> tuple[object, tuple[str, ...]]:
+    """What the file holds, and the classes of the training script that placeholders stand for."""
     if not source.is_file():
         raise WeightsError(f"{source}: no such file; give a checkpoint that torch.save wrote")
-    try:
-        with warnings.catch_warnings():
-            # of a pickle protocol other than torch's own, which reads well or ends in an error
-            warnings.simplefilter("ignore", UserWarning)
-            return torch.load(source, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = _REFUSED.search(str(error))
-        if found is None:
+    placeholders: dict[str, type[_Placeholder]] = {}
+    while True:
+        try:
+            return _load(source, placeholders), tuple(placeholders)
+        except pickle.UnpicklingError as error:
+            found = _REFUSED.search(str(error))
+            name = found.group(1) if found is not None else next(iter(placeholders), None)
+            if name is None:
+                raise WeightsError(f"{source}: is no checkpoint of torch; give a file that torch.save wrote") from error
+            # a class with a placeholder is refused again where its objects are made by other means
+            if name in placeholders or not name.startswith(_SCRIPT):
+                raise WeightsError(
+                    f"{source}: holds a {name!r}, and reading that would execute code; "
+                    "ask its publishers for the state dict alone, or save that where you trust the file"
+                ) from error
+            placeholders[name] = type(name.removeprefix(_SCRIPT), (_Placeholder,), {})
+        # torch reads byte for byte, and what it raises on the way depends on which one is wrong
+        except Exception as error:
             raise WeightsError(f"{source}: is no checkpoint of torch; give a file that torch.save wrote") from error
-        name = found.group(1)
-        raise WeightsError(
-            f"{source}: holds a {name!r}, and reading that would execute code; "
-            "ask its publishers for the state dict alone, or save that where you trust the file"
-        ) from error
-    # torch reads byte for byte, and what it raises on the way depends on which one is wrong
-    except Exception as error:
-        raise WeightsError(f"{source}: is no checkpoint of torch; give a file that torch.save wrote") from error
+
+
+def _load(source: Path, placeholders: Mapping[str, type[_Placeholder]]) -> object:
+    known: list[Any] = [(kind, name) for name, kind in placeholders.items()]
+    with warnings.catch_warnings(), torch.serialization.safe_globals(known):
+        # of a pickle protocol other than torch's own, which reads well or ends in an error
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.load(source, map_location="cpu", weights_only=True)
 
 
 def _unnest(stored: object, source: Path) -> tuple[dict[str, Tensor], tuple[str, ...], tuple[str, ...]]:

@@ -19,6 +19,7 @@ from affectkit.protocols import frame_tables
 from affectkit.protocols.abaw_answers import check_answer, write_answer
 from affectkit.protocols.abaw_tracks import TRACKS, Part, find_track
 from affectkit.protocols.abaw_video_answers import Answer
+from affectkit.protocols.frame_store import FrameStore
 from tests.cli_runs import run, run_json
 from tests.tables import write as write_analysis
 
@@ -129,6 +130,30 @@ def test_fields_are_in_the_order_of_the_header(tmp_path: Path) -> None:
     best = max(ABAW_8, key=lambda name: float(rows[0][f"expr.{name}"]))
     names = ["other", *ABAW_8[1:7], "neutral"]
     assert (tmp_path / "b.txt").read_text().splitlines()[1] == f"v/00001.jpg,{names.index(best)}"
+
+
+def test_blank_lines_at_the_end_of_a_sample(tmp_path: Path) -> None:
+    sample = write_sample("abaw7-mtl", tmp_path / "s.txt")
+    given = sample.read_text()
+    sample.write_text(f"{given}\n\n  \n")
+    out = tmp_path / "a.txt"
+    assert write_answer("abaw7-mtl", write_table(predict(), tmp_path / "p.csv"), sample, out) == Answer(7, 2, 0)
+    assert check_answer("abaw7-mtl", out, sample) == Answer(7, 2, 0)
+    sample.write_text(given.replace("\n", "\n\n"))
+    with pytest.raises(InputError) as caught:
+        check_answer("abaw7-mtl", out, sample)
+    assert str(caught.value) == f"{sample}, line 2: '' is no picture VIDEO/NUMBER.jpg; give the owners' file"
+
+
+def test_a_table_that_a_spreadsheet_saved(tmp_path: Path) -> None:
+    sample, table = write_sample("abaw7-mtl", tmp_path / "s.txt"), write_table(predict(), tmp_path / "p.csv")
+    table.write_bytes(b"\xef\xbb\xbf" + table.read_bytes())
+    # the mark of a text in UTF-8 is no part of the first column's name
+    video_first = tmp_path / "v.csv"
+    video_first.write_bytes(b"\xef\xbb\xbfvideo,frame,va.valence,va.arousal\n01,1,0.5,0\n01,2,0,0\n01,3,0,0\n")
+    (tmp_path / "n.txt").write_text("01\n")
+    assert write_answer("abaw7-mtl", table, sample, tmp_path / "a.txt") == Answer(7, 2, 0)
+    assert write_answer("abaw3-va", video_first, tmp_path / "n.txt", tmp_path / "b") == Answer(3, 1, 0)
 
 
 def test_missing_frames_are_taken_from_the_nearest_if_asked(tmp_path: Path) -> None:
@@ -383,6 +408,26 @@ def test_memory_does_not_grow_with_the_number_of_videos(tmp_path: Path, monkeypa
     assert peak(40) < 1.2 * peak(4)
 
 
+def test_memory_of_a_shuffled_table(tmp_path: Path) -> None:
+    """Some bytes for each row, since the video changes from row to row."""
+    count = 20_000
+    video = np.arange(count) % 7
+    names = [f"v{at}" for at in video]
+    frames, values = np.arange(count), np.random.default_rng(0).uniform(size=(count, 2))
+    with (tmp_path / "store").open("w+b") as file:
+        store = FrameStore(2, "p.csv", file)
+        tracemalloc.start()
+        for at in range(0, count, 500):
+            store.add(names[at : at + 500], frames[at : at + 500], values[at : at + 500])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 24 * count + 200_000
+        for number in range(7):
+            found, own = store.read(f"v{number}")
+            assert found.tolist() == frames[video == number].tolist()
+            np.testing.assert_array_equal(own, values[video == number])
+
+
 def test_ties_and_halves() -> None:
     part = Part("class", "expr", ABAW_8)
     assert part.encode(np.full((1, 8), 0.125)) == ["0"]
@@ -412,6 +457,70 @@ def test_a_file_per_video(tmp_path: Path, kind: str) -> None:
     write_answer(f"abaw5-{kind}", table, sample, tmp_path / "a.txt")
     same = [line.partition(",")[2] for line in (tmp_path / "a.txt").read_text().splitlines()[1:5]]
     assert [lines[at - 1] for at in FRAMES["8-24-640x480_left"]] == same
+
+
+def test_a_video_is_as_long_as_its_rows(tmp_path: Path) -> None:
+    """Frames at its end that nobody predicted are frames."""
+    names, out = tmp_path / "names.txt", tmp_path / "answer"
+    names.write_text("01\n")
+    rows = predict({"01": range(1, 11)})
+    for row in rows:
+        if row["frame"] > 7:
+            row |= {"va.valence": None, "va.arousal": None}
+    for table in (tmp_path / "p.csv", tmp_path / "p.parquet"):
+        write_table(rows, table)
+        with pytest.raises(InputError) as caught:
+            write_answer("abaw3-va", table, names, out)
+        assert str(caught.value) == (
+            f"{names}: no prediction of frame 8 of '01'; predict it, or take the nearest frame's with --missing nearest"
+        )
+        assert write_answer("abaw3-va", table, names, out, missing="nearest", overwrite=True) == Answer(10, 1, 3)
+        lines = (out / "01.txt").read_text().splitlines()[1:]
+        assert len(lines) == 10
+        assert set(lines[7:]) == {lines[6]}
+        (out / "01.txt").unlink()
+
+
+def test_a_folder_of_answers_is_whole_or_not_there(tmp_path: Path) -> None:
+    names, out = tmp_path / "names.txt", tmp_path / "answer"
+    names.write_text("01\n02\n")
+    table = write_table(predict({"01": (1, 2)}), tmp_path / "p.parquet")
+
+    def message() -> str:
+        with pytest.raises(InputError) as caught:
+            write_answer("abaw3-va", table, names, out, overwrite=True)
+        return str(caught.value)
+
+    assert message() == f"{names}: no prediction of the video '02'; predict it"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "p.parquet"]
+    out.mkdir()
+    (out / "01.txt").write_text("mine")
+    assert message() == f"{names}: no prediction of the video '02'; predict it"
+    assert [path.read_text() for path in out.iterdir()] == ["mine"]
+    write_table(predict({"01": (1, 2), "02": (1,)}), table)
+    assert write_answer("abaw3-va", table, names, out, overwrite=True) == Answer(3, 2, 0)
+    assert check_answer("abaw3-va", out, names) == Answer(3, 2, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["answer", "names.txt", "p.parquet"]
+    (out / "01.txt").unlink()
+    (out / "01.txt").mkdir()
+    assert message() == f"{out}: can't be written (Is a directory); choose another folder"
+
+
+@pytest.mark.parametrize("name", ["../evil", "/tmp/evil", "a/b", "a\\b", "C:evil", "..", ".txt"])
+def test_names_that_lead_elsewhere(tmp_path: Path, name: str) -> None:
+    names, out = tmp_path / "names.txt", tmp_path / "x" / "answer"
+    out.parent.mkdir()
+    names.write_text(f"01\n\n{name}\n")
+    table = write_table(predict({"01": (1,), name: (1,)}), tmp_path / "p.parquet")
+    with pytest.raises(InputError) as caught:
+        write_answer("abaw3-va", table, names, out)
+    fact = f"{names}, line 3: {name.removesuffix('.txt')!r} is no name of a video; give the owners' list"
+    assert str(caught.value) == fact
+    with pytest.raises(InputError) as caught:
+        check_answer("abaw3-va", out, names)
+    assert str(caught.value) == fact
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["names.txt", "p.parquet", "x"]
+    assert list(out.parent.iterdir()) == []
 
 
 def test_files_per_video_that_are_refused(tmp_path: Path) -> None:

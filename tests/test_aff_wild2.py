@@ -41,8 +41,8 @@ def test_labels_of_every_frame(root: Path) -> None:
         "info: 46-30-484x360_left: 1 of 6 frames without a picture: 3; the nearest stands in",
         f"warning: video45_1: files with unlike numbers of lines: {EXPR}/{TRAIN}/video45_1.txt 6, "
         f"{AU}/{TRAIN}/video45_1.txt 5; the shorter say nothing there",
-        f"warning: {ANNOTATIONS}: 1 video of this split in the validation split of va: video45_1; "
-        "train on all challenges without them",
+        f"warning: {ANNOTATIONS}: 2 videos of this split from movies of the validation split of va: "
+        "46-30-484x360_left, video45_1; train on all challenges without them",
     ]
     left = of(index, "46-30-484x360_left")
     assert (left.subject, left.subject_is_known) == ("aff-wild2/46-30-484x360", False)
@@ -133,7 +133,9 @@ def test_files_that_are_odd(root: Path) -> None:
     def lines(text: str) -> list[str]:
         (root / ANNOTATIONS / VA / TRAIN / "46-30-484x360_left.txt").write_text(text)
         found = issue_lines(scan("aff-wild2", root, challenge="va"))
-        return [line for line in found if "46-30" in line and "frames without" not in line]
+        return [
+            line for line in found if "46-30" in line and "frames without" not in line and "from movies" not in line
+        ]
 
     where = f"{VA}/{TRAIN}/46-30-484x360_left.txt"
     assert lines("0.1,0.2\n0.1,0.2\n") == [
@@ -149,10 +151,41 @@ def test_files_that_are_odd(root: Path) -> None:
     index = scan("aff-wild2", root, challenge="va")
     assert of(index, "46-30-484x360_left").targets["va"].valid[:, 0].tolist() == [True, False, False, False, True]
     (root / ANNOTATIONS / VA / TRAIN / "46-30-484x360_left.txt").write_bytes(b"\xff\xfe")
-    assert issue_lines(scan("aff-wild2", root, challenge="va"))[-1] == (
+    assert issue_lines(scan("aff-wild2", root, challenge="va"))[-2] == (
         f"error: {where}: can't be read ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte); "
         "unpack it again"
     )
+
+
+def test_two_people_of_one_movie_in_two_splits(root: Path) -> None:
+    """The one on the right is another video, in the same pictures."""
+    validation = root / f"{ANNOTATIONS}/{AU}/Validation_Set"
+    validation.mkdir(exist_ok=True)
+    shutil.copy(next((root / f"{ANNOTATIONS}/{AU}/{TRAIN}").glob("*.txt")), validation / "46-30-484x360_right.txt")
+    index = scan("aff-wild2", root)
+    assert issue_lines(index)[-1] == (
+        f"warning: {ANNOTATIONS}: 1 video of this split from movies of the validation split of au: "
+        "46-30-484x360_left; train on all challenges without them"
+    )
+    assert "46-30-484x360_left" in {sample.key for sample in index}
+
+
+def test_blank_lines(root: Path) -> None:
+    """At the end they are nothing; within, they are of frames."""
+    path = root / f"{ANNOTATIONS}/{VA}/{TRAIN}/1-30-1280x720.txt"
+    before = of(scan("aff-wild2", root), "1-30-1280x720")
+    text = path.read_text().rstrip("\n")
+    path.write_text(f"{text}\n\n \n")
+    after = of(scan("aff-wild2", root), "1-30-1280x720")
+    assert after.times is not None
+    assert before.times is not None
+    assert after.times.tolist() == before.times.tolist()
+    path.write_text(text.replace("\n", "\n\n", 1) + "\n")
+    index = scan("aff-wild2", root)
+    within = of(index, "1-30-1280x720")
+    assert within.times is not None
+    assert len(within.times) == len(before.times) + 1
+    assert f"warning: {VA}/{TRAIN}/1-30-1280x720.txt: 1 line without 2 numbers: 2; not valid" in issue_lines(index)
 
 
 def test_another_person_of_the_movie_is_no_stand_in(root: Path) -> None:

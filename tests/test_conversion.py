@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def refusal(source: Path, out: Path) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["state_dict", "model", "net"])
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model", "net"])
 def test_nesting_and_prefixes_are_taken_off(name: str, tmp_path: Path) -> None:
     inner = {f"module.{key}": value for key, value in STATE.items()}
     source = saved(tmp_path, {"epoch": 3, name: inner, "optimizer": {"lr": 0.1}})
@@ -95,6 +96,50 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["in.pth"]
 
 
+class Recorder(dict[str, int]):
+    """A class of a script whose objects are filled, not made at once."""
+
+
+def of_a_script(kind: type, monkeypatch: pytest.MonkeyPatch) -> type:
+    """A class as a file has it that the script which defines it wrote."""
+    monkeypatch.setattr(kind, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], kind.__name__, kind, raising=False)
+    return kind
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_objects_of_the_training_script_are_left_out(
+    zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meter = of_a_script(Meter, monkeypatch)()
+    stored = {"state_dict": STATE, "recorder": meter, "recorder1": [meter], "best_acc": torch.tensor(92.0)}
+    torch.save(stored, tmp_path / "in.pth", _use_new_zipfile_serialization=zipped)
+    monkeypatch.setattr(Meter, "__init__", lambda self: pytest.fail("executed"))
+    before = torch.serialization.get_safe_globals()
+    done = convert_checkpoint(tmp_path / "in.pth", tmp_path / "out.safetensors")
+    assert (done.nesting, done.left_out) == (("state_dict",), ("recorder", "recorder1", "best_acc"))
+    assert done.classes == ("__main__.Meter",)
+    assert load_file(done.out).keys() == STATE.keys()
+    # for this file alone
+    assert torch.serialization.get_safe_globals() == before
+
+
+def test_the_script_that_reads_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of `__main__` is a placeholder's, even where the reading script has a function of that name."""
+    trap = of_a_script(Trap, monkeypatch)
+    monkeypatch.setattr(Trap, "__reduce__", lambda self: (trap, (str(self.path),)))
+    made: list[Path] = []
+    source = saved(tmp_path, {"state_dict": STATE, "trap": Trap(tmp_path)})
+    monkeypatch.setattr(Trap, "__init__", lambda self, path: made.append(path))
+    assert convert_checkpoint(source, tmp_path / "out.safetensors").classes == ("__main__.Trap",)
+    assert made == []
+    source = saved(tmp_path, {"state_dict": STATE, "recorder": of_a_script(Recorder, monkeypatch)(epoch=1)})
+    assert refusal(source, tmp_path / "second.safetensors") == (
+        f"{source}: holds a '__main__.Recorder', and reading that would execute code; "
+        "ask its publishers for the state dict alone, or save that where you trust the file"
+    )
+
+
 def test_what_it_refuses_to_read(tmp_path: Path) -> None:
     out = tmp_path / "out.safetensors"
     source = saved(tmp_path, {"state_dict": STATE, "recorder": Meter()})
@@ -105,12 +150,12 @@ def test_what_it_refuses_to_read(tmp_path: Path) -> None:
     source = saved(tmp_path, {"state_dict": {**STATE, "epoch": 3, "lr": 0.1}})
     assert refusal(source, out) == (
         f"{source}: state_dict: no tensors: 'epoch (int)', 'lr (float)'; "
-        "give a file that holds tensors by name, alone or as 'state_dict', 'model', 'net'"
+        "give a file that holds tensors by name, alone or as 'state_dict', 'model_state_dict', 'model', 'net'"
     )
     source = saved(tmp_path, {1: torch.zeros(1)})
     assert refusal(source, out) == (
         f"{source}: no tensors: '1 (Tensor)'; "
-        "give a file that holds tensors by name, alone or as 'state_dict', 'model', 'net'"
+        "give a file that holds tensors by name, alone or as 'state_dict', 'model_state_dict', 'model', 'net'"
     )
     source = saved(tmp_path, [torch.zeros(1)])
     assert refusal(source, out) == f"{source}: holds a list; give a file that holds tensors by name"
@@ -162,5 +207,21 @@ def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixt
         "parameters": 9,
         "nesting": ["state_dict"],
         "left_out": ["epoch"],
+        "classes": [],
         "has_prefix": True,
     }
+
+
+def test_the_command_names_what_it_did_not_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = saved(tmp_path, {"state_dict": STATE, "recorder": of_a_script(Meter, monkeypatch)()})
+    out = tmp_path / "out.safetensors"
+    assert run(capsys, "weights", "convert", source, out) == (
+        0,
+        f"{out}: 3 tensors, 9 numbers\n"
+        "taken from below: 'state_dict'\n"
+        "left out beside it: 'recorder'\n"
+        "not read, only left out: objects of '__main__.Meter'\n",
+        "",
+    )

@@ -144,6 +144,13 @@ def test_files_that_are_no_weights(tmp_path: Path) -> None:
     fact, _, suggestion = str(caught.value).rpartition("; ")
     assert fact.startswith(f"{path}: not a safetensors file (")
     assert suggestion == f"run affectkit weights convert {path} {tmp_path / 'backbone.safetensors'}"
+    path = tmp_path / "backbone.safetensors"
+    save_file({"fc.bias": torch.zeros(3)}, path)
+    path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(WeightsError) as caught:
+        load_iresnet_weights(encoder(), path)
+    cause = caught.value.__cause__
+    assert str(caught.value) == f"{path}: not a safetensors file ({cause}); download it again"
 
 
 def test_padding_is_zero_and_never_shows() -> None:

@@ -57,6 +57,29 @@ def test_whole_and_halved(tmp_path: Path, ending: str) -> None:
     assert picture_fault(path) in ("truncated", "undecodable")
 
 
+@pytest.mark.parametrize("trailer", [b"\n", b"\0" * 16, b"SEFT" + b"x" * 100_000, b"\xff"])
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_what_lies_behind_the_end(tmp_path: Path, ending: str, trailer: bytes) -> None:
+    """Cameras and editors add what they like there; a cut is found as it was."""
+    import cv2
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    path, thumbnail = tmp_path / f"x.{ending}", tmp_path / "small.jpg"
+    pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    cv2.imwrite(str(thumbnail), pixels[:8, :8])
+    cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1, cv2.IMWRITE_JPEG_RST_INTERVAL, 2])
+    data = path.read_bytes()
+    if ending == "jpg":
+        segment = thumbnail.read_bytes()
+        data = data[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2) + segment + data[2:]
+    path.write_bytes(data + trailer)
+    assert picture_fault(path) is None
+    for cut in (len(data) - 1, len(data) // 2, 1000):
+        path.write_bytes(data[:cut])
+        assert picture_fault(path) == "truncated"
+
+
 def test_stills_are_opened_and_videos_are_not(tmp_path: Path) -> None:
     (tmp_path / "x.png").touch()
     samples = tuple(

@@ -288,6 +288,35 @@ def test_rows_of_fer2013(tmp_path: Path) -> None:
     ]
 
 
+def test_a_picture_that_could_not_be_unpacked(tmp_path: Path) -> None:
+    """It is black in the array, and no sample; a picture that is black is one."""
+    root = tree(tmp_path, "fer-plus")
+    table = root / "fer2013.csv"
+    lines = [line.split(",") for line in table.read_text().splitlines()]
+    lines[2][1] = " ".join(["300", *lines[2][1].split()[1:]])
+    lines[4][1] = " ".join(["0"] * 2304)
+    table.write_text("\n".join(",".join(line) for line in lines))
+    assert [str(issue) for issue in unpack_pixels(table, root / "fer2013.npy")] == [
+        "fer2013.csv row 3: no 2304 numbers from 0 to 255; take the table as it was released"
+    ]
+    assert not np.load(root / "fer2013.npy", mmap_mode="r")[[1, 3]].any()
+    fact = "its row of fer2013.csv could not be unpacked; take the table as it was released, and unpack it again"
+    index = scan("fer2013", root)
+    assert "00001" not in [one.key for one in index]
+    assert "00003" in [one.key for one in index]
+    assert [line for line in issue_lines(index) if line.startswith("error")] == [f"error: fer2013.csv row 3: {fact}"]
+    index = scan("fer-plus", root)
+    assert "00001" not in [one.key for one in index]
+    assert "00003" in [one.key for one in index]
+    assert [line for line in issue_lines(index) if line.startswith("error")] == [f"error: fer2013new.csv row 3: {fact}"]
+    # of an array that was made before it said which rows are no pictures, nobody knows
+    np.save(root / "fer2013.npy", np.load(root / "fer2013.npy"))
+    assert "00001" in [one.key for one in scan("fer-plus", root)]
+    with (root / "fer2013.npy").open("ab") as file:
+        file.write(b"cut")
+    assert refusal("fer-plus", root) == f"{root / 'fer2013.npy'}: no array; run affectkit data unpack {root}"
+
+
 def test_the_array_of_fer2013(tmp_path: Path) -> None:
     root = tree(tmp_path, "fer2013")
     array = root / "fer2013.npy"
@@ -311,6 +340,31 @@ def test_the_array_of_fer2013(tmp_path: Path) -> None:
     table.write_text("emotion,pixels,Usage\n")
     assert unpack_pixels(table, array) == ()
     assert len(scan("fer2013", root)) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "fields"),
+    [
+        ("affectnet", "Manually_Annotated_file_lists/training.csv", {"release": "original"}),
+        ("fer-plus", "fer2013new.csv", {}),
+        ("fer-plus", "data/FER2013Train/label.csv", {"pictures": "files"}),
+        ("emotionet", "EmotioNet_FACS_aws_2020_24600.csv", {}),
+        ("emotionet", "lists/dataFile_0001.txt", {"table": "lists/dataFile_0001.txt"}),
+    ],
+)
+def test_tables_that_are_damaged(tmp_path: Path, name: str, table: str, fields: dict[str, Any]) -> None:
+    path = tree(tmp_path, name) / table
+    root, text = path.parents[len(Path(table).parts) - 1], path.read_bytes()
+    path.write_bytes(text + b"\n\xe9\xff,1\n")
+    assert refusal(name, root, **fields) == (
+        f"{path}: is no text in UTF-8 (invalid continuation byte); unpack it again"
+    )
+    path.write_bytes(b"")
+    assert refusal(name, root, **fields) == f"{path}: is empty; unpack it again"
+    path.write_bytes(text + b"x" * 200_000)
+    found = refusal(name, root, **fields)
+    assert found.startswith(f"{path} row ")
+    assert found.endswith(": field larger than field limit (131072); unpack it again")
 
 
 @pytest.mark.parametrize(
@@ -417,6 +471,7 @@ def test_classes_of_fer_plus() -> None:
         "classes: 'seven' does not go with votes='probability'; write 'eight', or votes='majority'"
     )
     assert published(FerPlusConfig())["samples"] == 35_714
+    assert published(FerPlusConfig(dropped="omit"))["samples"] is None
     assert published(Fer2013Config())["samples"] == 35_887
     assert published(Fer2013Config(split="test"))["samples"] == 3_589
 

@@ -427,7 +427,7 @@ def test_a_file_that_is_not_there_or_not_safetensors_is_explained(tmp_path: Path
     with pytest.raises(WeightsError) as caught:
         load_timm_weights(backbone(), path)
     cause = caught.value.__cause__
-    assert str(caught.value) == f"{path}: not a safetensors file ({cause}); convert it first"
+    assert str(caught.value) == f"{path}: not a safetensors file ({cause}); download it again"
 
 
 def test_pretrained_weights_are_timm_s_own_and_fetched_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:

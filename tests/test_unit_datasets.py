@@ -130,6 +130,19 @@ def test_files_of_disfa(tmp_path: Path) -> None:
     assert "samples of unknown subjects" not in rows
 
 
+def test_a_damaged_file_of_disfa(tmp_path: Path) -> None:
+    """It halts no other file, and no other person."""
+    root = tree(tmp_path, "disfa")
+    before = scan("disfa", root)
+    (root / "ActionUnit_Labels/SN001/SN001_au12.txt").write_bytes(b"1,0\n2,\xff\n")
+    after = scan("disfa", root)
+    assert [one.key for one in after] == [one.key for one in before]
+    assert [line for line in issue_lines(after) if line not in issue_lines(before)] == [
+        "error: SN001_au12.txt: no UTF-8 text from byte 6 on; unpack it again",
+        "warning: ActionUnit_Labels/SN001: no codes of AU12; not valid",
+    ]
+
+
 def test_no_disfa(tmp_path: Path) -> None:
     root = tree(tmp_path, "disfa")
     assert refusal("disfa", root / "pictures") == (
@@ -210,10 +223,18 @@ def test_tables_of_bp4d(tmp_path: Path) -> None:
         "warning: more/M011: is a second folder of M011; Sequences/M011 counts",
         "error: M015_T8.csv: no picture of M015/T8 for 10 coded frames; unpack them",
     ]
+    # one table that is none halts no others
     (coding / "F001_T1.csv").write_text("frame,1,2\n")
-    assert refusal("bp4d", root) == (
-        f"{coding / 'F001_T1.csv'} row 1: no column '0', which is the frame; take the table as it was released"
-    )
+    (coding / "F001_T2.csv").write_bytes(b"0,1,2\n\xff\n")
+    (coding / "M011_T1.csv").write_bytes(b"")
+    (root / "Sequences/M015/T7").rename(root / "Sequences/M015/T8")
+    index = scan("bp4d", root)
+    assert [line for line in issue_lines(index) if line.startswith("error")] == [
+        "error: F001_T1.csv row 1: no column '0', which is the frame; take the table as it was released",
+        "error: F001_T2.csv: is no text in UTF-8 (invalid start byte); unpack it again",
+        "error: M011_T1.csv: is empty; unpack it again",
+    ]
+    assert [one.key for one in index] == ["M015_T8"]
     assert refusal("bp4d", root / "Sequences") == (
         f"{root / 'Sequences/AUCoding/AU_OCC'}: no table such as 'F001_T1.csv'; unpack them there"
     )
@@ -313,14 +334,21 @@ def test_rows_of_emotionet(tmp_path: Path) -> None:
     root = tree(tmp_path, "emotionet")
     table = root / "EmotioNet_FACS_aws_2020_24600.csv"
     name = "N_0000000001_00001.jpg"
-    table.write_text(f"URL,AU 1,AU 2\nx/{name},1,2\ny/{name},0,0\nz/other.jpg,1\n'',1,1\n\n")
+    table.write_text(f"URL,AU 1,AU 2\nx/{name},1,2\nz/other.jpg,1\n'',1,1\n\n")
     index = scan("emotionet", root, units=("AU1", "AU2"))
     assert issue_lines(index) == [
+        f"warning: {table.name}: 2 rows without an address and all columns: 3, 4; left out",
         f"warning: {table.name} row 2: codes that are none of 0, 1 and 999: AU2 2; not valid",
-        f"error: {table.name} row 3: picture {name} is in {table.name} row 2 already; keep one of them",
-        f"warning: {table.name}: 2 rows without an address and all columns: 4, 5; left out",
     ]
     assert index.samples[0].targets["au"].valid.tolist() == [True, False]
+    # the file is of one address, and nobody knows of which; of files that are not there nothing has to be known
+    table.write_text(f"URL,AU 1,AU 2\nx/{name},1,2\ny/{name},0,0\nx/gone.jpg,1,1\ny/gone.jpg,0,0\nz/gone.jpg,0,0\n")
+    index = scan("emotionet", root, units=("AU1", "AU2"))
+    assert len(index) == 0
+    assert issue_lines(index) == [
+        f"error: {table.name}: 1 picture with a name that several rows have: {name}; left out",
+        f"warning: {table.name}: 1 of 2 pictures not on disk: gone.jpg; fetch them, or go on",
+    ]
     assert refusal("emotionet", root) == (
         f"{table} row 1: no column 'AU 4', 'AU 5', 'AU 6', 'AU 9', 'AU 10', 'AU 12', 'AU 15', 'AU 17', 'AU 18', "
         "'AU 20' and 5 more; leave them out of units=, or give another table"

@@ -26,6 +26,7 @@ from affectkit.cli import (
     features,
     magnify,
     plugins,
+    predict,
     score,
     search,
     submit,
@@ -52,8 +53,8 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, train, evaluate, search, score, submit, data, weights, plugins, components,
-    describe, check,
+    demo, analyze, magnify, features, predict, train, evaluate, search, score, submit, data, weights, plugins,
+    components, describe, check,
 )  # fmt: skip
 
 

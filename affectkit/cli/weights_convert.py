@@ -30,6 +30,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             "parameters": done.parameters,
             "nesting": list(done.nesting),
             "left_out": list(done.left_out),
+            "classes": list(done.classes),
             "has_prefix": done.has_prefix,
         }
     )
@@ -38,6 +39,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         output.text(f"taken from below: {listed(done.nesting)}")
     if done.left_out:
         output.text(f"left out beside it: {listed(done.left_out)}")
+    if done.classes:
+        output.text(f"not read, only left out: objects of {listed(done.classes)}")
     if done.has_prefix:
         output.text("taken off all names: 'module.'")
     return 0

@@ -125,9 +125,11 @@ class AffWild2(Dataset[AffWild2Config]):
         other = "validation" if self.config.split == "train" else "train"
         videos = {video for paths in files.values() for video in paths}
         for challenge in files:
-            both = sorted(videos.intersection(label_paths(annotations, challenge, other) or ()))
+            movies = {movie_of(video) for video in label_paths(annotations, challenge, other) or ()}
+            both = sorted(video for video in videos if movie_of(video) in movies)
             if both:
-                fact = f"{counted(len(both), 'video')} of this split in the {other} split of {challenge}: {named(both)}"
+                shown = f"{counted(len(both), 'video')} of this split"
+                fact = f"{shown} from movies of the {other} split of {challenge}: {named(both)}"
                 notes.add("warning", annotations.name, f"{fact}; train on all challenges without them")
 
 

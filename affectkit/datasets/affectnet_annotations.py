@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from affectkit.datasets.csv_rows import read_rows
 from affectkit.datasets.file_tree import FileTree
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.errors import InputError, listed
@@ -50,23 +50,22 @@ def read_table(path: Path, notes: Notes) -> Iterator[Annotation]:
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file; unpack it there, or say other release= or split=")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        first = next(rows, [])
-        has_header = not _is_row(first)
-        names = [name.strip() for name in first] if has_header else list(COLUMNS)
-        missing = [name for name in _NEEDED if name not in names]
-        if missing:
-            raise InputError(f"{path} row 1: no column {listed(missing)}; take the table as it was released")
-        if not has_header:
-            notes.add("info", path.name, "has no header; its columns are taken in the order of the release")
-            yield _annotation(path, 1, names, first)
-        for number, row in enumerate(rows, start=2):
-            if len(row) == len(names):
-                yield _annotation(path, number, names, row)
-            elif row:
-                fact = f"{counted(len(row), 'cell')} for {len(names)} columns; mend the row"
-                notes.add("error", f"{path.name} row {number}", fact)
+    rows = read_rows(path)
+    first = next(rows, [])
+    has_header = not _is_row(first)
+    names = [name.strip() for name in first] if has_header else list(COLUMNS)
+    missing = [name for name in _NEEDED if name not in names]
+    if missing:
+        raise InputError(f"{path} row 1: no column {listed(missing)}; take the table as it was released")
+    if not has_header:
+        notes.add("info", path.name, "has no header; its columns are taken in the order of the release")
+        yield _annotation(path, 1, names, first)
+    for number, row in enumerate(rows, start=2):
+        if len(row) == len(names):
+            yield _annotation(path, number, names, row)
+        elif row:
+            fact = f"{counted(len(row), 'cell')} for {len(names)} columns; mend the row"
+            notes.add("error", f"{path.name} row {number}", fact)
 
 
 def read_arrays(folder: Path, notes: Notes) -> Iterator[Annotation]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import final
 
 from affectkit.datasets.bp4d import Bp4dConfig
+from affectkit.datasets.csv_rows import read_rows
 from affectkit.datasets.frame_folders import find_folders
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.datasets.unit_labels import label_codes
@@ -34,7 +34,7 @@ class Bp4d(Dataset[Bp4dConfig]):
         """Samples sorted by key, `F001_T1`.
 
         Raises:
-            InputError: no table of occurrence, or one that is none.
+            InputError: no table of occurrence.
         """
         root, notes = Path(root), Notes()
         base = root / _CODING / "AU_OCC"
@@ -55,7 +55,11 @@ class Bp4d(Dataset[Bp4dConfig]):
         subject = f"bp4d/{person}"
         if not self.config.is_asked_for(subject):
             return None
-        codes, frames = read_occurrence(table, self.config.units, key, notes)
+        try:
+            codes, frames = read_occurrence(table, self.config.units, key, notes)
+        except InputError as error:
+            notes.add_refused(error, table, key)
+            return None
         note_units(self.config.units, codes, table.name, key, notes)
         folder = os.path.join(people.get(person, ""), task)
         found = None
@@ -89,18 +93,16 @@ def read_occurrence(
         notes: issues so far; more are added.
 
     Raises:
-        InputError: it has no column of frames.
+        InputError: it can't be read, or has no column of frames.
     """
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(file)]
-    header = rows[0] if rows else []
+    header, *rows = ([cell.strip() for cell in row] for row in read_rows(table))
     if _FRAME not in header:
         raise InputError(f"{table} row 1: no column {_FRAME!r}, which is the frame; take the table as it was released")
     columns = {unit: header.index(unit[2:]) for unit in units if unit[2:] in header}
     at, odd = header.index(_FRAME), Counter[int]()
     codes: dict[str, dict[int, int]] = {unit: {} for unit in columns}
     frames: set[int] = set()
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in enumerate(rows, start=2):
         if not any(row):
             continue
         if len(row) != len(header) or not row[at].isdecimal() or int(row[at]) in frames:

@@ -18,8 +18,8 @@ class EmotioNetConfig(UnitsConfig):
     The folder holds `EmotioNet_FACS_aws_2020_24600.csv` or `.xlsx`, with columns `URL` and `AU 1`, and in the csv
     quotes around names and addresses; or a list `.txt` with tabs between two addresses and 60 columns, one per unit
     from 1. The code 999 says that nobody coded the unit, and is not valid. Pictures are found in one folder by the last
-    piece of their address. Many addresses are dead, so pictures that are not there are one issue. Nobody says who is
-    seen.
+    piece of their address; one with a name that several rows have may be of any of them, and is left out. Many
+    addresses are dead, so pictures that are not there are one issue. Nobody says who is seen.
 
     Attributes:
         units: by default seventeen that the table of 2020 codes.

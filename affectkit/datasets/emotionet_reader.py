@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
 
+from affectkit.datasets.csv_rows import read_rows
 from affectkit.datasets.emotionet import EmotioNetConfig
 from affectkit.datasets.file_tree import FileTree
 from affectkit.datasets.notes import Notes, counted, named
@@ -55,24 +55,27 @@ class EmotioNet(Dataset[EmotioNetConfig]):
             raise InputError(f"{root / self.config.pictures}: no such folder; put the pictures there, or say pictures=")
         read = read_listed if table.suffix.lower() == ".txt" else read_coded
         pictures = FileTree(root / self.config.pictures)
-        samples: dict[str, Sample] = {}
-        places: dict[str, str] = {}
-        lost: list[str] = []
+        found: dict[str, list[tuple[Coded, Path]]] = {}
+        # as a set that keeps the order
+        lost: dict[str, None] = {}
         for row in read(table, self.config.units, notes):
             key = row.url.rpartition("/")[2]
             path = pictures.find(key) if key else None
-            if key in places:
-                fact = f"picture {key} is in {places[key]} already; keep one of them"
-                notes.add("error", row.where, fact, key)
-            elif path is None:
-                lost.append(key)
+            if path is None:
+                lost[key] = None
             else:
-                samples[key] = self._make(key, row, path, notes)
-            places.setdefault(key, row.where)
+                found.setdefault(key, []).append((row, path))
+        samples = [self._make(key, *own[0], notes) for key, own in sorted(found.items()) if len(own) == 1]
+        # pictures of several addresses are called `image.jpg`, and the file is of one of them
+        if doubtful := sorted(key for key, own in found.items() if len(own) > 1):
+            fact = (
+                f"{counted(len(doubtful), 'picture')} with a name that several rows have: {named(doubtful)}; left out"
+            )
+            notes.add("error", table.name, fact)
         if lost:
-            fact = f"{len(lost)} of {counted(len(places), 'picture')} not on disk: {named(lost)}; fetch them, or go on"
-            notes.add("warning", table.name, fact)
-        return Index(samples=tuple(samples[key] for key in sorted(samples)), issues=tuple(notes.issues))
+            total = counted(len(lost) + len(found), "picture")
+            notes.add("warning", table.name, f"{len(lost)} of {total} not on disk: {named(lost)}; fetch them, or go on")
+        return Index(samples=tuple(samples), issues=tuple(notes.issues))
 
     def _make(self, key: str, row: Coded, path: Path, notes: Notes) -> Sample:
         before = len(notes.issues)
@@ -124,18 +127,17 @@ def read_listed(table: Path, units: tuple[str, ...], notes: Notes) -> Iterator[C
     """Rows of a list with tabs between: two addresses, and a column per unit from 1 to 60.
 
     Raises:
-        InputError: a unit has no column.
+        InputError: it can't be read, or a unit has no column.
     """
     if missing := [unit for unit in units if not 1 <= int(unit[2:]) <= _LISTED_UNITS]:
         raise InputError(f"{table}: no column of {listed(missing)}; leave them out of units=")
     short: Counter[int] = Counter()
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        for number, row in enumerate(csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE), start=1):
-            if len(row) == _LISTED_UNITS + 2:
-                codes = {unit: _bare(row[int(unit[2:]) + 1]) for unit in units}
-                yield Coded(f"{table.name} row {number}", _bare(row[0]), codes)
-            elif any(row):
-                short[number] += 1
+    for number, row in enumerate(read_rows(table, delimiter="\t", has_quotes=False), start=1):
+        if len(row) == _LISTED_UNITS + 2:
+            codes = {unit: _bare(row[int(unit[2:]) + 1]) for unit in units}
+            yield Coded(f"{table.name} row {number}", _bare(row[0]), codes)
+        elif any(row):
+            short[number] += 1
     _note_short(table, short, notes)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from affectkit.datasets.notes import Notes
 from affectkit.errors import InputError
-from affectkit.records import Issue
+from affectkit.records import ArraySource, Issue
 
 SIDE = 48
 ARRAY = "fer2013.npy"
@@ -38,6 +38,29 @@ class PixelRow:
     line: bytes
     span: tuple[int, int]
     count: int
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """What `unpack_pixels` left.
+
+    Attributes:
+        path: of the array.
+        unread: rows that are no pictures, and black in it.
+    """
+
+    path: Path
+    unread: frozenset[int] = frozenset()
+
+    def find(self, row: int, where: str, key: str, notes: Notes) -> ArraySource | None:
+        """The picture of a row; None, with a note, where there is none."""
+        if row in self.unread:
+            fact = (
+                "its row of fer2013.csv could not be unpacked; take the table as it was released, and unpack it again"
+            )
+            notes.add("error", where, fact, key)
+            return None
+        return ArraySource(path=self.path, index=row)
 
 
 def read_pixel_rows(table: Path) -> Iterator[PixelRow]:
@@ -70,7 +93,8 @@ def unpack_pixels(table: Path, out: Path) -> tuple[Issue, ...]:
 
     Arguments:
         table: the file.
-        out: the array; written under another name and renamed, so that it is whole or not there.
+        out: the array; written under another name and renamed, so that it is whole or not there. Behind it, in the
+            same file, the numbers of the rows that are no pictures.
 
     Returns:
         An issue for each row that is no picture. It is black in the array, so that rows keep their places.
@@ -81,6 +105,7 @@ def unpack_pixels(table: Path, out: Path) -> tuple[Issue, ...]:
     import numpy as np
 
     notes, data = Notes(), bytearray()
+    unread: list[int] = []
     for row in read_pixel_rows(table):
         words = row.line[slice(*row.span)].strip(b'"').split()
         try:
@@ -92,32 +117,44 @@ def unpack_pixels(table: Path, out: Path) -> tuple[Issue, ...]:
             fact = f"no {SIDE * SIDE} numbers from 0 to 255; take the table as it was released"
             notes.add("error", row.where, fact)
             picture = bytes(SIDE * SIDE)
+            unread.append(row.index)
         data += picture
     unfinished = out.with_name(f"{out.name}.part")
     with unfinished.open("wb") as file:
         np.save(file, np.frombuffer(data, dtype=np.uint8).reshape(-1, SIDE, SIDE))
+        np.save(file, np.array(unread, dtype=np.int64))
     unfinished.replace(out)
     return tuple(notes.issues)
 
 
-def check_array(root: Path, rows: int, notes: Notes) -> Path:
-    """Path of the array beside a table of `rows` rows; a note if it is not there yet.
+def check_array(root: Path, rows: int, notes: Notes) -> Unpacked:
+    """The array beside a table of `rows` rows; a note if it is not there yet.
 
     Raises:
-        InputError: it is another array.
+        InputError: it is another array, or damaged.
     """
     path = root / ARRAY
     if not path.is_file():
         fact = "is not there, so no picture can be read; make it once with `affectkit data unpack`"
         notes.add("warning", ARRAY, fact)
-        return path
+        return Unpacked(path)
     import numpy as np
 
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+        unread = _read_unread(path, array.offset + array.nbytes)
     except (ValueError, EOFError) as error:
         raise InputError(f"{path}: no array; run affectkit data unpack {root}") from error
     if array.shape != (rows, SIDE, SIDE) or array.dtype != np.uint8:
         fact = f"{array.dtype} {array.shape} for a table of {rows} rows"
         raise InputError(f"{path}: {fact}; run affectkit data unpack {root}")
-    return path
+    return Unpacked(path, unread)
+
+
+def _read_unread(path: Path, end: int) -> frozenset[int]:
+    """Numbers behind the pictures, which end there; none where the file does."""
+    import numpy as np
+
+    with path.open("rb") as file:
+        file.seek(end)
+        return frozenset(np.load(file, allow_pickle=False).tolist() if path.stat().st_size > end else ())

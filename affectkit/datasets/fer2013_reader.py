@@ -13,7 +13,7 @@ from affectkit.datasets.labeled_rows import LabeledRow, make_labeled
 from affectkit.datasets.notes import Notes
 from affectkit.datasets.tables import find_table
 from affectkit.interfaces import Dataset
-from affectkit.records import ArraySource, Index
+from affectkit.records import Index
 
 _WORDS = {str(code): word for code, word in enumerate(CODES)}
 
@@ -45,12 +45,12 @@ class Fer2013(Dataset[Fer2013Config]):
             if split is None or count != SIDE * SIDE:
                 fact = f"usage {usage!r} and {count} pixels; expected one of {', '.join(SPLITS)}, and {SIDE * SIDE}"
                 notes.add("error", where, fact, key)
-            elif self.config.split in ("all", split):
+            elif self.config.split in ("all", split) and (source := array.find(index, where, key, notes)) is not None:
                 yield LabeledRow(
                     where=where,
                     key=key,
                     emotion=_WORDS.get(emotion, emotion),
-                    source=ArraySource(path=array, index=index),
+                    source=source,
                     expected=f"picture {key}",
                     raw={"emotion": emotion, "Usage": usage, "split": split},
                 )

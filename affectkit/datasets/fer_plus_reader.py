@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import final
 
 from affectkit.data.labels import BASIC_8
 from affectkit.datasets.clip_index import index_rows
+from affectkit.datasets.csv_rows import read_rows
 from affectkit.datasets.fer2013_pixels import SPLITS, check_array
 from affectkit.datasets.fer_plus import FerPlusConfig
 from affectkit.datasets.fer_plus_votes import EXPRESSIONS, NAMES, share_votes, top_name
@@ -72,8 +72,9 @@ class FerPlus(Dataset[FerPlusConfig]):
         for one in found:
             if one.picture:
                 key = f"{one.row:05d}"
-                source = ArraySource(path=array, index=one.row)
-                yield from self._row(one, key, source, f"fer2013/{key}", notes)
+                source = array.find(one.row, one.where, key, notes)
+                if source is not None:
+                    yield from self._row(one, key, source, f"fer2013/{key}", notes)
 
     def _files(self, root: Path, notes: Notes) -> Iterator[LabeledRow]:
         base = root / "data" if (root / "data").is_dir() else root
@@ -128,35 +129,30 @@ def read_votes(table: Path) -> list[Voted]:
     """Rows of `fer2013new.csv`.
 
     Raises:
-        InputError: it has another header.
+        InputError: it can't be read, or has another header.
     """
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = [name.strip() for name in next(rows, [])]
-        if header != _HEADER:
-            raise InputError(
-                f"{table} row 1: {','.join(header)[:60]!r} is not {','.join(_HEADER)!r}; take it as released"
-            )
-        return [
-            Voted(f"{table.name} row {row + 2}", row, cells[1].strip(), cells[0].strip(), tuple(cells[2:]))
-            for row, cells in enumerate(cells for cells in rows if len(cells) > 1)
-        ]
+    rows = read_rows(table)
+    header = [name.strip() for name in next(rows)]
+    if header != _HEADER:
+        raise InputError(f"{table} row 1: {','.join(header)[:60]!r} is not {','.join(_HEADER)!r}; take it as released")
+    return [
+        Voted(f"{table.name} row {row + 2}", row, cells[1].strip(), cells[0].strip(), tuple(cells[2:]))
+        for row, cells in enumerate(cells for cells in rows if len(cells) > 1)
+    ]
 
 
 def read_labels(table: Path, usage: str) -> list[Voted]:
     """Rows of `label.csv` beside the pictures: name, box, votes, and no header.
 
     Raises:
-        InputError: it is not there.
+        InputError: it is not there, or can't be read.
     """
     if not table.is_file():
         raise InputError(f"{table}: no such file; unpack it there, or say other pictures=")
     where = f"{table.parent.name}/{table.name}"
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = [cells for cells in csv.reader(file) if cells]
     return [
         Voted(f"{where} row {row + 1}", row, cells[0].strip(), usage, tuple(cells[2:]))
-        for row, cells in enumerate(rows)
+        for row, cells in enumerate(cells for cells in read_rows(table) if cells)
     ]
 
 

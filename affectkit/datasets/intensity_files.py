@@ -9,6 +9,7 @@ from affectkit.datasets.frame_folders import frame_number
 from affectkit.datasets.lists import read_lines
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.datasets.unit_labels import LARGEST
+from affectkit.errors import InputError
 
 
 def read_intensities(path: Path, sample: str, notes: Notes) -> dict[int, int]:
@@ -36,7 +37,7 @@ def read_intensities(path: Path, sample: str, notes: Notes) -> dict[int, int]:
 
 
 def read_units(files: Mapping[str, Path], sample: str, where: str, notes: Notes) -> dict[str, dict[int, int]]:
-    """Intensities by unit and frame; a unit without a file, and files with other frames than most, are noted.
+    """Intensities by unit and frame; files that can't be read, and those with other frames than most, are noted.
 
     Arguments:
         files: of units that are there.
@@ -44,8 +45,13 @@ def read_units(files: Mapping[str, Path], sample: str, where: str, notes: Notes)
         where: their folder, for issues.
         notes: issues so far; more are added.
     """
-    codes = {unit: read_intensities(path, sample, notes) for unit, path in files.items()}
-    every = set().union(*codes.values())
+    codes: dict[str, dict[int, int]] = {}
+    for unit, path in files.items():
+        try:
+            codes[unit] = read_intensities(path, sample, notes)
+        except InputError as error:
+            notes.add_refused(error, path, sample)
+    every = set[int]().union(*codes.values())
     short = [f"{unit} {len(own)}" for unit, own in codes.items() if len(own) < len(every)]
     if short:
         fact = f"of {counted(len(every), 'frame')} not all are in each file: {named(short, 12)}; the others not valid"

@@ -53,7 +53,7 @@ class LabelFile:
 
 
 def read_label_file(path: Path, challenge: Challenge, where: str) -> LabelFile:
-    """Read one file. Lines that are no numbers stay, so that the others keep their frames.
+    """Read one file. Lines that are no numbers stay, so that the others keep their frames; blank ones at the end don't.
 
     Raises:
         InputError: it is no text, its first line is no header of the challenge, or no line is below it.
@@ -71,15 +71,18 @@ def read_label_file(path: Path, challenge: Challenge, where: str) -> LabelFile:
 
 
 def text_lines(path: Path) -> list[str]:
-    """Lines of a text file, whatever their ends, with or without a last one.
+    """Lines of a text file, whatever their ends, without blank ones behind the last that has text.
 
     Raises:
         InputError: it can't be read, or is no text.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig").splitlines()
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: can't be read ({error}); unpack it again") from error
+    while lines and not lines[-1].strip():
+        lines.pop()
+    return lines
 
 
 def label_frames(file: LabelFile, challenge: Challenge, config: AbawConfig, notes: Notes, sample: str) -> FrameLabels:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from affectkit.datasets.frame_folders import FrameFolder
-from affectkit.errors import listed
+from affectkit.errors import InputError, listed
 from affectkit.records import Issue, IssueLevel
 
 
@@ -42,6 +42,11 @@ class Notes:
         """A folder that looks like one of a sample, and whose name, or that above it, says of none."""
         fact = "its path names no subject or clip; rename it, or take it away"
         self.add("warning", str(Path(path).relative_to(base)), fact)
+
+    def add_refused(self, error: InputError, path: Path, sample: str) -> None:
+        """A file that can't be read: what is wrong with one must not hide what is in the others."""
+        place, _, fact = str(error).removeprefix(str(path)).partition(": ")
+        self.add("error", f"{path.name}{place}", fact, sample)
 
     def since(self, count: int) -> tuple[Issue, ...]:
         """Those after the first `count`."""

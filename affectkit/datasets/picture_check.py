@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from affectkit.datasets.notes import counted, named
 from affectkit.records import FramesSource, ImageSource, Index, Issue, Sample
 
-# What a whole file of each format ends with, as far as formats say that.
-_ENDS = {b"\xff\xd8": b"\xff\xd9", b"\x89P": b"IEND\xaeB`\x82"}
+_PNG_END = b"IEND\xaeB`\x82"
+# Of a JPEG: neither a stuffed byte of the data, nor a restart within it.
+_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")
+_JPEG_END = b"\xd9"
 
 
 def check_pictures(index: Index, progress: Callable[[int, int], None] | None = None) -> tuple[Issue, ...]:
@@ -47,11 +50,23 @@ def picture_fault(path: Path) -> str | None:
         return "unreadable"
     if not data:
         return "empty"
-    end = _ENDS.get(data[:2])
     # decoders take half a picture for one, and only warn
-    if end is not None and not data.rstrip(b"\0").endswith(end):
+    if not _has_end(data):
         return "truncated"
     return "undecodable" if cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is None else None
+
+
+def _has_end(data: bytes) -> bool:
+    """Whether the end of a JPEG or PNG is in it, whatever lies behind that; True of formats that don't say it."""
+    if data.startswith(b"\x89P"):
+        return _PNG_END in data
+    if not data.startswith(b"\xff\xd8"):
+        return True
+    at = 2
+    # a thumbnail in a segment has an end of its own, so segments are stepped over
+    while (found := _MARKER.search(data, at)) and found[1] != _JPEG_END:
+        at = found.end() + int.from_bytes(data[found.end() : found.end() + 2])
+    return found is not None
 
 
 def _pictures(sample: Sample) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
+from affectkit.datasets.csv_rows import read_rows
 from affectkit.errors import InputError, MissingDependencyError, listed
 
 # Releases put up to 13 lines of citation and symbols above the header.
@@ -118,7 +118,7 @@ def read_book(path: Path) -> dict[str, list[list[str]]]:
         raise InputError(f"{path}: {path.suffix!r} is no table; save it as .xlsx or .csv")
     try:
         return reader(path)
-    except MissingDependencyError:
+    except (MissingDependencyError, InputError):
         raise
     except Exception as error:  # a damaged workbook raises whatever its zip, XML or cells do
         raise InputError(f"{path}: can't be read ({type(error).__name__}); save it as .xlsx or .csv") from error
@@ -185,8 +185,7 @@ def _rows(path: Path, header: list[str], places: dict[str, int], rows: list[list
 
 
 def _read_csv(path: Path) -> dict[str, list[list[str]]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return {"": [[cell.strip() for cell in row] for row in csv.reader(file)]}
+    return {"": [[cell.strip() for cell in row] for row in read_rows(path)]}
 
 
 def _read_xlsx(path: Path) -> dict[str, list[list[str]]]:

@@ -100,7 +100,9 @@ def read_state(path: str | os.PathLike[str], what: str) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        suggestion = f"run affectkit weights convert {path} {path.with_suffix('.safetensors')}"
+        is_cut = path.suffix == ".safetensors"
+        convert = f"run affectkit weights convert {path} {path.with_suffix('.safetensors')}"
+        suggestion = "download it again" if is_cut else convert
         raise WeightsError(f"{path}: not a safetensors file ({error}); {suggestion}") from error
 
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from affectkit.errors import ConfigError, StreamError, WeightsError, did_you_mean, listed
+from affectkit.features.public_weights import read_state
 from affectkit.features.timm_backbone import TimmConfig
 from affectkit.features.timm_import import import_timm
 from affectkit.interfaces import FeatureExtractor
@@ -102,13 +100,7 @@ def load_timm_weights(backbone: TimmBackbone, path: str | os.PathLike[str]) -> N
     Raises:
         WeightsError: no such file, not safetensors, or keys or shapes that do not fit; nothing was copied then.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; give a safetensors file of {backbone.config.model!r}")
-    try:
-        state = load_file(path)
-    except SafetensorError as error:
-        raise WeightsError(f"{path}: not a safetensors file ({error}); convert it first") from error
+    state = read_state(path, backbone.config.model)
     classifier = backbone.network.pretrained_cfg.get("classifier") or ()
     # a distilled model has two classifiers, and timm then lists both
     names = (classifier,) if isinstance(classifier, str) else tuple(classifier)

@@ -1,7 +1,8 @@
 """Answers to the ABAW challenges: written from predictions of frames, and checked line by line against the sample.
 
 Both go through the files line by line, so memory does not grow with them. An answer keeps the header, the order and the
-pictures of the sample; what the sample has behind a picture, nothing or dummies, is replaced.
+pictures of the sample; what the sample has behind a picture, nothing or dummies, is replaced. Blank lines at the end of
+a sample are nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def write_answer(
     if chosen.is_per_video:
         return abaw_video_answers.write(chosen, Path(predictions), sample, out, missing=missing, overwrite=overwrite)
     check_file(out, overwrite=overwrite)
-    lines = _numbered_lines(sample, "a sample")
+    lines = _sample_lines(sample)
     header = _header(sample, lines)
     parts = chosen.parts_of(header, f"{sample}, line 1")
     count, filled, videos = 0, 0, set[str]()
@@ -94,7 +95,7 @@ def check_answer(track: str, answer: str | Path, sample: str | Path) -> Answer:
     chosen, answer, sample = find_track(track), Path(answer), Path(sample)
     if chosen.is_per_video:
         return abaw_video_answers.check(chosen, answer, sample)
-    asked, given = _numbered_lines(sample, "a sample"), _numbered_lines(answer, "an answer")
+    asked, given = _sample_lines(sample), _numbered_lines(answer, "an answer")
     header, own = _header(sample, asked), _header(answer, given)
     parts = chosen.parts_of(header, f"{sample}, line 1")
     if own != header:
@@ -158,6 +159,16 @@ def _wanted(sample: Path, lines: Iterator[Line]) -> Iterator[_Wanted]:
 
 def _header(path: Path, lines: Iterator[Line]) -> str:
     return next(lines, (1, ""))[1]
+
+
+def _sample_lines(path: Path) -> Iterator[Line]:
+    """Those of a sample, without blank ones at the end."""
+    blanks: list[Line] = []
+    for line, text in _numbered_lines(path, "a sample"):
+        blanks.append((line, text))
+        if text.strip():
+            yield from blanks
+            blanks.clear()
 
 
 def _numbered_lines(path: Path, what: str) -> Iterator[Line]:

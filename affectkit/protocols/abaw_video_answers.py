@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence as Items
+import tempfile
+from collections.abc import Iterator, Sequence as Items
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from affectkit.errors import InputError, listed
@@ -13,7 +15,7 @@ from affectkit.protocols.abaw_tracks import Part, Track
 from affectkit.protocols.frame_store import nearest_rows
 from affectkit.protocols.frame_tables import stored_predictions
 from affectkit.protocols.text_tables import read_text
-from affectkit.results.places import check_file, replacing
+from affectkit.results.places import explained, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +61,9 @@ def encode_frames(
 
 
 def write(track: Track, predictions: Path, sample: Path, out: Path, *, missing: str, overwrite: bool) -> Answer:
-    """As `write_answer`. A video has lines from frame 1 to its last predicted one, since its list says no number.
+    """As `write_answer`. A video has lines from frame 1 to the last in the table, since its list says no number.
+
+    A frame counts there without values too: it is in the video, and nobody predicted it.
 
     Raises:
         InputError: as `write_answer`.
@@ -71,25 +75,40 @@ def write(track: Track, predictions: Path, sample: Path, out: Path, *, missing: 
         raise InputError(f"{out}: not an empty folder; add --overwrite (in Python overwrite=True), or name another")
     if not out.parent.is_dir():
         raise InputError(f"{out}: no folder {str(out.parent)!r}; create it")
-    out.mkdir(exist_ok=True)
     lines, filled = 0, 0
-    with stored_predictions(predictions, track.parts) as store:
+    with _unfinished(out) as folder, stored_predictions(predictions, track.parts) as store:
         for video in videos:
             frames, values = store.read(video)
             if not len(frames):
                 raise InputError(f"{sample}: no prediction of the video {video!r}; predict it")
-            wanted = range(1, int(frames[-1]) + 1)
+            wanted = range(1, store.last_frame(video) + 1)
             fields, strangers = encode_frames(frames, values, track.parts, wanted)
             if strangers and missing == "refuse":
                 fact = f"no prediction of frame {wanted[strangers[0]]} of {video!r}"
                 hint = "predict it, or take the nearest frame's with --missing nearest"
                 raise InputError(f"{sample}: {fact}; {hint}")
-            path = out / f"{video}.txt"
-            check_file(path, overwrite=overwrite)
-            with replacing(path) as file:
+            with replacing(folder / f"{video}.txt") as file:
                 file.write("".join(f"{line}\n" for line in (track.header, *fields)).encode())
             lines, filled = lines + len(fields), filled + len(strangers)
     return Answer(lines, len(videos), filled)
+
+
+@contextmanager
+def _unfinished(out: Path) -> Iterator[Path]:
+    """A folder beside `out` for the block, whose files are there at its end, all of them or none."""
+    with explained(out, "choose another folder"):
+        beside = tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.")
+    with beside as name:
+        # the temporary one is for the user alone; this one is for whoever may read there
+        folder = Path(name) / out.name
+        folder.mkdir()
+        yield folder
+        with explained(out, "choose another folder"):
+            if not out.exists():
+                folder.rename(out)
+                return
+            for path in sorted(folder.iterdir()):
+                path.replace(out / path.name)
 
 
 def check(track: Track, answer: Path, sample: Path) -> Answer:
@@ -128,7 +147,15 @@ def _check_file(track: Track, path: Path) -> int:
 
 
 def _videos(sample: Path) -> list[str]:
-    videos = [line.strip().removesuffix(".txt") for line in read_text(sample, "videos").splitlines() if line.strip()]
+    videos = []
+    for line, text in enumerate(read_text(sample, "videos").splitlines(), start=1):
+        if not text.strip():
+            continue
+        video = text.strip().removesuffix(".txt")
+        # answers of other names would lie in other folders; of Windows' too, which have more separators
+        if video in ("", "..") or PureWindowsPath(video).name != video:
+            raise InputError(f"{sample}, line {line}: {video!r} is no name of a video; give the owners' list")
+        videos.append(video)
     if not videos:
         raise InputError(f"{sample}: names no video; give the owners' list")
     if len(set(videos)) < len(videos):

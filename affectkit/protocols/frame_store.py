@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence as Items
 from typing import IO, TYPE_CHECKING
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
 
 
 class FrameStore:
-    """Rows of numbers by video and frame. Memory grows with the number of videos, and not with their length.
+    """Rows of numbers by video and frame.
+
+    Memory grows with the number of videos, and by 16 bytes with each stretch of rows of one video that follow each
+    other: not with the length of videos where their rows are together, and with every row where they are shuffled.
 
     Arguments:
         width: numbers per frame.
@@ -25,15 +29,11 @@ class FrameStore:
         self._width, self._source, self._file = width, source, file
         self._rows = 0
         # video to the first and the number of rows of each stretch
-        self._stretches: dict[str, list[list[int]]] = {}
-
-    @property
-    def videos(self) -> tuple[str, ...]:
-        """Names, in the order in which they came."""
-        return tuple(self._stretches)
+        self._stretches: dict[str, array[int]] = {}
+        self._last: dict[str, int] = {}
 
     def add(self, videos: Iterable[str], frames: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """More rows, in any order.
+        """More rows, in any order. Of one with a NaN it is known that there is such a frame, and nothing else.
 
         Arguments:
             videos: name of each row's video.
@@ -42,16 +42,23 @@ class FrameStore:
         """
         import numpy as np
 
-        rows = np.concatenate([frames[:, None].astype(np.float64), values], axis=1)
+        is_known = np.asarray(~np.isnan(values).any(axis=1))
+        rows = np.concatenate([frames[:, None].astype(np.float64), values], axis=1)[is_known]
         self._file.seek(self._rows * (self._width + 1) * 8)
         self._file.write(rows.tobytes())
-        for at, video in enumerate(videos, start=self._rows):
-            own = self._stretches.setdefault(video, [])
-            if own and sum(own[-1]) == at:
-                own[-1][1] += 1
-            else:
-                own.append([at, 1])
-        self._rows += len(rows)
+        for video, frame, known in zip(videos, frames.tolist(), is_known.tolist(), strict=True):
+            self._last[video] = max(frame, self._last.get(video, frame))
+            if known:
+                own = self._stretches.setdefault(video, array("q"))
+                if own and own[-2] + own[-1] == self._rows:
+                    own[-1] += 1
+                else:
+                    own.extend((self._rows, 1))
+                self._rows += 1
+
+    def last_frame(self, video: str) -> int:
+        """The largest number of a frame of a video, known or not; 0 where there is no row of it."""
+        return self._last.get(video, 0)
 
     def read(self, video: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Frames of a video, ascending, and their values; both are empty where nothing is known of it.
@@ -63,7 +70,8 @@ class FrameStore:
 
         size = self._width + 1
         parts = [np.empty((0, size))]
-        for first, count in self._stretches.get(video, ()):
+        own = self._stretches.get(video, array("q"))
+        for first, count in zip(own[::2], own[1::2], strict=True):
             self._file.seek(first * size * 8)
             parts.append(np.frombuffer(self._file.read(count * size * 8)).reshape(count, size))
         rows = np.concatenate(parts)

@@ -1,7 +1,8 @@
-"""Tables of predictions of frames, anyone's and those that `analyze` writes, in constant memory.
+"""Tables of predictions of frames, anyone's and those that `analyze` writes, read piece by piece.
 
 A table of frames has columns `video` and `frame`, and one per target: `va.valence`, `expr.neutral`, `au.AU1`. Its
-frames are the numbers of pictures. Columns `truth.` are no predictions.
+frames are the numbers of pictures. Columns `truth.` are no predictions. Rows are in any order, and take the least
+memory where those of a video are together.
 
 A table that `analyze` wrote is of one video, which is called as the analyzed file without its ending; its frames count
 from 0 and pictures from 1, so 1 is added.
@@ -51,8 +52,6 @@ def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameSt
         InputError: it can't be read, or has not the columns; or a value of valence or arousal is outside [-1, 1], or a
             probability outside [0, 1].
     """
-    import numpy as np
-
     path = Path(path)
     with tempfile.TemporaryFile() as file:
         store = FrameStore(sum(len(part.targets) for part in parts), str(path), file)
@@ -61,8 +60,7 @@ def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameSt
             wanted = [name for part in parts for name in _find(columns, part, table)]
             for videos, frames, values in _batches(table, columns, wanted):
                 _check_values(table, parts, videos, frames, values)
-                known = np.flatnonzero(~np.isnan(values).any(axis=1))
-                store.add((videos[at] for at in known), frames[known], values[known])
+                store.add(videos, frames, values)
         yield store
 
 
@@ -141,7 +139,7 @@ def _read_csv(table: Path, columns: tuple[str, ...], keys: tuple[str, ...], want
     import numpy as np
 
     at = {name: columns.index(name) for name in (*keys, *wanted)}
-    with table.open(encoding="utf-8", newline="") as file:
+    with table.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file)
         next(rows)
         while batch := list(islice(_numbered(rows, table), _BATCH)):

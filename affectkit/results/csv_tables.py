@@ -30,7 +30,7 @@ class CsvTables:
     def columns(self, path: Path) -> tuple[str, ...]:
         """The header."""
         try:
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 return tuple(next(csv.reader(file), []))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise InputError(f"{path}: can't be read ({error}); give a table that analyze wrote") from error
@@ -81,7 +81,7 @@ def _cells(path: Path) -> Iterator[tuple[int, list[str]]]:
     """
     line_number = 1
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8-sig", newline="") as file:
             # a number that is cut short would read as another number
             is_whole = [True]
             reader = csv.reader(_watched(file, is_whole))

@@ -68,22 +68,33 @@ def read_tracks(folder: str | Path, *, fps: float | None = None) -> dict[str, Fe
     Raises:
         InputError: no such folder, no file of features in it, two of one key, two of unequal width, or as `read_track`.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
     tracks: dict[str, FeatureTrack] = {}
-    for path in find_tracks(folder):
-        key = track_key(path, folder)
-        if key in tracks:
-            raise InputError(f"{path}: video {key!r} is in {str(tracks[key].path)!r} too; keep one of them")
+    for key, path in track_paths(Path(folder)).items():
         tracks[key] = track = read_track(path, video=key, fps=fps)
         first = next(iter(tracks.values()))
         if track.values.shape[1] != first.values.shape[1]:
             widths = f"{track.values.shape[1]} features a frame, {str(first.path)!r} has {first.values.shape[1]}"
             raise InputError(f"{path}: {widths}; keep tracks of one extractor in a folder")
-    if not tracks:
-        raise InputError(f"{folder}: holds no features; endings are {', '.join(READERS)}")
     return tracks
+
+
+def track_paths(folder: Path) -> dict[str, Path]:
+    """Files of features by key of the video, as `read_tracks` finds them.
+
+    Raises:
+        InputError: no such folder, no file of features in it, or two of one key.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; check the path")
+    paths: dict[str, Path] = {}
+    for path in find_tracks(folder):
+        key = track_key(path, folder)
+        if key in paths:
+            raise InputError(f"{path}: video {key!r} is in {str(paths[key])!r} too; keep one of them")
+        paths[key] = path
+    if not paths:
+        raise InputError(f"{folder}: holds no features; endings are {', '.join(READERS)}")
+    return paths
 
 
 def find_tracks(folder: Path) -> list[Path]:
