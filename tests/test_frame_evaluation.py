@@ -139,6 +139,37 @@ def test_intervals_are_drawn_from_whole_videos(found: FramePredictions) -> None:
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.25 * (high - low))
 
 
+def labeled(found: FramePredictions, name: str, rows: Any) -> FramePredictions:
+    """The same with labels of one output in some rows alone."""
+    one = found.outputs[name]
+    kept = np.asarray(rows).reshape(-1, *[1] * (one.valid.ndim - 1))
+    return replace(found, outputs={**found.outputs, name: replace(one, valid=one.valid & kept)})
+
+
+@pytest.mark.parametrize("name", ["va", "expr", "au"])
+def test_an_output_without_a_label_has_no_score_and_neither_has_p(found: FramePredictions, name: str) -> None:
+    none = labeled(found, name, np.zeros(len(found), np.bool_))
+    scores = score_frames(none)
+    assert {one for one, score in scores.items() if np.isnan(score)} == {name, "P"}
+    report = report_frames(none)
+    assert (report.valid[name], report.absent, report.scores[name].undefined) == (0, (), 1.0)
+    assert np.isnan([report.scores[name].low, report.scores["P"].high]).all()
+
+
+@pytest.mark.parametrize("name", ["va", "expr", "au"])
+def test_draws_without_a_label_are_no_zeros(found: FramePredictions, name: str) -> None:
+    names = sorted(set(found.videos))
+    report = report_frames(labeled(found, name, np.isin(found.videos, names[:2])))
+    share = (4 / 6) ** 6
+    for one in (report.scores[name], report.scores["P"]):
+        assert one.undefined == pytest.approx(share, abs=0.02)
+        assert np.isnan([one.low, one.high]).all()
+    most = report_frames(labeled(found, name, np.isin(found.videos, names[:5])))
+    for one in (most.scores[name], most.scores["P"]):
+        assert one.undefined == pytest.approx((1 / 6) ** 6, abs=0.001)
+        assert 0 < one.low <= one.value <= one.high
+
+
 def test_a_net_for_all_tasks_against_one_for_one(found: FramePredictions) -> None:
     zeros = replace(found.outputs["va"], scores=np.zeros_like(found.outputs["va"].scores))
     alone = replace(found, outputs={"va": zeros}, source="zeros")
@@ -337,6 +368,16 @@ def test_the_command_scores_and_compares(
     assert data["differences"]["va"]["value"] == pytest.approx(score_frames(found)["va"])
     assert main(["score", str(path), "--protocol", "mtl"]) == 0
     assert "300 frames of 6 videos; 95 % intervals over videos" in capsys.readouterr().out
+    few = tmp_path / "few.parquet"
+    partial = labeled(found, "au", np.isin(found.videos, sorted(set(found.videos))[:2]))
+    write_frame_predictions(partial, few)
+    assert main(["score", str(few), "--protocol", "mtl"]) == 0
+    remark = report_frames(partial).scores["au"].remark
+    assert remark.startswith("no interval, because of 8.")
+    assert f"\nau: {remark}\n" in capsys.readouterr().out
+    assert main(["score", str(few), "--protocol", "mtl", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)["scores"]["au"]
+    assert (data["low"], data["high"], data["undefined"]) == (None, None, pytest.approx(0.088, abs=0.01))
     assert main(["score", str(path), "--protocol", "mtl", "--by", "fold"]) == 1
     assert capsys.readouterr().err == (
         "error: --by: given with --protocol mtl, whose table says its classes, and which scores all videos together; "
