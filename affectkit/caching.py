@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # Of the entries and of how parts are described; another one finds nothing of what was kept before.
 VERSION = 1
-_ENTRY = re.compile(r"[0-9a-f]{64}\.safetensors")
+_ENTRY = re.compile(r"[0-9a-f]{64}\.(safetensors|pictures)")
 _UNFINISHED = re.compile(r"\.[0-9a-f]{64}\..*")
 # No entry takes that long to write: what is unfinished and older is nobody's.
 _ABANDONED_SECONDS = 3600.0

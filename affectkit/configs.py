@@ -187,6 +187,11 @@ class DatasetConfig(ComponentConfig):
 
     kind: ClassVar[str] = "dataset"
 
+    @property
+    def label_names(self) -> Mapping[str, tuple[str, ...]]:
+        """By target of its samples, what the labels' numbers or columns mean: classes, units; where that is known."""
+        return {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Frames(Config):

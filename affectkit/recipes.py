@@ -54,6 +54,10 @@ class Recipe(Config):
         rates: factors of it by config path, such as `{"branches.face.features": 0.1}`; the longest path counts.
         weight_decay: of AdamW.
         schedule: `cosine`, or `constant`.
+        sampling: `shuffled`, every example once per epoch; `balanced`, as many as there are, of every class of a head
+            equally many, drawn anew for every epoch. Those without a class come once, and that head gets no weights by
+            `class_weights`.
+        sampling_head: the head; None where one head is of classes.
         class_weights: `balanced` gives each class the same sum of weights in the loss of every head of classes that
             has none of its own, and tells a head of occurring action units how often each is active, where it doesn't
             know; `root` does the same with the square roots of the classes' weights, for classes of which one is nearly
@@ -76,6 +80,8 @@ class Recipe(Config):
     rates: Mapping[str, float] = field(default_factory=dict)
     weight_decay: float = 0.01
     schedule: Literal["cosine", "constant"] = "cosine"
+    sampling: Literal["shuffled", "balanced"] = "shuffled"
+    sampling_head: str | None = None
     class_weights: Literal["balanced", "root", "none"] = "balanced"
     task_weights: Literal["fixed", "learned"] = "fixed"
     gradient_clip: float = 0.0
@@ -92,6 +98,9 @@ class Recipe(Config):
         for name in ("weight_decay", "gradient_clip"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise ConfigError(f"{getattr(self, name)!r} is below 0", "write 0 or more", path=name)
+        if self.sampling_head is not None and self.sampling != "balanced":
+            fact = f"{self.sampling_head!r} with sampling={self.sampling!r}, which looks at no head"
+            raise ConfigError(fact, "leave it out, or write sampling='balanced'", path="sampling_head")
         for path, factor in self.rates.items():
             if not 0 <= factor < float("inf"):
                 raise ConfigError(f"{factor!r} is no factor", "write 0 or more", path=f"rates.{path}")

@@ -222,7 +222,7 @@ def test_other_protocols() -> None:
     [
         ({"seeds": 0}, InputError, "seeds: none; give at least 1"),
         ({"keep_models": True}, InputError, "keep_models: no folder to keep them in; give folder"),
-        ({"protocol": "loo"}, InputError, "protocol: 'loo'; give loso, folds or databases"),
+        ({"protocol": "loo"}, InputError, "protocol: 'loo'; give loso, folds, databases or official"),
         ({"head": "macro"}, ConfigError, "head: no head of classes 'macro'; did you mean 'micro'? heads: 'micro'"),
     ],
 )

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from affectkit.cli.evaluate_frames import run_frames
 from affectkit.cli.output import Output
 from affectkit.cli.progress import count_bar
 from affectkit.cli.score import print_report, report_data
@@ -21,15 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data_arguments(parser)
     parser.add_argument(
         "--protocol",
-        choices=("loso", "folds", "databases"),
-        default="loso",
-        help="leave out one subject, one of --folds parts by subject, or one database; default: loso",
+        choices=("loso", "folds", "databases", "official"),
+        help="leave out one subject, one of --folds parts by subject, one database, or the test half that the "
+        "dataset's owners say; default: official for pictures that have it, else loso",
     )
     parser.add_argument("--folds", metavar="K", type=int, default=5, help="parts of --protocol folds; default: 5")
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help="runs, of which means are shown; default: 1")
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="predictions, and what an interrupted run needs")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
     parser.add_argument(
         "--executor", metavar="dask=ADDRESS", help="a Dask cluster that sees --out, in place of processes"
     )
@@ -48,16 +48,23 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.errors import ConfigError
     from affectkit.protocols.report import score_predictions
     from affectkit.training import evaluate
+    from affectkit.training.evaluation import has_one_class_head
 
     if args.executor is not None and args.out is None:
         raise ConfigError("needs a folder that the cluster sees", "add --out FOLDER", path="--executor")
     config, recipe, gathered = read_arguments(args, output)
+    examples = gathered.examples
+    if args.protocol is None:
+        args.protocol = "official" if examples.halves else "loso"
     with ExitStack() as stack:
-        bar = stack.enter_context(count_bar("evaluating", "folds"))
         executor = None if args.executor is None else stack.enter_context(_dask(args.executor))
+        if examples.videos or (examples.pictures is not None and not has_one_class_head(config)):
+            run_frames(args, config, recipe, examples, executor, output)
+            return 0
+        bar = stack.enter_context(count_bar("evaluating", "folds"))
         found = evaluate(
             config,
-            gathered.examples,
+            examples,
             recipe,
             protocol=args.protocol,
             folds=args.folds,

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
 from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks
+
+if TYPE_CHECKING:
+    from affectkit.metrics.bootstrap import Interval
+    from affectkit.protocols.frame_report import FrameReport
 
 
 def run_frames(args: argparse.Namespace, output: Output) -> int:
@@ -21,6 +28,14 @@ def run_frames(args: argparse.Namespace, output: Output) -> int:
     predictions = read_frame_predictions(args.predictions)
     report = report_frames(predictions)
     differences = {} if args.against is None else compare_frames(predictions, read_frame_predictions(args.against))
+    print_frames(report, differences, args.against, output)
+    return 0
+
+
+def print_frames(
+    report: FrameReport, differences: Mapping[str, Interval], against: Path | None, output: Output
+) -> None:
+    """Print a report, and how it differs from that of the table `against`."""
     output.json(
         {
             "frames": report.frames,
@@ -40,5 +55,4 @@ def run_frames(args: argparse.Namespace, output: Output) -> int:
     for name in report.absent:
         output.text(f"no frame shows {name}: it counts 0 in the mean")
     if differences:
-        print_differences(differences, str(args.against), output)
-    return 0
+        print_differences(differences, str(against), output)

@@ -34,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--adapt", action="store_true", help="train with other values of the searched dials in every step"
     )
     parser.add_argument("--head", metavar="NAME", help="whose classes are scored, where there are several")
-    parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
     parser.add_argument("--storage", metavar="URL", help="database in place of a file in --out")
     parser.add_argument("--name", default="search", help="of the search in the database; default: search")
     parser.add_argument("--resume", action="store_true", help="go on with the search in --out or --storage")

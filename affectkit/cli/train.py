@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from affectkit.recipes import Recipe
     from affectkit.training.reading import Gathered
 
-SUMMARY = "train a pipeline on labeled clips, and save it"
+SUMMARY = "train a pipeline on labeled clips or pictures, and save it"
 # Issues that are printed; how many there are is always said.
 SHOWN = 10
 
@@ -44,6 +45,13 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", metavar="N", type=int, help="in place of the recipe's")
     parser.add_argument("--no-cache", action="store_true", help="compute motion anew, and keep nothing of it")
     parser.add_argument("--faces", metavar="NAME", help="face detector; whole-frame where pictures are faces already")
+    parser.add_argument(
+        "--extra-classes",
+        choices=("refuse", "invalid"),
+        default="refuse",
+        help="labels of classes that a head of pictures lacks: an error, or not valid; default: refuse",
+    )
+    parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
@@ -70,12 +78,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
             hardware=Hardware(accelerator=args.accelerator, devices=args.devices, strategy=args.strategy),
             after_epoch=None if bar is None else lambda model, epoch: bar(epoch, recipe.epochs),
         )
-    subjects = len(set(gathered.examples.subjects))
-    counts = f"{len(gathered.examples)} clips of {subjects} subjects"
+    subjects, count = len(set(gathered.examples.subjects)), len(gathered.examples)
+    counts = f"{count} {'segments' if gathered.examples.videos else 'clips'} of {subjects} subjects"
+    if gathered.examples.pictures is not None:
+        # where nobody says who is seen, each picture is a subject of its own
+        counts = f"{count} pictures" + (f" of {subjects} subjects" if subjects < count else "")
     save(model, args.out, notes=f"Trained on {counts} of {args.data}, seed {args.seed}. Not evaluated on other people.")
     output.text(f"trained on {counts}, {recipe.epochs} epochs: {args.out}")
     output.text(f"what it reaches on other people: affectkit evaluate {args.pipeline} {args.data}")
-    output.json({"model": str(args.out), "logs": str(folder), "clips": len(gathered.examples), "subjects": subjects})
+    output.json({"model": str(args.out), "logs": str(folder), "clips": count, "subjects": subjects})
     return 0
 
 
@@ -98,8 +109,16 @@ def read_arguments(args: argparse.Namespace, output: Output) -> tuple[ModelConfi
         recipe = read_recipe(args.recipe)
     if args.epochs is not None:
         recipe = replace(recipe, epochs=args.epochs)
-    with count_bar("cutting faces", "clips") as bar:
-        gathered = open_data(args.data, config, faces=args.faces, registry=registry, progress=bar)
+    with count_bar("cutting faces", "samples") as bar:
+        gathered = open_data(
+            args.data,
+            config,
+            faces=args.faces,
+            extra=args.extra_classes,
+            workers=args.workers if args.workers is not None else os.cpu_count() or 1,
+            registry=registry,
+            progress=bar,
+        )
     _print_issues(gathered.issues, output)
     return config, recipe, gathered
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from affectkit.data.labels import ABAW_8, ABAW_AUS
-from affectkit.datasets.base import PublishedConfig
+from affectkit.datasets.base import AFFECT, PublishedConfig
 from affectkit.errors import ConfigError
 
 _SIDE = re.compile(r"_(left|right)$")
@@ -48,6 +49,10 @@ class AbawConfig(PublishedConfig):
             if not words or len(set(words)) < len(words):
                 fact = f"{words!r} is empty, or has a name twice"
                 raise ConfigError(fact, "write each name once, in order", path=name)
+
+    @property
+    def label_names(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.va: AFFECT, self.expr: self.classes, self.au: self.units}
 
 
 def movie_of(video: str) -> str:

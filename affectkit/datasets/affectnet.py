@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from affectkit.datasets.base import ClassesConfig, Published
+from affectkit.datasets.base import AFFECT, ClassesConfig, Published
 from affectkit.errors import ConfigError
 from affectkit.specs import DatasetSpec, lazy
 
@@ -48,6 +49,10 @@ class AffectNetConfig(ClassesConfig):
             raise ConfigError(f"{self.va!r} is no head of its own", "write another name, such as 'va'", path="va")
         if self.table is not None:
             raise ConfigError(f"{self.table!r}: there are two tables, or none", "leave it out", path="table")
+
+    @property
+    def label_names(self) -> Mapping[str, tuple[str, ...]]:
+        return {**super().label_names, self.va: AFFECT}
 
     @property
     def published(self) -> Published:

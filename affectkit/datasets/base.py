@@ -12,6 +12,9 @@ from affectkit.errors import ConfigError
 if TYPE_CHECKING:
     from affectkit.datasets.label_maps import LabelMap
 
+# Columns of labels of valence and arousal.
+AFFECT = ("valence", "arousal")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
@@ -97,6 +100,10 @@ class ClassesConfig(PublishedConfig):
     def class_names(self) -> tuple[str, ...]:
         """Classes in the order of the label's index: the targets of a head for them."""
         return self.label_map.classes
+
+    @property
+    def label_names(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.target: self.class_names}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -30,6 +31,10 @@ class UnitsConfig(PublishedConfig):
             raise ConfigError(f"{self.units!r} is empty, or has a unit twice", "write each once", path="units")
         if unknown := [unit for unit in self.units if self.coded and unit not in self.coded]:
             raise ConfigError(f"{listed(unknown)} not coded", f"units: {listed(self.coded, 20)}", path="units")
+
+    @property
+    def label_names(self) -> Mapping[str, tuple[str, ...]]:
+        return {self.target: self.units}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,8 @@ import numpy as np
 
 from affectkit.errors import InputError
 
+HALVES = ("train", "validation", "test")
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -86,6 +88,31 @@ def split_inner(fold: Fold, subjects: Items[str], *, share: float = 0.2, seed: i
     held = {str(name) for name in np.random.default_rng(seed).permutation(names)[:count]}
     train = tuple(index for index in fold.train if subjects[index] not in held)
     return Fold(f"{fold.name}, inner", train, tuple(index for index in fold.train if subjects[index] in held))
+
+
+def split_official(halves: Items[str]) -> tuple[Fold, tuple[int, ...]]:
+    """The one fold that the owners of a dataset made, and what may be used to choose epochs by.
+
+    Its halves are `train` and `test`, and `validation` is there to choose by; without `test` it is tested on
+    `validation`, and nothing but the training half is there to choose by.
+
+    Arguments:
+        halves: `train`, `validation` or `test` of each sample.
+
+    Raises:
+        InputError: a sample is in none of them, or one half is empty.
+    """
+    parts = {name: tuple(at for at, half in enumerate(halves) if half == name) for name in HALVES}
+    known = sum(map(len, parts.values()))
+    if not halves or known < len(halves):
+        count = f"{len(halves) - known} of {len(halves)} samples" if halves else "no sample"
+        fact = f"{count} in none of {', '.join(HALVES)}" if halves else f"{count} with one"
+        raise InputError(f"halves: {fact}; read a dataset that has an official split, or take folds")
+    name = "test" if parts["test"] else "validation"
+    for half in ("train", name):
+        if not parts[half]:
+            raise InputError(f"halves: no sample of {half!r}; read all of the dataset, split='all'")
+    return Fold(name, parts["train"], parts[name]), parts["validation"] if name == "test" else ()
 
 
 def check_disjoint(fold: Fold, subjects: Items[str]) -> None:

@@ -15,16 +15,23 @@ from affectkit.sequences import Targets
 from affectkit.training.examples import Examples
 
 
-def balance(config: ModelConfig, examples: Examples, kind: Literal["balanced", "root"] = "balanced") -> ModelConfig:
+def balance(
+    config: ModelConfig,
+    examples: Examples,
+    kind: Literal["balanced", "root"] = "balanced",
+    *,
+    without: str | None = None,
+) -> ModelConfig:
     """Give heads that say nothing of it the frequencies of their targets among the valid labels of `examples`.
 
     A head of classes gets weights such that every class has the same sum of them, or with `root` the square roots of
     such weights; a class that no example has keeps weight 1. A head of occurring action units gets `positive_rates`; a
-    unit that is never active keeps weight 1. Both are warned of: nothing can be learned of them.
+    unit that is never active keeps weight 1. Both are warned of: nothing can be learned of them. The head `without` is
+    left as it is.
     """
     heads: dict[str, Any] = dict(getattr(config, "heads", {}))
     for name, head in heads.items():
-        if name not in examples.targets:
+        if name not in examples.targets or name == without:
             continue
         if isinstance(head, ClassHeadConfig) and head.class_weights is None:
             weights = _class_weights(name, head.targets, examples.targets[name])

@@ -21,7 +21,7 @@ from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.files import config_to_data, write_text
 from affectkit.protocols.predictions import Predictions, write_predictions
-from affectkit.protocols.splits import Fold, leave_one_database_out, leave_one_out, split_subjects
+from affectkit.protocols.splits import Fold
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import PredictionStream
@@ -29,9 +29,10 @@ from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
 from affectkit.training.peers import best_epochs
 from affectkit.training.runs import open_run, plain_name, run_jobs
+from affectkit.training.splitting import split_examples
 from affectkit.training.tails import cut_recipe, cut_tail
 
-Protocol = Literal["loso", "folds", "databases"]
+Protocol = Literal["loso", "folds", "databases", "official"]
 PREDICTIONS, PEERS = "predictions.parquet", "inflated.parquet"
 
 
@@ -79,7 +80,7 @@ def evaluate(
         config, recipe: what is trained, and how; fixed before this call.
         examples: all of them.
         protocol: `loso` leaves out one subject at a time, `folds` one of `folds` parts by subject, `databases` one
-            database.
+            database; `official` tests once on the half that the dataset's owners say, and trains on theirs.
         seeds: how many, from 0, or which.
         head: whose classes are scored; None where there is one such head.
         peer_rule: predict the test half after every epoch too, for `inflated`.
@@ -100,9 +101,9 @@ def evaluate(
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
-    head, output = find_class_head(config, head, names)
+    head, output = find_class_head(config, head, names, frames=examples.pictures is not None)
     check_truth(examples, head, len(output.targets))
-    splits = _splits(protocol, examples, folds)
+    splits, held = split_examples(protocol, examples, recipe, folds)
     record = _record(config, examples, recipe, protocol, folds, artifacts, names)
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen:
@@ -130,6 +131,7 @@ def evaluate(
                 head=head,
                 fold=fold,
                 seed=seed,
+                held=held,
                 is_peer=peer_rule,
                 artifact=None if artifacts is None else _artifact(artifacts, fold.name, seed),
                 keep=place / "models" / f"seed-{seed}" / plain_name(fold.name) if keep_models else None,
@@ -142,7 +144,9 @@ def evaluate(
         predictions = tabulate(examples, output.targets, head, found)
         inflated = None
         if peer_rule:
-            best = best_epochs({key: r.peer or [] for key, r in results}, jobs, examples.targets[head].values.tolist())
+            best = best_epochs(
+                {key: r.peer or [] for key, r in results}, jobs, examples.targets[head].values.flatten().tolist()
+            )
             picked = {key: (jobs[key].fold, shares) for key, shares in best.items()}
             inflated = tabulate(examples, output.targets, head, picked)
         if folder is not None:
@@ -159,14 +163,19 @@ def fingerprint(config: ModelConfig, recipe: Recipe, *, registry: Registry | Non
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def find_class_head(config: ModelConfig, name: str | None, registry: Registry) -> tuple[str, PredictionStream]:
+def find_class_head(
+    config: ModelConfig, name: str | None, registry: Registry, *, frames: bool = False
+) -> tuple[str, PredictionStream]:
     """The head whose classes are scored, and what it gives; `name` may be None where there is one such head.
+
+    With `frames` it may also score frames, as it does where every clip is one picture.
 
     Raises:
         ConfigError: no such head, or none or several that tell classes of clips apart.
     """
     outputs = config.trace(registry=registry).outputs
-    fitting = {key: one for key, one in outputs.items() if one.problem == "multiclass" and one.resolution == "clip"}
+    classes = {key: one for key, one in outputs.items() if one.problem == "multiclass"}
+    fitting = {key: one for key, one in classes.items() if frames or one.resolution == "clip"}
     if name is None and len(fitting) == 1:
         name = next(iter(fitting))
     if name is None:
@@ -179,26 +188,22 @@ def find_class_head(config: ModelConfig, name: str | None, registry: Registry) -
     return name, fitting[name]
 
 
+def has_one_class_head(config: ModelConfig, *, registry: Registry | None = None) -> bool:
+    """Whether a model has one output, and that tells classes apart, so that `evaluate` can score all of it."""
+    outputs = config.trace(registry=registry).outputs
+    return [one.problem for one in outputs.values()] == ["multiclass"]
+
+
 def check_truth(examples: Examples, head: str, classes: int) -> None:
     """Raise InputError unless every example has a class of the head."""
     if head not in examples.targets:
         raise InputError(f"examples: no labels of {head!r}; they have {', '.join(examples.targets)}")
-    values, valid = examples.targets[head]
+    values, valid = (part.flatten() for part in examples.targets[head])
     wrong = (~valid | (values < 0) | (values >= classes)).nonzero().flatten().tolist()
     if wrong:
         subject, key = examples.subjects[wrong[0]], examples.keys[wrong[0]]
         fact = f"{len(wrong)} of {len(examples)} clips have no class of {head!r}, the first {subject}, {key}"
         raise InputError(f"examples: {fact}; leave them out")
-
-
-def _splits(protocol: str, examples: Examples, folds: int) -> list[Fold]:
-    if protocol == "loso":
-        return leave_one_out(examples.subjects)
-    if protocol == "folds":
-        return split_subjects(examples.subjects, folds)
-    if protocol == "databases":
-        return leave_one_database_out(examples.datasets, examples.subjects)
-    raise InputError(f"protocol: {protocol!r}; give loso, folds or databases")
 
 
 def _record(
@@ -270,7 +275,7 @@ def tabulate(
         head: whose labels are the truth.
         found: by seed and name of the fold, the fold and the probabilities of its test half.
     """
-    truth = examples.targets[head].values.tolist()
+    truth = examples.targets[head].values.flatten().tolist()
     columns: dict[str, list[str]] = {name: [] for name in ("dataset", "subject", "clip", "seed", "fold", "truth")}
     columns |= {"predicted": []} | {f"p.{name}": [] for name in classes}
     for (seed, name), (fold, probabilities) in found.items():

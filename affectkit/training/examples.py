@@ -1,5 +1,5 @@
 """`Examples`: clips with labels as tensors in memory, and whose they are. Sets of micro-expressions fit, and the stored
-features of long videos, in segments; pictures of long videos don't.
+features of long videos, in segments. Single pictures, of which there may be many, stay on the disk until they are read.
 
 On the disk they are one safetensors file, so that processes and machines share them; its metadata are their subjects,
 datasets and keys. Whoever has arrays of their own writes them with `numpy.savez`, see `read_examples`.
@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence as Items
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -21,6 +21,8 @@ from torch import Tensor
 
 from affectkit.errors import InputError, listed
 from affectkit.sequences import Batch, Sequence, Targets
+from affectkit.training.array_files import read_arrays
+from affectkit.training.pictures import Pictures, join_pictures
 
 _PARTS = ("values", "mask", "times")
 
@@ -30,13 +32,15 @@ class Examples:
     """N clips; every tensor's first axis is N.
 
     Attributes:
-        inputs: `Sequence` by input name.
+        inputs: `Sequence` by input name; none where all are `pictures`.
         targets: labels by head name.
         subjects: canonical person keys (`casme2/01`), the groups of every split.
         keys: names of the clips, each once within its subject.
         datasets: where each is from; by default what stands before the `/` of its subject.
         videos: where the clips are segments of long videos, the key of each one's video; else empty.
         frames: then, the numbers of their frames, `(N, T)` int64; where the mask is False they mean nothing.
+        pictures: inputs with T = 1 that lie on the disk; None where all are in memory.
+        halves: what the owners of a dataset say of the half that each is in, `train`, `validation`, `test`; or empty.
 
     Raises:
         InputError: there is none, lengths differ, a clip is there twice, a value is NaN or infinite, or there are
@@ -50,10 +54,12 @@ class Examples:
     datasets: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
     frames: Tensor | None = None
+    pictures: Pictures | None = None
+    halves: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.subjects)
-        if not count or not self.inputs or not self.targets:
+        if not count or not (self.inputs or self.pictures) or not self.targets:
             raise InputError("examples: nothing to learn from; give at least one clip with an input and a target")
         if not self.keys:
             object.__setattr__(self, "keys", tuple(f"{number:05}" for number in range(count)))
@@ -64,6 +70,8 @@ class Examples:
         lengths = {"keys": len(self.keys), "datasets": len(self.datasets)}
         if self.frames is not None:
             lengths |= {"videos": len(self.videos), "frames": len(self.frames)}
+        lengths |= {} if self.pictures is None else {"pictures": len(self.pictures)}
+        lengths |= {"halves": len(self.halves)} if self.halves else {}
         lengths |= {f"inputs.{name}": len(one.values) for name, one in self.inputs.items()}
         lengths |= {f"targets.{name}": len(one.values) for name, one in self.targets.items()}
         for name, length in lengths.items():
@@ -85,41 +93,62 @@ class Examples:
     def __len__(self) -> int:
         return len(self.subjects)
 
+    @property
+    def mask(self) -> Tensor:
+        """Which steps are real, `(N, T)` bool; of single pictures all."""
+        for one in self.inputs.values():
+            return one.mask
+        return torch.ones(len(self), 1, dtype=torch.bool)
+
     def take(self, rows: Items[int]) -> Examples:
-        """Some of them, as a copy: nothing of the others can be reached from it.
+        """Some of them, as a copy: of what is in memory, nothing of the others can be reached from it.
 
         Raises:
             InputError: `rows` is empty.
         """
         index = torch.as_tensor(list(rows), dtype=torch.long)
         return Examples(
-            inputs=self.batch(index)[0],
-            targets=self.batch(index)[1],
+            inputs=self._inputs(index),
+            targets=self._targets(index),
             subjects=tuple(self.subjects[row] for row in rows),
             keys=tuple(self.keys[row] for row in rows),
             datasets=tuple(self.datasets[row] for row in rows),
             videos=tuple(self.videos[row] for row in rows) if self.videos else (),
             frames=None if self.frames is None else self.frames[index],
+            pictures=None if self.pictures is None else self.pictures.take(index),
+            halves=tuple(self.halves[row] for row in rows) if self.halves else (),
         )
 
     def batch(self, index: Tensor) -> tuple[Batch, dict[str, Targets]]:
-        """Inputs and targets of some rows, as a model takes them."""
-        inputs = {
+        """Inputs and targets of some rows, as a model takes them; pictures are read from the disk.
+
+        Raises:
+            InputError: a file of pictures is gone.
+        """
+        inputs = self._inputs(index) | ({} if self.pictures is None else self.pictures.read(index))
+        return inputs, self._targets(index)
+
+    def _inputs(self, index: Tensor) -> dict[str, Sequence]:
+        return {
             name: Sequence(one.values[index], one.mask[index], one.times[index]) for name, one in self.inputs.items()
         }
-        return inputs, {name: Targets(*(part[index] for part in one)) for name, one in self.targets.items()}
+
+    def _targets(self, index: Tensor) -> dict[str, Targets]:
+        return {name: Targets(*(part[index] for part in one)) for name, one in self.targets.items()}
 
     def digest(self) -> str:
-        """Hash of everything in it."""
-        found = hashlib.sha256(_metadata(self)["examples"].encode())
-        for name, tensor in sorted(_tensors(self).items()):
+        """Hash of everything in it; of pictures, of which ones they are."""
+        found = hashlib.sha256(_metadata(self, named=False)["examples"].encode())
+        if self.pictures is not None:
+            found.update(self.pictures.digest().encode())
+        for name, tensor in sorted(_tensors(self, named=False).items()):
             found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             found.update(tensor.numpy().tobytes())
         return found.hexdigest()
 
 
 def write_examples(examples: Examples, path: Path) -> None:
-    """Write them as one safetensors file; an existing one is replaced at once."""
+    """Write them as one safetensors file; an existing one is replaced at once. Pictures stay where they are."""
     temporary = path.with_name(f"{path.name}.tmp")
     save_file(_tensors(examples), temporary, metadata=_metadata(examples))
     temporary.replace(path)
@@ -138,7 +167,7 @@ def read_examples(path: str | Path) -> Examples:
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     if path.suffix == ".npz":
-        return _read_arrays(path)
+        return Examples(**read_arrays(path))
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["examples"])
@@ -154,37 +183,17 @@ def read_examples(path: str | Path) -> Examples:
         **{name: tuple(about[name]) for name in ("subjects", "keys", "datasets")},
         videos=tuple(about.get("videos", ())),
         frames=tensors.get("frames"),
+        pictures=_read_pictures(about["pictures"], tensors) if "pictures" in about else None,
+        halves=tuple(about.get("halves", ())),
     )
 
 
-def _read_arrays(path: Path) -> Examples:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: can't be read ({error}); write plain arrays with numpy.savez") from error
-    named = {name: arrays.pop(name).astype(str).tolist() for name in ("subject", "key", "dataset") if name in arrays}
-    if "subject" not in named:
-        raise InputError(f"{path}: no array 'subject'; say whose each clip is, so that nobody is in both halves")
-    inputs: dict[str, Sequence] = {}
-    targets: dict[str, Targets] = {}
-    for name, array in arrays.items():
-        if array.ndim in (3, 5) and array.dtype.kind == "f":
-            inputs[name] = Sequence.of(torch.from_numpy(array.astype(np.float32)))
-        elif array.ndim == 1 and array.dtype.kind in "iu":
-            values = torch.from_numpy(array.astype(np.int64))
-            targets[name] = Targets(values.clamp(min=0), values >= 0)
-        else:
-            raise InputError(
-                f"{path}: {name!r} is {array.dtype} {array.shape}; inputs are float (N, T, C, H, W) or (N, T, D), "
-                "labels whole numbers (N,)"
-            )
-    return Examples(
-        inputs=inputs,
-        targets=targets,
-        subjects=tuple(named["subject"]),
-        keys=tuple(named.get("key", ())),
-        datasets=tuple(named.get("dataset", ())),
+def _read_pictures(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Pictures:
+    return Pictures(
+        shapes={name: tuple(shape) for name, shape in about["shapes"].items()},
+        files=tuple(Path(text) for text in about["files"]),
+        file=tensors["pictures.file"],
+        row=tensors["pictures.row"],
     )
 
 
@@ -197,6 +206,8 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
     parts = list(parts)
     first = parts[0]
     for part in parts[1:]:
+        if (part.pictures is None) != (first.pictures is None):
+            raise InputError("examples: one set is of pictures, another of clips; give sets of one kind")
         if set(part.inputs) != set(first.inputs) or set(part.targets) != set(first.targets):
             names = [listed([*one.inputs, *one.targets]) for one in (first, part)]
             raise InputError(f"examples: one set has {names[0]}, another {names[1]}; give sets for one pipeline")
@@ -227,10 +238,17 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
         datasets=tuple(dataset for part in parts for dataset in part.datasets),
         videos=tuple(video for part in parts for video in part.videos),
         frames=None if first.frames is None else cat(part.frames for part in parts if part.frames is not None),
+        pictures=None
+        if first.pictures is None
+        else join_pictures(part.pictures for part in parts if part.pictures is not None),
+        # of a set that has no halves, nobody says it
+        halves=tuple(half for part in parts for half in part.halves or ("",) * len(part))
+        if any(part.halves for part in parts)
+        else (),
     )
 
 
-def _tensors(examples: Examples) -> dict[str, Tensor]:
+def _tensors(examples: Examples, *, named: bool = True) -> dict[str, Tensor]:
     found = {
         f"inputs.{name}.{part}": tensor.contiguous().clone()
         for name, one in examples.inputs.items()
@@ -238,11 +256,16 @@ def _tensors(examples: Examples) -> dict[str, Tensor]:
     }
     for name, one in examples.targets.items():
         found |= {f"targets.{name}.values": one.values.contiguous(), f"targets.{name}.valid": one.valid.contiguous()}
-    return found if examples.frames is None else found | {"frames": examples.frames.contiguous()}
+    if examples.frames is not None:
+        found["frames"] = examples.frames.contiguous()
+    if named and examples.pictures is not None:
+        found |= {"pictures.file": examples.pictures.file, "pictures.row": examples.pictures.row}
+    return found
 
 
-def _metadata(examples: Examples) -> dict[str, str]:
-    about = {
+def _metadata(examples: Examples, *, named: bool = True) -> dict[str, str]:
+    """As JSON; `named` with the paths of pictures, which a hash of content goes without."""
+    about: dict[str, Any] = {
         "inputs": list(examples.inputs),
         "targets": list(examples.targets),
         "subjects": examples.subjects,
@@ -251,4 +274,8 @@ def _metadata(examples: Examples) -> dict[str, str]:
     }
     # left out where there are none, so that the hashes of clips stay what they were
     about |= {"videos": examples.videos} if examples.videos else {}
+    about |= {"halves": examples.halves} if examples.halves else {}
+    if named and examples.pictures is not None:
+        files = [str(path.resolve()) for path in examples.pictures.files]
+        about["pictures"] = {"shapes": examples.pictures.shapes, "files": files}
     return {"examples": json.dumps(about)}

@@ -19,6 +19,7 @@ from affectkit.registry import Registry
 from affectkit.training.balancing import balance
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
+from affectkit.training.sampling import balanced_head, make_sampler
 from affectkit.training.tails import cut_recipe, cut_state, cut_tail, join_tail
 
 if TYPE_CHECKING:
@@ -131,7 +132,11 @@ def fit_tail(
     checkpoint = None if folder is None else folder / CHECKPOINT
     if checkpoint is not None and checkpoint.is_file() and not resume:
         raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
-    config = config if recipe.class_weights == "none" else balance(config, examples, recipe.class_weights)
+    sampler = make_sampler(examples, recipe, config, seed, registry=registry)
+    if recipe.class_weights != "none":
+        # what is drawn equally often would be weighed twice
+        without = balanced_head(recipe, config, registry=registry)
+        config = balance(config, examples, recipe.class_weights, without=without)
     # The caller's random numbers stay as they were.
     with torch.random.fork_rng(), warnings.catch_warnings():
         # on workers of loaders, and on torch's own deprecations
@@ -142,7 +147,7 @@ def fit_tail(
         _check_labels(model, examples)
         if start is not None:
             model.load_state_dict(dict(start))
-        loader = make_loader(examples, recipe.batch_size, seed)
+        loader = make_loader(examples, recipe.batch_size, sampler)
         trainer = lightning.Trainer(
             accelerator=hardware.accelerator,
             devices=hardware.devices,

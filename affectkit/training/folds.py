@@ -36,6 +36,7 @@ class FoldJob:
         examples: file of all of them.
         head: whose classes are predicted.
         fold: which are for what.
+        held: which may be used to choose the number of epochs by; without any, an inner split of the training half.
         is_peer: whether the test half is predicted after every epoch too, beside the honest number.
         artifact: saved model to predict with, in place of training; None to train.
         keep: folder that the trained model is saved to; None not to keep it.
@@ -48,6 +49,7 @@ class FoldJob:
     head: str
     fold: Fold
     seed: int
+    held: tuple[int, ...] = ()
     is_peer: bool = False
     artifact: Path | None = None
     keep: Path | None = None
@@ -76,6 +78,7 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
     """
     everything = read_examples(job.examples)
     check_disjoint(job.fold, everything.subjects)
+    check_disjoint(replace(job.fold, train=job.held), everything.subjects)
     test = everything.take(job.fold.test)
     peer: list[Tensor] = []
 
@@ -91,10 +94,11 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
             raise InputError(f"{job.artifact}: scores {', '.join(model.traced.outputs)}; give models with {job.head!r}")
     else:
         train = everything.take(job.fold.train)
+        held = everything.take(job.held) if job.held else None
         del everything
         recipe = job.recipe
         if recipe.epoch == "inner":
-            recipe = replace(recipe, epochs=choose_epochs(job, train), epoch="last")
+            recipe = replace(recipe, epochs=choose_epochs(job, train, held), epoch="last")
         model = fit_tail(job.config, train, recipe, seed=job.seed, after_epoch=watch)
         epochs = recipe.epochs
         if job.keep is not None:
@@ -104,29 +108,31 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
     return FoldResult(found.tolist(), epochs, [one.tolist() for one in peer] if job.is_peer else None)
 
 
-def choose_epochs(job: FoldJob, train: Examples) -> int:
-    """How many epochs are best on some subjects of the training half, trained on the others; the least of several."""
-    everybody = Fold(job.fold.name, tuple(range(len(train))), ())
-    inner = split_inner(everybody, train.subjects, seed=job.seed)
-    held = train.take(inner.test)
-    truth = held.targets[job.head].values
+def choose_epochs(job: FoldJob, train: Examples, held: Examples | None = None) -> int:
+    """How many epochs are best on what is `held`, or on some subjects of the training half; the least of several."""
+    if held is None:
+        everybody = Fold(job.fold.name, tuple(range(len(train))), ())
+        inner = split_inner(everybody, train.subjects, seed=job.seed)
+        train, held = train.take(inner.train), train.take(inner.test)
+    judges = held
+    truth = held.targets[job.head].values.flatten()
     scores: list[float] = []
 
     def watch(model: Model, epoch: int) -> None:
-        found = probabilities(model, held, job.head)
+        found = probabilities(model, judges, job.head)
         counts = confusion_matrix(truth.tolist(), found.argmax(dim=1).tolist(), found.shape[1])
         scores.append(float(uf1(counts)))
 
-    fit_tail(job.config, train.take(inner.train), job.recipe, seed=job.seed, after_epoch=watch)
+    fit_tail(job.config, train, job.recipe, seed=job.seed, after_epoch=watch)
     return scores.index(max(scores)) + 1
 
 
 def probabilities(model: Model, examples: Examples, head: str) -> Tensor:
-    """Of every class of a head, `(N, K)`, float32 on the CPU."""
+    """Of every class of a head, `(N, K)`, float32 on the CPU; of one that scores frames, for pictures alone."""
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     found: list[Tensor] = []
     for rows in torch.split(torch.arange(len(examples)), _AT_ONCE):
         inputs, _ = examples.batch(rows)
         moved: dict[str, Any] = {name: one.to(device) for name, one in inputs.items()}
-        found.append(model.predict(moved)[head].float().cpu())
+        found.append(model.predict(moved)[head].flatten(0, -2).float().cpu())
     return torch.cat(found)

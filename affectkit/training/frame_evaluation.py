@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -32,6 +33,7 @@ from affectkit.training.examples import Examples, read_examples, write_examples
 from affectkit.training.fitting import fit
 from affectkit.training.frame_tables import join_frames, predict_segments
 from affectkit.training.runs import open_run, plain_name, run_jobs
+from affectkit.training.splitting import take_official
 
 TABLE = "frames.parquet"
 
@@ -44,6 +46,7 @@ class FrameJob:
         config, recipe, seed: what is trained, and how.
         examples: file of all segments.
         fold: which are for what.
+        held: which may be used to choose the number of epochs by; without any, an inner split of the training half.
         out: table of the predictions of the test half.
         keep: folder that the trained model is saved to; None not to keep it.
     """
@@ -53,6 +56,7 @@ class FrameJob:
     seed: int
     examples: Path
     fold: Fold
+    held: tuple[int, ...]
     out: Path
     keep: Path | None
 
@@ -62,6 +66,7 @@ def evaluate_frames(
     examples: Examples,
     recipe: Recipe | None = None,
     *,
+    protocol: Literal["folds", "official"] = "folds",
     folds: int = 5,
     seed: int = 0,
     keep_models: bool = False,
@@ -76,7 +81,9 @@ def evaluate_frames(
 
     Arguments:
         config, recipe: what is trained, and how; fixed before this call.
-        examples: segments of videos, as `segment_examples` makes them; where they overlap, predictions are averaged.
+        examples: segments of videos, as `segment_examples` makes them; where they overlap, predictions are averaged. Or
+            pictures, as `gather_pictures` finds them.
+        protocol: `folds`; or `official`, tested once on the half that the dataset's owners say, and trained on theirs.
         folds: parts of about equally many segments, by subject; where persons are unknown, a video is a subject.
         seed: of all that is random in training.
         keep_models: save every fold's model as `folder/models/part-1` and so on.
@@ -101,11 +108,17 @@ def evaluate_frames(
     _check(config, examples, names)
     if keep_models and folder is None:
         raise InputError("keep_models: no folder to keep them in; give folder")
-    splits = split_subjects(examples.subjects, folds)
+    if protocol == "official":
+        fold, held = take_official(examples, recipe)
+        splits = [fold]
+    elif protocol == "folds":
+        splits, held = split_subjects(examples.subjects, folds), ()
+    else:
+        raise InputError(f"protocol: {protocol!r}; give folds or official")
     record = {
         "config": config_to_data(config, registry=names),
         "recipe": recipe_to_data(recipe, registry=names),
-        "protocol": f"{folds} folds by subject",
+        "protocol": "official" if protocol == "official" else f"{folds} folds by subject",
         "seed": seed,
         "examples": examples.digest(),
     }
@@ -124,6 +137,7 @@ def evaluate_frames(
                 seed=seed,
                 examples=file,
                 fold=fold,
+                held=held,
                 out=place / "folds" / f"{plain_name(fold.name)}.parquet",
                 keep=place / "models" / plain_name(fold.name) if keep_models else None,
             )
@@ -149,11 +163,13 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     """
     everything = read_examples(job.examples)
     check_disjoint(job.fold, everything.subjects)
+    check_disjoint(replace(job.fold, train=job.held), everything.subjects)
     test, train = everything.take(job.fold.test), everything.take(job.fold.train)
+    held = everything.take(job.held) if job.held else None
     del everything
     recipe = job.recipe
     if recipe.epoch == "inner":
-        recipe = replace(recipe, epochs=_choose_epochs(job, train), epoch="last")
+        recipe = replace(recipe, epochs=_choose_epochs(job, train, held), epoch="last")
     watch = None if progress is None else lambda model, epoch: progress(epoch)
     model = fit(job.config, train, recipe, seed=job.seed, after_epoch=watch)
     if job.keep is not None:
@@ -166,19 +182,21 @@ def _is_done(job: FrameJob) -> bool:
     return job.out.is_file() and (job.keep is None or job.keep.is_dir())
 
 
-def _choose_epochs(job: FrameJob, train: Examples) -> int:
-    """How many epochs are best on some subjects of the training half, by the sum of the outputs' scores."""
-    everybody = Fold(job.fold.name, tuple(range(len(train))), ())
-    inner = split_inner(everybody, train.subjects, seed=job.seed)
-    held = train.take(inner.test)
+def _choose_epochs(job: FrameJob, train: Examples, held: Examples | None) -> int:
+    """How many epochs are best on what is `held`, or on some subjects, by the sum of the outputs' scores."""
+    if held is None:
+        everybody = Fold(job.fold.name, tuple(range(len(train))), ())
+        inner = split_inner(everybody, train.subjects, seed=job.seed)
+        train, held = train.take(inner.train), train.take(inner.test)
+    judges = held
     totals: list[float] = []
 
     def watch(model: Model, epoch: int) -> None:
-        found = score_frames(predict_segments(model, held))
+        found = score_frames(predict_segments(model, judges))
         # P is the sum of the others; what can't be scored on these subjects says nothing
         totals.append(float(np.nansum([value for name, value in found.items() if name != "P"])))
 
-    fit(job.config, train.take(inner.train), job.recipe, seed=job.seed, after_epoch=watch)
+    fit(job.config, train, job.recipe, seed=job.seed, after_epoch=watch)
     return totals.index(max(totals)) + 1
 
 

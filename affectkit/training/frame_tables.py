@@ -34,7 +34,7 @@ def predict_segments(model: Model, examples: Examples) -> FramePredictions:
     """
     if examples.frames is None:
         raise InputError("examples: no segments of videos; make them by segment_examples")
-    mask = next(iter(examples.inputs.values())).mask
+    mask = examples.mask
     row, step = (part.numpy() for part in mask.nonzero(as_tuple=True))
     names = [np.array(column, np.str_)[row] for column in (examples.datasets, examples.subjects, examples.videos)]
     frame = examples.frames[mask].numpy()

@@ -7,13 +7,13 @@ as if it had not been.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from affectkit.dials import Dial
 from affectkit.errors import ConfigError, did_you_mean, is_below
@@ -23,6 +23,7 @@ from affectkit.sequences import Batch, Targets
 from affectkit.training.augmentation import augment
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
+from affectkit.training.sampling import SeededSampler, mix_seed
 from affectkit.training.task_weights import TASK_WEIGHTS, make_task_weights
 
 if TYPE_CHECKING:
@@ -66,8 +67,8 @@ class Learner(LightningModule):
     def training_step(self, batch: Step, index: int) -> Tensor:
         """The loss of one batch."""
         # Anew in every step: what Lightning draws in between depends on whether a run was resumed.
-        torch.manual_seed(_mixed(self._seed, self.global_step))
-        self._generator.manual_seed(_mixed(self._seed, self.global_step))
+        torch.manual_seed(mix_seed(self._seed, self.global_step))
+        self._generator.manual_seed(mix_seed(self._seed, self.global_step))
         inputs, targets = batch
         inputs = augment(inputs, self.model.config.input_streams(), self.recipe.augmentation, self._generator)
         turned = {one.path: draw(one, self._generator) for one in self._dials}
@@ -121,12 +122,10 @@ def draw(dial: Dial, generator: torch.Generator) -> Any:
     return low + (high - low) * float(torch.rand(1, generator=generator))
 
 
-def make_loader(examples: Examples, batch_size: int, seed: int) -> DataLoader[Any]:
-    """Batches of `Step`, in another order in every epoch."""
-    # pin_memory and workers would cost more than they bring: everything is in memory already
-    return DataLoader(
-        _Rows(examples), batch_size=batch_size, sampler=_Shuffled(len(examples), seed), collate_fn=_collated
-    )
+def make_loader(examples: Examples, batch_size: int, sampler: SeededSampler) -> DataLoader[Any]:
+    """Batches of `Step`, in the sampler's order."""
+    # pin_memory and workers would cost more than they bring: everything is in memory already, or read in one go
+    return DataLoader(_Rows(examples), batch_size=batch_size, sampler=sampler, collate_fn=_collated)
 
 
 class _Rows(Dataset[Any]):
@@ -140,28 +139,8 @@ class _Rows(Dataset[Any]):
         return self._examples.batch(torch.as_tensor(rows))
 
 
-class _Shuffled(Sampler[int]):
-    def __init__(self, count: int, seed: int) -> None:
-        self._count, self._seed, self._epoch = count, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning says here which epoch begins."""
-        self._epoch = epoch
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __iter__(self) -> Iterator[int]:
-        generator = torch.Generator().manual_seed(_mixed(self._seed, self._epoch))
-        return iter(torch.randperm(self._count, generator=generator).tolist())
-
-
 def _collated(step: Any) -> Any:
     return step  # `__getitems__` has made the batch
-
-
-def _mixed(seed: int, number: int) -> int:
-    return (seed * 1_000_003 + number) % 2**63
 
 
 def _find_dials(model: Model, recipe: Recipe) -> list[Dial]:

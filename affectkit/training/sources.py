@@ -15,7 +15,10 @@ from affectkit.pipeline import PipelineConfig
 from affectkit.records import Index
 from affectkit.registry import Registry, default_registry
 from affectkit.training.examples import read_examples
+from affectkit.training.label_joining import Extra
+from affectkit.training.picture_reading import gather_pictures, takes_pictures
 from affectkit.training.reading import Gathered, gather_examples
+from affectkit.training.segment_reading import SegmentSource, gather_segments
 
 
 def open_data(
@@ -23,18 +26,23 @@ def open_data(
     config: ModelConfig,
     *,
     faces: str | None = None,
+    extra: Extra = "refuse",
+    workers: int = 1,
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Examples for a pipeline.
+    """Examples for a pipeline: keyframes of clips where its inputs have named steps, else single pictures; or segments.
 
     Arguments:
         data: a file of examples (`.npz`, `.safetensors`); `NAME=ROOT`, a dataset by its component's name in a folder;
-            or a `.toml` file with `root`, `use` and the fields of that dataset's config.
+            or a `.toml` file with `root`, `use` and the fields of that dataset's config; with tables `tracks` and
+            `segments`, as `segment_reading` has them, for a pipeline on stored features of frames.
         config: of what is trained.
         faces: detector for pictures, by name; None for the pipeline's own, or `auto`.
+        extra: what becomes of labels of classes that a head of pictures lacks, `refuse` or `invalid`.
+        workers: processes that cut pictures.
         registry: where components are looked up.
-        progress: called with how many clips are cut, and of how many.
+        progress: called with how many clips or pictures are cut, and of how many.
 
     Raises:
         InputError: no such file or folder, or nothing in it fits the pipeline.
@@ -46,10 +54,24 @@ def open_data(
         return Gathered(read_examples(data), ())
     if not data.endswith(".toml") and not data.partition("=")[2]:
         raise InputError(f"{data}: no data; give NAME=ROOT, such as casme2=/data/CASME2, or .npz, .toml")
-    dataset, root = find_dataset(data, names)
+    dataset, root, segments = _find(data, names)
     if not isinstance(config, PipelineConfig):
         raise InputError(f"{data}: a dataset is cut for a pipeline; for an ensemble give a file of examples")
     index = scan_dataset(dataset, root, names)
+    if segments is not None:
+        folder = Path(data).parent
+        return gather_segments(index, segments, folder, config, names=dataset.label_names, extra=extra, registry=names)
+    if takes_pictures(config):
+        return gather_pictures(
+            _labeled(index),
+            config,
+            names=dataset.label_names,
+            extra=extra,
+            faces=faces,
+            workers=workers,
+            registry=names,
+            progress=progress,
+        )
     _check_classes(dataset, config)
     return gather_examples(_labeled(index), config, faces=faces, registry=names, progress=progress)
 
@@ -62,12 +84,7 @@ def find_dataset(data: str, registry: Registry) -> tuple[DatasetConfig, Path]:
         RegistryError: no such dataset.
         InputError: no folder is named.
     """
-    if data.endswith(".toml"):
-        return _read_source(Path(data), registry)
-    name, _, folder = data.partition("=")
-    if not folder:
-        raise InputError(f"{data}: no folder; give NAME=ROOT, such as casme2=/data/CASME2, or .toml")
-    return registry.component("dataset", name).spec.config(), Path(folder)
+    return _find(data, registry)[:2]
 
 
 def scan_dataset(dataset: DatasetConfig, root: Path, registry: Registry) -> Index:
@@ -76,20 +93,36 @@ def scan_dataset(dataset: DatasetConfig, root: Path, registry: Registry) -> Inde
     return reader.scan(root)
 
 
-def _read_source(path: Path, names: Registry) -> tuple[DatasetConfig, Path]:
+def _find(data: str, registry: Registry) -> tuple[DatasetConfig, Path, SegmentSource | None]:
+    """Dataset and folder, and where its features are, if a `.toml` file says it."""
+    if data.endswith(".toml"):
+        return _read_source(Path(data), registry)
+    name, _, folder = data.partition("=")
+    if not folder:
+        raise InputError(f"{data}: no folder; give NAME=ROOT, such as casme2=/data/CASME2, or .toml")
+    return registry.component("dataset", name).spec.config(), Path(folder), None
+
+
+def _read_source(path: Path, names: Registry) -> tuple[DatasetConfig, Path, SegmentSource | None]:
     data = parse_text(read_text(path), path.suffix, str(path))
     root = data.pop("root", None)
     if not isinstance(root, str):
         raise ConfigError("'root' is missing", "write the folder of the dataset, root = '/data/CASME2'", path=str(path))
+    tracks, cuts = data.pop("tracks", None), data.pop("segments", None)
     with errors_in_file(path):
+        if tracks is None and cuts is not None:
+            raise ConfigError(
+                "there are no tracks", "add a table [tracks] with a folder for each input", path="segments"
+            )
         config = decode(DatasetConfig, data, names)
+        segments = None if tracks is None else decode(SegmentSource, {"tracks": tracks} | dict(cuts or {}), names)
     # seen from the file, so that it can be moved with its data
-    return config, path.parent / root
+    return config, path.parent / root, segments
 
 
 def _labeled(index: Index) -> Index:
-    """Without the clips whose label the map leaves out on purpose, which the reader has counted in an issue."""
-    kept = tuple(sample for sample in index if any(bool(labels.valid.all()) for labels in sample.targets.values()))
+    """Without the samples whose label the map leaves out on purpose, which the reader has counted in an issue."""
+    kept = tuple(sample for sample in index if any(bool(labels.valid.any()) for labels in sample.targets.values()))
     return replace(index, samples=kept)
 
 

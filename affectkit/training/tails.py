@@ -51,10 +51,13 @@ def cut_tail(
         registry: where components are looked up.
 
     Raises:
-        InputError: a front-end has weights that no training makes, and they are not among `weights`.
+        InputError: a front-end has weights that no training makes, and they are not among `weights`; or the examples
+            are single pictures, which have no motion.
     """
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()) or turns_fixed(config, turned):
         return config, examples
+    if examples.pictures is not None:
+        raise InputError("examples: single pictures, which have no motion; train branches with motion on clips")
     trace = config.trace(registry=registry)
     inputs: dict[str, Any] = {}
     branches = {}

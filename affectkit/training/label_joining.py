@@ -1,0 +1,170 @@
+"""From the labels of a dataset to those of a pipeline's heads: heads by name, and their classes or columns by name too.
+
+Two sets of classes hardly ever have the same order, and a number of the one is another class in the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from affectkit.errors import InputError, listed
+from affectkit.pipeline import PipelineConfig
+from affectkit.records import ArraySource, ImageSource, Labels, Sample
+from affectkit.registry import Registry
+from affectkit.sequences import Targets
+from affectkit.streams import PredictionStream
+
+Extra = Literal["refuse", "invalid"]
+
+
+@dataclass(frozen=True)
+class HeadLabels:
+    """How labels of a dataset become those of one head.
+
+    Attributes:
+        head: its name.
+        target: what the dataset calls its labels.
+        output: what the head scores.
+        names: what the labels' numbers or columns mean; None where nobody says it, and they are taken as they come.
+        left_out: counts labels of classes, and of columns, that the head lacks; by name.
+    """
+
+    head: str
+    target: str
+    output: PredictionStream
+    names: tuple[str, ...] | None
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    def convert(self, labels: Iterable[tuple[Sample, NDArray[np.int64]]]) -> Targets:
+        """Labels of pictures as a head with one step takes them.
+
+        Arguments:
+            labels: samples, and which of their frames; [0] of a sample that is one picture.
+
+        Returns:
+            `(N,)` or `(N, K)`; of heads that score frames `(N, 1)` or `(N, 1, K)`.
+
+        Raises:
+            InputError: labels are of another kind than the head's.
+        """
+        is_class = self.output.problem == "multiclass"
+        width = len(self.names or self.output.targets)
+        values: list[NDArray[np.generic]] = []
+        valid: list[NDArray[np.bool_]] = []
+        for sample, rows in labels:
+            one = sample.targets.get(self.target)
+            shape = (len(rows),) if is_class else (len(rows), width)
+            if one is None:
+                one = Labels(np.zeros(shape, np.float32), np.zeros(shape, np.bool_))
+            elif is_still(sample):
+                one = Labels(one.values[None], one.valid[None])
+            else:
+                one = Labels(one.values[rows], one.valid[rows])
+            if one.values.shape != shape or one.valid.shape != shape:
+                fact = f"labels {self.target!r} of shape {one.values.shape[1:]} per picture"
+                remedy = "one class number" if is_class else f"{width} values"
+                raise InputError(f"{sample.dataset}/{sample.key}: {fact}; the head {self.head!r} takes {remedy}")
+            values.append(one.values)
+            valid.append(one.valid)
+        taken, known = np.concatenate(values), np.concatenate(valid)
+        taken, known = self._classes(taken, known) if is_class else self._columns(taken, known)
+        tensors = torch.from_numpy(taken), torch.from_numpy(known)
+        return Targets(*(part.unsqueeze(1) if self.output.resolution == "frame" else part for part in tensors))
+
+    def _classes(
+        self, values: NDArray[np.generic], valid: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        numbers = np.where(valid, values, 0).astype(np.int64)
+        if self.names is None:
+            self._check(numbers[valid], 0, len(self.output.targets) - 1)
+            return numbers, valid
+        self._check(numbers[valid], 0, len(self.names) - 1)
+        index = np.array([_place(name, self.output.targets) for name in self.names], np.int64)[numbers]
+        for number, count in zip(*np.unique(numbers[valid & (index < 0)], return_counts=True), strict=True):
+            self.left_out[self.names[number]] += int(count)
+        return np.maximum(index, 0), valid & (index >= 0)
+
+    def _columns(
+        self, values: NDArray[np.generic], valid: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        low, high = (0.0, 1.0) if self.output.problem == "multilabel" else self.output.bounds or (-np.inf, np.inf)
+        self._check(values[valid], low, high)
+        names = self.names or self.output.targets
+        found = np.zeros((len(values), len(self.output.targets)), np.float32)
+        known = np.zeros(found.shape, np.bool_)
+        for at, name in enumerate(names):
+            place = _place(name, self.output.targets)
+            if place < 0:
+                self.left_out[name] += int(valid[:, at].sum())
+            else:
+                found[:, place], known[:, place] = np.where(valid[:, at], values[:, at], 0), valid[:, at]
+        return found, known
+
+    def _check(self, values: NDArray[np.generic], low: float, high: float) -> None:
+        numbers = values.astype(np.float64)
+        wrong = numbers[~((numbers >= low) & (numbers <= high))]
+        if self.output.problem == "multilabel" and not len(wrong):
+            wrong = numbers[(numbers != 0) & (numbers != 1)]
+        if len(wrong):
+            fact = f"a label {wrong[0]:g}, which is not in {low:g} to {high:g}"
+            if self.output.problem == "multilabel":
+                fact = f"a label {wrong[0]:g}, which is neither 0 nor 1"
+            raise InputError(f"heads.{self.head}: {fact}; read the dataset's {self.target!r} as the head scores it")
+
+
+def join_heads(
+    targets: Collection[str],
+    config: PipelineConfig,
+    names: Mapping[str, tuple[str, ...]],
+    *,
+    extra: Extra = "refuse",
+    registry: Registry | None = None,
+) -> tuple[HeadLabels, ...]:
+    """Which labels are for which head: those of its name, or the only ones for the only head.
+
+    Arguments:
+        targets: what the dataset has labels of.
+        config: whose heads they are for.
+        names: what their numbers or columns mean, by target, as far as that is known.
+        extra: what becomes of labels of classes and columns that the head lacks: they are refused, or not valid.
+        registry: where components are looked up.
+
+    Raises:
+        InputError: no labels are for a head, or a head lacks classes, or has none in common with its labels.
+    """
+    known = sorted(targets)
+    outputs = config.trace(registry=registry).outputs
+    joined = []
+    for head in config.heads:
+        target = known[0] if len(known) == len(config.heads) == 1 else head
+        if target not in known:
+            fact = f"no labels of it; the dataset has {listed(known) or 'none'}"
+            raise InputError(f"heads.{head}: {fact}; name the heads so, or set the dataset's names of targets")
+        output, meant = outputs[head], names.get(target)
+        if meant is not None:
+            lacking = [name for name in meant if name not in output.targets]
+            if len(lacking) == len(meant):
+                fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)}"
+                raise InputError(f"heads.{head}: {fact}; set the head's 'targets' or what the dataset reads")
+            if lacking and extra == "refuse":
+                fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)} too"
+                remedy = "set the head's 'targets' or what the dataset reads, or leave them out by extra='invalid'"
+                raise InputError(f"heads.{head}: {fact}; {remedy}")
+        joined.append(HeadLabels(head, target, output, meant))
+    return tuple(joined)
+
+
+def is_still(sample: Sample) -> bool:
+    """Whether a sample is one picture, so that its labels have no axis of frames."""
+    return isinstance(sample.source, ImageSource | ArraySource)
+
+
+def _place(name: str, targets: tuple[str, ...]) -> int:
+    return targets.index(name) if name in targets else -1

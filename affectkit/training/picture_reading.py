@@ -1,0 +1,142 @@
+"""From a dataset's index to pictures with labels: stills, rows of arrays, and frames that have labels of their own.
+
+Faces are cut as the pipeline's inputs ask, into files that are found again by what they were made of: the path, size
+and time of writing of each picture, the inputs and the detector. So a second run cuts nothing, and one that was stopped
+goes on where it was. What can't be used is an issue, and no example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Executor
+from pathlib import Path
+
+import torch
+
+from affectkit.caching import default_folder
+from affectkit.configs import FaceDetectorConfig
+from affectkit.datasets.notes import counted
+from affectkit.errors import InputError, listed
+from affectkit.faces.given_boxes import GivenBoxesConfig
+from affectkit.pipeline import PipelineConfig
+from affectkit.records import Index, Issue
+from affectkit.registry import Registry, default_registry
+from affectkit.resolving import resolve_detector
+from affectkit.sequences import Targets
+from affectkit.streams import FrameStream
+from affectkit.training.examples import Examples
+from affectkit.training.label_joining import Extra, HeadLabels, join_heads
+from affectkit.training.picture_cutting import cut_pictures
+from affectkit.training.picture_samples import choose, narrow
+from affectkit.training.reading import Gathered
+from affectkit.video.clips import video_streams
+
+
+def takes_pictures(config: PipelineConfig) -> bool:
+    """Whether its inputs are frames without named steps, so that one picture is enough for an example."""
+    return all(isinstance(stream, FrameStream) and not stream.steps for stream in config.inputs.values())
+
+
+def gather_pictures(
+    index: Index,
+    config: PipelineConfig,
+    *,
+    names: Mapping[str, tuple[str, ...]] | None = None,
+    extra: Extra = "refuse",
+    faces: FaceDetectorConfig | str | None = None,
+    folder: str | Path | None = None,
+    executor: Executor | None = None,
+    workers: int = 1,
+    registry: Registry | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Gathered:
+    """Cut every labeled picture for every input of a pipeline, and join the labels to its heads.
+
+    Of several faces the largest counts. Examples have T = 1 at time 0, the subjects of their samples, and their samples
+    as `videos`. A label may be for some of the heads only; a picture without any is no example.
+
+    Arguments:
+        index: of a dataset. Its samples are stills, rows of uint8 arrays `(N, H, W)` or `(N, H, W, 3)`, or frames with
+            labels of their own, `(T,)` or `(T, K)`, by their places in the source.
+        config: whose inputs take color or gray pictures without named steps, on branches without motion.
+        names: what the labels' numbers or columns mean, by target, `DatasetConfig.label_names`; heads are joined by
+            them. Labels of others are taken in the order of the head.
+        extra: what becomes of labels of classes and columns that a head lacks: `refuse`, an error; `invalid`, they are
+            not valid, which is counted in an issue.
+        faces: detector; None for the pipeline's own, or `auto`. Where the pictures are faces already: `whole-frame`.
+        folder: where cut pictures are kept, and read from in training; None for that of `affectkit.caching`.
+        executor: any `concurrent.futures` executor whose workers see `folder`. None for processes of this machine, as
+            many as `workers`, or with `workers=1` none beside this one.
+        registry: where components are looked up.
+        progress: called with how many pictures are done, and of how many.
+
+    Raises:
+        InputError: an input or a branch takes something else, labels don't fit a head, or no picture is left.
+    """
+    registry = registry if registry is not None else default_registry()
+    streams = _streams(config)
+    detector = resolve_detector(faces, config, registry)
+    if isinstance(detector, GivenBoxesConfig) and detector.path is not None:
+        raise InputError("faces: a table of boxes is of one video; for a dataset give a detector, or one box")
+    targets = {name for sample in index for name in sample.targets}
+    joined = join_heads(targets, config, names or {}, extra=extra, registry=registry)
+    issues = list(index.issues)
+    chosen = list(choose(index, joined, issues))
+    labels: dict[str, Targets] = {}
+    if chosen:
+        labels = {one.head: one.convert((own.sample, own.rows) for own in chosen) for one in joined}
+        issues += _left_out(joined, targets)
+        # what is of no class of the heads may have been all of a picture's labels
+        valid = [one.valid.view(len(one.valid), -1).any(1) for one in labels.values()]
+        chosen, labels = narrow(chosen, labels, torch.stack(valid).any(0))
+    if not chosen:
+        raise InputError(f"examples: none of {len(index)} samples has a picture with a label; {_first(issues)}")
+    pictures, kept, faults = cut_pictures(
+        chosen,
+        streams,
+        detector,
+        folder=default_folder() if folder is None else Path(folder),
+        registry=registry,
+        executor=executor,
+        workers=workers,
+        progress=progress,
+    )
+    issues += faults
+    if not kept.any():
+        raise InputError(f"examples: none of {len(kept)} pictures can be used; {_first(issues)}")
+    chosen, labels = narrow(chosen, labels, torch.from_numpy(kept))
+    per = [(one, len(one.rows)) for one in chosen]
+    halves = tuple(one.sample.raw.get("split", "") for one, count in per for _ in range(count))
+    examples = Examples(
+        inputs={},
+        pictures=pictures,
+        targets=labels,
+        subjects=tuple(one.sample.subject for one, count in per for _ in range(count)),
+        keys=tuple(key for one in chosen for key in one.names()),
+        datasets=tuple(one.sample.dataset for one, count in per for _ in range(count)),
+        videos=tuple(one.sample.key for one, count in per for _ in range(count)),
+        frames=torch.tensor([number for one in chosen for number in one.numbers()]).unsqueeze(1),
+        halves=halves if any(halves) else (),
+    )
+    return Gathered(examples, tuple(issues))
+
+
+def _streams(config: PipelineConfig) -> dict[str, FrameStream]:
+    for name, branch in config.branches.items():
+        if branch.motion:
+            raise InputError(f"branches.{name}: has motion, which a single picture has not; train it on clips")
+    return video_streams(config.inputs)
+
+
+def _left_out(joined: tuple[HeadLabels, ...], targets: Iterable[str]) -> Iterator[Issue]:
+    for one in joined:
+        for name, count in one.left_out.items():
+            fact = f"{counted(count, 'label')} of {name!r}, which it does not score; not valid"
+            yield Issue(level="info", where=f"heads.{one.head}", fact=fact)
+    if spare := sorted(set(targets) - {one.target for one in joined}):
+        yield Issue(level="info", where="examples", fact=f"labels of {listed(spare)} are for no head")
+
+
+def _first(issues: list[Issue]) -> str:
+    errors = [issue for issue in issues if issue.level != "info"] or issues
+    return f"the first issue: {errors[0]}" if errors else "its index is empty"

@@ -1,0 +1,110 @@
+"""`Pictures`: cut faces as bytes in files on the disk, of which a batch is read when it is asked for.
+
+So a set of pictures may be larger than the memory. Files are read and not mapped: pages of a mapped file count as
+memory of whoever has touched them, and in the end that would be all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from affectkit.errors import InputError
+from affectkit.sequences import Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """N pictures for each of some inputs. A row of a file has one picture per input, uint8, one after the other.
+
+    Attributes:
+        shapes: `(C, H, W)` by input name, in the order in which they stand in a row.
+        files: of rows, as `cut_pictures` writes them; named by what they were made of.
+        file: place among `files` of each, `(N,)` int64.
+        row: its row there, `(N,)` int64.
+    """
+
+    shapes: Mapping[str, tuple[int, int, int]]
+    files: tuple[Path, ...]
+    file: Tensor
+    row: Tensor
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of a row."""
+        return sum(math.prod(shape) for shape in self.shapes.values())
+
+    def take(self, index: Tensor) -> Pictures:
+        """Some of them, int64 `(B,)`; nothing is read."""
+        return replace(self, file=self.file[index], row=self.row[index])
+
+    def read(self, index: Tensor) -> dict[str, Sequence]:
+        """Some of them by input name, each `(B, 1, C, H, W)` float32 in [0, 1] at time 0: nothing comes before it.
+
+        Raises:
+            InputError: a file is gone, or shorter than it was.
+        """
+        rows = np.empty((len(index), self.row_bytes), np.uint8)
+        files, places = self.file[index].numpy(), self.row[index].tolist()
+        for at in np.unique(files).tolist():
+            try:
+                with self.files[at].open("rb") as file:
+                    for place in np.flatnonzero(files == at).tolist():
+                        file.seek(places[place] * self.row_bytes)
+                        if file.readinto(memoryview(rows[place])) < self.row_bytes:
+                            raise InputError(f"{self.files[at]}: cut short; remove it, and cut the pictures again")
+            except OSError as error:
+                fact = f"can't be read ({error.strerror})"
+                raise InputError(f"{self.files[at]}: {fact}; cut the pictures again") from error
+        return {name: _sequence(rows[:, place], self.shapes[name]) for name, place in self._places().items()}
+
+    def digest(self) -> str:
+        """Hash of which pictures they are; nothing is read, since the name of a file says what is in it."""
+        found = hashlib.sha256(repr([(name, tuple(shape)) for name, shape in self.shapes.items()]).encode())
+        names = np.array([path.name for path in self.files], np.str_)
+        used, where = np.unique(self.file.numpy(), return_inverse=True)
+        found.update("\n".join(names[used].tolist()).encode())
+        found.update(where.astype(np.int64).tobytes() + self.row.numpy().tobytes())
+        return found.hexdigest()
+
+    def _places(self) -> dict[str, slice]:
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            found[name] = slice(start, start + math.prod(shape))
+            start += math.prod(shape)
+        return found
+
+
+def join_pictures(parts: Iterable[Pictures]) -> Pictures:
+    """Several sets as one.
+
+    Raises:
+        InputError: they are of other inputs or shapes.
+    """
+    parts = list(parts)
+    shapes = [{name: tuple(shape) for name, shape in part.shapes.items()} for part in parts]
+    for other in shapes[1:]:
+        if list(other.items()) != list(shapes[0].items()):
+            raise InputError(f"examples: pictures of {shapes[0]} and of {other}; give sets for one pipeline")
+    starts = np.cumsum([0, *(len(part.files) for part in parts)]).tolist()
+    return Pictures(
+        shapes=parts[0].shapes,
+        files=tuple(path for part in parts for path in part.files),
+        file=torch.cat([part.file + start for part, start in zip(parts, starts, strict=False)]),
+        row=torch.cat([part.row for part in parts]),
+    )
+
+
+def _sequence(rows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], shape: tuple[int, int, int]) -> Sequence:
+    values = torch.from_numpy(np.ascontiguousarray(rows)).view(len(rows), 1, *shape)
+    return Sequence.of(values.float() / 255, times=torch.zeros(len(rows), 1, dtype=torch.float64))
