@@ -146,6 +146,17 @@ def test_segments_are_kept_on_the_disk_and_joined(tmp_path: Path) -> None:
     assert part.digest() != found.digest()
 
 
+def test_a_hash_copies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = made()
+    expected = found.digest()
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("a copy of all examples")
+
+    monkeypatch.setattr(torch.Tensor, "clone", refuse)
+    assert found.digest() == expected
+
+
 def refused(message: str, call: Any) -> None:
     with pytest.raises(InputError) as caught:
         call()
