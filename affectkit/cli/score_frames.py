@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from affectkit.cli.output import Output
 from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks
