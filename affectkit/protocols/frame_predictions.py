@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectkit.errors import InputError
+from affectkit.protocols.columns import is_text, read_frame_numbers, read_numbers, read_texts
 from affectkit.results.places import check_ending, check_file, replacing
 
 Kind = Literal["values", "classes", "units"]
@@ -202,66 +203,26 @@ def read_frame_predictions(path: str | Path) -> FramePredictions:
         if name not in table.column_names:
             raise InputError(f"{path}: no column {name!r}; give a row per frame, with its video and number")
     names = dict.fromkeys(name.partition(".")[0] for name in table.column_names if "." in name)
-    texts = {name: _texts(path, table, name) for name in (*NAMES, "fold")}
+    texts = {name: read_texts(path, table, name) for name in (*NAMES, "fold")}
     fold = texts.pop("fold")
     return FramePredictions(
         dataset=texts["dataset"],
         subject=texts["subject"],
         video=texts["video"],
-        frame=_frames(path, table),
+        frame=read_frame_numbers(path, table),
         outputs={name: _read_output(path, table, name) for name in names if name != TRUTH},
         fold=fold if "fold" in table.column_names else None,
         source=str(path),
     )
 
 
-def _texts(path: Path, table: Any, name: str) -> NDArray[np.str_]:
-    import pyarrow as pa
-
-    if name not in table.column_names:
-        return np.array([""] * len(table), np.str_)
-    kind = table[name].type
-    # a table of anyone's has numbers for names, or each text once and where it is
-    if not (pa.types.is_integer(kind) or _is_text(kind)):
-        raise InputError(f"{path}: column {name!r} is {kind}; give text")
-    if table[name].null_count:
-        row = table[name].is_null().to_pylist().index(True)
-        raise InputError(f"{path}: column {name!r} is empty in row {row}; give every row its {name}")
-    return np.array(table[name].to_pylist(), np.str_)
-
-
-def _frames(path: Path, table: Any) -> NDArray[np.int64]:
-    given = _numbers(path, table, "frame")
-    if (wrong := np.flatnonzero(~np.isfinite(given) | (given != np.round(given)))).size:
-        fact = "is empty" if table["frame"][int(wrong[0])].as_py() is None else f"is {given[wrong[0]]:g}"
-        raise InputError(f"{path}: column 'frame' {fact} in row {wrong[0]}; give whole numbers")
-    return given.astype(np.int64)
-
-
-def _numbers(path: Path, table: Any, name: str) -> NDArray[Any]:
-    """A column of numbers, with NaN where it is empty."""
-    import pyarrow as pa
-
-    kind = table[name].type
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
-        raise InputError(f"{path}: column {name!r} is {kind}; give numbers")
-    return np.asarray(table[name].to_numpy())
-
-
-def _is_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    plain = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(plain) or pa.types.is_large_string(plain))
-
-
 def _read_output(path: Path, table: Any, name: str) -> FrameOutput:
     import pyarrow as pa
 
     targets = tuple(one.partition(".")[2] for one in table.column_names if one.startswith(f"{name}."))
-    scores = np.stack([_numbers(path, table, f"{name}.{target}").astype(np.float64) for target in targets], axis=1)
+    scores = np.stack([read_numbers(path, table, f"{name}.{target}").astype(np.float64) for target in targets], axis=1)
     if f"{TRUTH}.{name}" in table.column_names:
-        if not _is_text(kind := table[f"{TRUTH}.{name}"].type):
+        if not is_text(kind := table[f"{TRUTH}.{name}"].type):
             raise InputError(f"{path}: column '{TRUTH}.{name}' is {kind}; give the names of classes")
         labels = table[f"{TRUTH}.{name}"].to_pylist()
         if unknown := sorted({label for label in labels if label is not None} - set(targets)):
