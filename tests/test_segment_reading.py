@@ -102,7 +102,8 @@ def test_classes_that_the_head_lacks_are_refused_or_counted(source: Path) -> Non
         open_data(str(source), config)
     found = open_data(str(source), config, extra="invalid")
     assert "heads.expr: 1 labels of 'other', which it does not score" in [str(issue) for issue in found.issues]
-    assert not found.examples.targets["expr"].valid[2].any()
+    # the one frame of that person shows it, so that nothing is left to learn from
+    assert "demo-30-640x360_right:2" not in found.examples.keys
 
 
 def change(**fields: Any) -> PipelineConfig:

@@ -58,7 +58,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         args.protocol = "official" if examples.halves else "loso"
     with ExitStack() as stack:
         executor = None if args.executor is None else stack.enter_context(_dask(args.executor))
-        if examples.videos or (examples.pictures is not None and not has_one_class_head(config)):
+        is_segments = bool(examples.videos) and examples.pictures is None
+        if is_segments or (examples.pictures is not None and not has_one_class_head(config)):
             run_frames(args, config, recipe, examples, executor, output)
             return 0
         bar = stack.enter_context(count_bar("evaluating", "folds"))
