@@ -18,6 +18,7 @@ from affectkit.metrics.affect import (
     concordance_sums,
     macro_f1,
     mean_f1,
+    mean_unit_f1,
     score_mtl,
     unit_counts,
     unit_f1,
@@ -140,7 +141,8 @@ def test_au_f1() -> None:
     y, x, valid = RNG.random((80, 4)) < 0.3, RNG.random((80, 4)) < 0.4, RNG.random((80, 4)) < 0.6
     expected = [f1_ref(y[valid[:, k], k].tolist(), x[valid[:, k], k].tolist()) for k in range(4)]
     counts = unit_counts(y, x, valid, [str(row % 3) for row in range(80)])
-    assert counts.shape == (3, 4, 3)
+    assert counts.shape == (3, 4, 4)
+    assert counts[..., 3].sum(axis=0).tolist() == valid.sum(axis=0).tolist()
     assert unit_f1(counts.sum(axis=0)) == pytest.approx(expected)
     assert au_f1(y, x, valid) == pytest.approx(np.mean(expected))
 
@@ -151,6 +153,18 @@ def test_a_unit_that_is_absent() -> None:
     assert au_f1(y, y, absent="skip") == 1
     assert math.isnan(au_f1(y, y, np.zeros((2, 2), np.bool_)))
     assert math.isnan(float(mean_f1(np.array([np.nan, np.nan]), "skip")))
+
+
+def test_units_without_a_label_have_no_mean() -> None:
+    y = np.array([[True, False], [False, False]])
+    counts = unit_counts(y, y, [[True, True], [False, False]], ["a", "b"])
+    assert mean_unit_f1(counts).tolist() == [0.5, pytest.approx(math.nan, nan_ok=True)]
+    assert mean_unit_f1(counts, "skip").tolist() == [1.0, pytest.approx(math.nan, nan_ok=True)]
+
+
+def test_marks_of_missing_labels_are_not_looked_at() -> None:
+    y, x = np.array([[-1.0], [1.0], [0.0]]), np.array([[1], [1], [1]])
+    assert au_f1(y, x, y >= 0) == pytest.approx(2 / 3)
 
 
 def test_p_is_the_sum() -> None:
@@ -182,6 +196,14 @@ def test_p_is_the_sum() -> None:
         (
             lambda: au_f1([[True]], [[True, False]]),
             "units: truth (1, 1), predicted (1, 2), valid (1, 1), 1 groups; give (N, K), and a group per frame",
+        ),
+        (
+            lambda: au_f1([[0], [1]], [[0.25], [0.75]]),
+            "predicted: 0.25 says neither that a unit is there nor that it is not; give 0 or 1",
+        ),
+        (
+            lambda: au_f1([[-1], [1]], [[0], [1]]),
+            "truth: -1 says neither that a unit is there nor that it is not; give 0 or 1",
         ),
     ],
 )

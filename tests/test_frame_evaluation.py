@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from affectkit import ConfigError, ExpressionConfig, InputError
+from affectkit import ConfigError, ExpressionConfig, InputError, SmoothConfig
 from affectkit.cli import main
 from affectkit.metrics.affect import au_f1, concordance, macro_f1
 from affectkit.protocols.frame_predictions import (
@@ -24,6 +25,7 @@ from affectkit.protocols.frame_predictions import (
 )
 from affectkit.protocols.frame_report import compare_frames, report_frames, score_frames
 from affectkit.recipes import Recipe
+from affectkit.sequences import Targets
 from affectkit.training import Examples, fit
 from affectkit.training.fold_models import join_models
 from affectkit.training.frame_evaluation import evaluate_frames
@@ -139,6 +141,37 @@ def test_intervals_are_drawn_from_whole_videos(found: FramePredictions) -> None:
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.25 * (high - low))
 
 
+def labeled(found: FramePredictions, name: str, rows: Any) -> FramePredictions:
+    """The same with labels of one output in some rows alone."""
+    one = found.outputs[name]
+    kept = np.asarray(rows).reshape(-1, *[1] * (one.valid.ndim - 1))
+    return replace(found, outputs={**found.outputs, name: replace(one, valid=one.valid & kept)})
+
+
+@pytest.mark.parametrize("name", ["va", "expr", "au"])
+def test_an_output_without_a_label_has_no_score_and_neither_has_p(found: FramePredictions, name: str) -> None:
+    none = labeled(found, name, np.zeros(len(found), np.bool_))
+    scores = score_frames(none)
+    assert {one for one, score in scores.items() if np.isnan(score)} == {name, "P"}
+    report = report_frames(none)
+    assert (report.valid[name], report.absent, report.scores[name].undefined) == (0, (), 1.0)
+    assert np.isnan([report.scores[name].low, report.scores["P"].high]).all()
+
+
+@pytest.mark.parametrize("name", ["va", "expr", "au"])
+def test_draws_without_a_label_are_no_zeros(found: FramePredictions, name: str) -> None:
+    names = sorted(set(found.videos))
+    report = report_frames(labeled(found, name, np.isin(found.videos, names[:2])))
+    share = (4 / 6) ** 6
+    for one in (report.scores[name], report.scores["P"]):
+        assert one.undefined == pytest.approx(share, abs=0.02)
+        assert np.isnan([one.low, one.high]).all()
+    most = report_frames(labeled(found, name, np.isin(found.videos, names[:5])))
+    for one in (most.scores[name], most.scores["P"]):
+        assert one.undefined == pytest.approx((1 / 6) ** 6, abs=0.001)
+        assert 0 < one.low <= one.value <= one.high
+
+
 def test_a_net_for_all_tasks_against_one_for_one(found: FramePredictions) -> None:
     zeros = replace(found.outputs["va"], scores=np.zeros_like(found.outputs["va"].scores))
     alone = replace(found, outputs={"va": zeros}, source="zeros")
@@ -247,6 +280,51 @@ def test_heads_that_do_not_score_frames(segments: Examples) -> None:
     refused(ConfigError, "heads: no head 'expr'; heads: 'va', 'au'", lambda: evaluate_frames(other, segments))
 
 
+def test_heads_without_labels(segments: Examples) -> None:
+    less = replace(segments, targets={name: one for name, one in segments.targets.items() if name != "au"})
+    refused(ConfigError, "heads.au: has no labels in the examples; leave it out", lambda: evaluate_frames(CONFIG, less))
+    # a map of scores has the labels of its source
+    calm = replace(CONFIG, maps={"calm": SmoothConfig(source="expr")})
+    quick = replace(QUICK, epochs=1)
+    assert list(evaluate_frames(calm, segments, quick, folds=2).outputs) == ["va", "expr", "au", "calm"]
+
+
+def test_shares_of_units_are_no_truth(segments: Examples) -> None:
+    values, valid = segments.targets["au"]
+    soft = replace(segments, targets={**segments.targets, "au": Targets(values * 0.25, valid)})
+    fact = "au has labels such as 0.25, of which F1 can't be scored"
+    refused(InputError, f"examples: {fact}; give 0 or 1", lambda: evaluate_frames(CONFIG, soft))
+    with pytest.raises(InputError) as caught:
+        predict_segments(CONFIG.build(), soft)
+    assert str(caught.value).endswith(" is 0.25; give 0 or 1, or mark it not valid")
+
+
+def test_models_are_kept_of_a_run_that_kept_none(segments: Examples, tmp_path: Path) -> None:
+    recipe = replace(QUICK, epochs=1)
+    evaluate_frames(CONFIG, segments, recipe, folds=2, folder=tmp_path)
+    done: list[str] = []
+
+    def again() -> list[str]:
+        done.clear()
+        evaluate_frames(
+            CONFIG,
+            segments,
+            recipe,
+            folds=2,
+            folder=tmp_path,
+            resume=True,
+            keep_models=True,
+            progress=lambda count, total, name: done.append(name),
+        )
+        return sorted(done)
+
+    assert again() == ["part 1", "part 2"]
+    assert sorted(path.name for path in (tmp_path / "models").iterdir()) == ["part-1", "part-2"]
+    shutil.rmtree(tmp_path / "models" / "part-2")
+    assert again() == ["part 2"]
+    assert again() == []
+
+
 def made(**changes: Any) -> FramePredictions:
     output = FrameOutput(
         kind="values",
@@ -293,6 +371,80 @@ def test_tables_that_are_none(tmp_path: Path) -> None:
     )
 
 
+def test_numbers_that_are_none() -> None:
+    def output(kind: Any = "values", **changes: Any) -> dict[str, FrameOutput]:
+        return {"va": replace(made().outputs["va"], kind=kind, **changes)}
+
+    lost, half = np.array([[0.5], [np.nan]]), np.array([[1.0], [0.5]])
+    refused(
+        InputError,
+        "frames: a/v, frame 2: va.valence is nan; give a number, or leave the frame out",
+        lambda: made(outputs=output(scores=lost)),
+    )
+    refused(
+        InputError,
+        "frames: a/v, frame 2: truth.va.valence is nan; give a number, or mark it not valid",
+        lambda: made(outputs=output(truth=lost)),
+    )
+    refused(
+        InputError,
+        "frames: a/v, frame 2: truth.va.valence is 0.5; give 0 or 1, or mark it not valid",
+        lambda: made(outputs=output("units", truth=half)),
+    )
+    refused(
+        InputError,
+        "frames: va has 1 rows, frame 2; give one each",
+        lambda: made(outputs=output(valid=np.ones((1, 1), np.bool_))),
+    )
+    unknown = np.array([[True], [False]])
+    assert len(made(outputs=output(truth=lost, valid=unknown))) == 2
+    assert len(made(outputs=output("units", truth=half, valid=unknown))) == 2
+
+
+COLUMNS: dict[str, Any] = {"video": ["a", "b"], "frame": [1, 1], "au.AU1": [0.1, 0.9], "truth.au.AU1": [False, True]}
+EXPR = {"expr.neutral": [0.1, 0.9], "expr.anger": [0.9, 0.1]}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"au.AU1": ["x", "y"]}, "column 'au.AU1' is string; give numbers"),
+        (
+            {"truth.au.AU1": pa.array([0, 1], pa.int8())},
+            "column 'truth.au.AU1' is int8; give all as true and false (units), or as float (values)",
+        ),
+        (
+            {"truth.au.AU1": ["x", "y"]},
+            "column 'truth.au.AU1' is string; give all as true and false (units), or as float (values)",
+        ),
+        ({"au.AU1": [0.1, None]}, "b, frame 1: au.AU1 is nan; give a number, or leave the frame out"),
+        ({"au.AU1": [0.1, np.inf]}, "b, frame 1: au.AU1 is inf; give a number, or leave the frame out"),
+        ({"frame": [1.0, 2.5]}, "column 'frame' is 2.5 in row 1; give whole numbers"),
+        ({"frame": [1, None]}, "column 'frame' is empty in row 1; give whole numbers"),
+        ({"frame": ["1", "2"]}, "column 'frame' is string; give numbers"),
+        ({"video": ["a", None]}, "column 'video' is empty in row 1; give every row its video"),
+        ({"video": [0.5, 1.5]}, "column 'video' is double; give text"),
+        ({**EXPR, "truth.expr": [0, 1]}, "column 'truth.expr' is int64; give the names of classes"),
+    ],
+)
+def test_columns_of_other_types(columns: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "frames.parquet"
+    pq.write_table(pa.table({**COLUMNS, **columns}), path)
+    refused(InputError, f"{path}: {message}", lambda: read_frame_predictions(path))
+
+
+def test_columns_of_other_writers(tmp_path: Path) -> None:
+    path = tmp_path / "frames.parquet"
+    texts = pa.array(["anger", None]).dictionary_encode()
+    columns = {"video": [7, 8], "frame": [1.0, 2.0], "truth.expr": texts}
+    pq.write_table(pa.table({**COLUMNS, **EXPR, **columns}), path)
+    found = read_frame_predictions(path)
+    assert found.video.tolist() == ["7", "8"]
+    assert found.frame.tolist() == [1, 2]
+    assert found.outputs["au"].kind == "units"
+    assert found.outputs["expr"].valid.tolist() == [True, False]
+
+
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     path = tmp_path / "frames.parquet"
     refused(InputError, f"{path}: no such file; check the path", lambda: read_frame_predictions(path))
@@ -337,6 +489,16 @@ def test_the_command_scores_and_compares(
     assert data["differences"]["va"]["value"] == pytest.approx(score_frames(found)["va"])
     assert main(["score", str(path), "--protocol", "mtl"]) == 0
     assert "300 frames of 6 videos; 95 % intervals over videos" in capsys.readouterr().out
+    few = tmp_path / "few.parquet"
+    partial = labeled(found, "au", np.isin(found.videos, sorted(set(found.videos))[:2]))
+    write_frame_predictions(partial, few)
+    assert main(["score", str(few), "--protocol", "mtl"]) == 0
+    remark = report_frames(partial).scores["au"].remark
+    assert remark.startswith("no interval, because of 8.")
+    assert f"\nau: {remark}\n" in capsys.readouterr().out
+    assert main(["score", str(few), "--protocol", "mtl", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)["scores"]["au"]
+    assert (data["low"], data["high"], data["undefined"]) == (None, None, pytest.approx(0.088, abs=0.01))
     assert main(["score", str(path), "--protocol", "mtl", "--by", "fold"]) == 1
     assert capsys.readouterr().err == (
         "error: --by: given with --protocol mtl, whose table says its classes, and which scores all videos together; "

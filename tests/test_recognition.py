@@ -116,6 +116,30 @@ def test_a_resampled_score_is_that_of_the_subjects_drawn() -> None:
     assert str(found) == f"0.667 [{found.low:.3f}, {found.high:.3f}]"
 
 
+@pytest.mark.parametrize("lacking", [1, 2, 3])
+def test_draws_without_a_score_are_counted_and_few_of_them_left_out(lacking: int) -> None:
+    matrices = np.zeros((4, 2, 2), np.int64)
+    matrices[lacking:, 0] = [[3, 1]] * (4 - lacking)
+    matrices[lacking:, 1, 1] = np.arange(4 - lacking)
+    found = bootstrap_score(matrices, accuracy, replicates=2000)
+    times = np.random.default_rng(0).multinomial(4, np.full(4, 1 / 4), size=2000)
+    slow = accuracy(np.einsum("bs,scd->bcd", times, matrices))
+    assert found.undefined == np.isnan(slow).mean()
+    assert found.value == accuracy(matrices.sum(axis=0))
+    assert found.undefined == pytest.approx((lacking / 4) ** 4, abs=0.02)
+    said = f"{100 * found.undefined:.2g} % of the draws, in which there is nothing to score"
+    if lacking == 1:
+        assert (found.low, found.high) == tuple(np.nanquantile(slow, [0.025, 0.975]))
+        assert found.remark == f"without {said}"
+        assert str(found) == f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}] (without {said})"
+    else:
+        assert np.isnan([found.low, found.high]).all()
+        assert found.remark == f"no interval, because of {said}"
+        assert str(found) == f"{found.value:.3f} (no interval, because of {said})"
+    nothing = bootstrap_score(np.zeros((3, 2, 2), np.int64), accuracy, replicates=10)
+    assert (nothing.undefined, nothing.remark, str(nothing)) == (1.0, "", "nan")
+
+
 def test_a_paired_difference_is_surer_than_two_scores() -> None:
     rng = np.random.default_rng(1)
     truth, good, names = subjects(rng, 0.8)

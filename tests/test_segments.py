@@ -146,6 +146,17 @@ def test_segments_are_kept_on_the_disk_and_joined(tmp_path: Path) -> None:
     assert part.digest() != found.digest()
 
 
+def test_a_hash_copies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = made()
+    expected = found.digest()
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("a copy of all examples")
+
+    monkeypatch.setattr(torch.Tensor, "clone", refuse)
+    assert found.digest() == expected
+
+
 def refused(message: str, call: Any) -> None:
     with pytest.raises(InputError) as caught:
         call()
@@ -195,6 +206,42 @@ def test_labels_of_other_lengths_are_refused() -> None:
     )
 
 
+def test_values_are_no_classes() -> None:
+    found = Labels(np.linspace(-0.9, 0.9, 10, dtype=np.float32), np.ones(10, np.bool_))
+    refused(
+        "a: valence: float32 (10,); give classes as whole numbers, or values as (T, 1)",
+        lambda: FrameLabels(video="a", frames=np.arange(10), targets={"valence": found}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("other", "named"),
+    [
+        ({"dataset": "B"}, "'A/1 of subject 1', 'B/1 of subject 1'"),
+        ({"dataset": "A", "subject": "eve"}, "'A/1 of subject 1', 'A/1 of subject eve'"),
+        ({"dataset": "A"}, "'A/1 of subject 1', 'A/1 of subject 1'"),
+    ],
+)
+def test_a_video_that_is_labeled_twice_is_refused(other: dict[str, str], named: str) -> None:
+    def one(**given: str) -> FrameLabels:
+        return FrameLabels(video="1", frames=np.array([1, 8]), targets={"expr": classes([1, 8])}, **given)
+
+    refused(
+        f"1: is labeled twice, as {named}; join the targets of one video, and call two by two names",
+        lambda: segment_examples({"face": {"1": track("1", LISTED)}}, [one(dataset="A"), one(**other)], 4),
+    )
+
+
+def test_a_dataset_that_is_not_given_stays_empty() -> None:
+    labels = [
+        FrameLabels(video=video, frames=np.array([1, 8]), targets={"expr": classes([1, 8])}, dataset=dataset)
+        for video, dataset in (("trial/12", ""), ("x", "made"))
+    ]
+    found = segment_examples({"face": {name: track(name, [1, 8]) for name in ("trial/12", "x")}}, labels, 4).examples
+    assert found.datasets == ("", "made")
+    assert found.subjects == ("trial/12", "made/x")
+
+
 def test_tracks_of_one_video_are_on_one_clock() -> None:
     first = track("a", LISTED)
     refused("tracks: none; give one per input", lambda: check_clock({}))
@@ -204,10 +251,22 @@ def test_tracks_of_one_video_are_on_one_clock() -> None:
     )
     later = track("a", LISTED, times=np.array(LISTED) / 30 + np.array([0, 0, 0, 0, 0.5, 0.5, 1.0]))
     refused(
-        "a: frame 40 is at 1.33333 s in 'face', 2.33333 s in 'fau'; bring them to one clock",
+        "a: frame 40 is at 1.3333 s in 'face', 2.3333 s in 'fau'; bring them to one clock",
         lambda: check_clock({"face": first, "fau": later}),
     )
     assert check_clock({"face": first, "fau": track("a", LISTED, 5)}) is first
+
+
+def test_times_of_half_the_digits_are_the_same_times() -> None:
+    frames = list(range(1, 20001))
+    exact = track("a", frames, 1)
+    rounded = track("a", frames, 1, times=exact.times.astype(np.float32).astype(np.float64))
+    assert check_clock({"face": exact, "fau": rounded}) is exact
+    later = track("a", frames, 1, times=exact.times + np.array([*[0.0] * 19999, 0.0015]))
+    refused(
+        "a: frame 20000 is at 666.6667 s in 'face', 666.6682 s in 'fau'; bring them to one clock",
+        lambda: check_clock({"face": exact, "fau": later}),
+    )
 
 
 def test_videos_and_frames_go_together() -> None:

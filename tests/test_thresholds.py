@@ -166,6 +166,15 @@ def test_thresholds_are_saved_with_the_model(tmp_path: Path) -> None:
     assert not model.training
 
 
+def test_modes_of_parts_stay_as_they_are() -> None:
+    model = build().train()
+    model.get_submodule("branches").eval()
+    before = {name: module.training for name, module in model.named_modules()}
+    assert set(before.values()) == {True, False}
+    set_thresholds(model, "cut", examples())
+    assert {name: module.training for name, module in model.named_modules()} == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -127,6 +127,12 @@ ONE, OTHER = make([1, 8, 17]), make([1, 8, 21], path=Path("features/va/12.npz"))
             "times: (1,) for video '12'; give one for each of 2 frames",
         ),
         ({"fau": ONE}, {"times": [1.0, 0.0]}, "times: of video '12' are not in order; give times that don't descend"),
+        (
+            {"fau": make([1, 8, 17], fps=25.0), "va": make([1, 8, 17], fps=30.0)},
+            {},
+            "tracks.va: 'va' of video '12' has frame 8 at 0.2333 s, where the first track that has it says 0.2800 s; "
+            "read all at one rate, or say by times what is wanted",
+        ),
         ({"fau": ONE}, {"missing": "drop"}, "missing: 'drop' is not accepted; write 'error' or 'nearest'"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -30,13 +31,17 @@ from affectkit import (
 from affectkit.cli import main
 from affectkit.data.patterns import write_clip
 from affectkit.errors import ConfigError, InputError
+from affectkit.faces.given_boxes import GivenBoxesConfig
+from affectkit.faces.haar import HaarConfig
+from affectkit.faces.yunet import YuNetConfig
 from affectkit.files import write_config
 from affectkit.model import Pipeline
 from affectkit.records import ArraySource, FramesSource, Index, Issue, Sample, VideoSource
-from affectkit.tracks.extracting import Extracted, extract_tracks
+from affectkit.registry import default_registry
+from affectkit.tracks.extracting import Extracted, _detector_parts, extract_tracks
 from affectkit.tracks.extractor import BranchExtractor
 from affectkit.tracks.footage import index_folder
-from affectkit.tracks.jobs import run_job
+from affectkit.tracks.jobs import JobResult, run_job
 from affectkit.tracks.reading import read_track, read_tracks
 from affectkit.tracks.track import FeatureTrack
 from affectkit.tracks.writing import write_track
@@ -139,12 +144,76 @@ def test_features_of_another_extractor_are_not_mixed_in(folder: Path, tmp_path: 
     with pytest.raises(InputError) as caught:
         extract(folder, out, model=model)
     assert str(caught.value) == (
-        f"{out}/12.safetensors: is of another extractor; "
+        f"{out}/12.safetensors: is of another extractor or detector; "
         "name another folder, or add --overwrite (in Python overwrite=True)"
     )
     if isinstance(model, Pipeline):
         assert extract(folder, out, model=model, overwrite=True).computed == 3
         assert extract(folder, out, model=model).computed == 0
+
+
+OTHER = "is of another extractor or detector; name another folder, or add --overwrite (in Python overwrite=True)"
+
+
+def test_boxes_that_changed_are_another_detector(folder: Path, tmp_path: Path) -> None:
+    boxes, out = tmp_path / "boxes.csv", tmp_path / "out"
+    boxes.write_text("frame,left,top,width,height\n" + "".join(f"{number},0,0,8,8\n" for number in range(30)))
+    extract(folder, out, faces=str(boxes))
+    assert extract(folder, out, faces=str(boxes)).computed == 0
+    boxes.write_text(boxes.read_text().replace(",0,0,8,8", ",6,6,8,8"))
+    with pytest.raises(InputError) as caught:
+        extract(folder, out, faces=str(boxes))
+    assert str(caught.value) == f"{out}/12.safetensors: {OTHER}"
+
+
+@pytest.mark.filterwarnings("ignore::affectkit.errors.FallbackWarning")
+def test_auto_is_what_it_became(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[Any] = []
+
+    def keep(job: Any) -> JobResult:
+        jobs.append(job)
+        return JobResult("kept", ())
+
+    def offline(*arguments: Any, **options: Any) -> Any:
+        raise OSError("no network")
+
+    monkeypatch.setattr("affectkit.tracks.extracting.run_job", keep)
+    extract(folder, tmp_path / "out", faces="auto")
+    monkeypatch.setattr("affectkit.faces.auto_detector.fetch_weights", offline)
+    extract(folder, tmp_path / "out", faces="auto")
+    assert [type(job.faces) for job in jobs[::3]] == [YuNetConfig, HaarConfig]
+    assert len({job.made for job in jobs}) == 2
+
+
+def test_the_version_of_the_detector_counts() -> None:
+    registry, config = default_registry(), GivenBoxesConfig(box=(0.0, 0.0, 8.0, 8.0))
+    (core,) = (report.version for report in registry.reports if report.provider == "affectkit")
+    assert {"distribution": "affectkit", "version": core} in _detector_parts(config, registry)[1]
+
+
+def test_another_video_of_the_same_name_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "val"
+    extract(folder, out)
+    shutil.copytree(folder, other)
+    # the same content is the same video, wherever it lies
+    assert extract(other, out).computed == 0
+    cv2.imwrite(str(other / "12" / "00008.png"), pictures(1, 9)[0])
+    with pytest.raises(InputError) as caught:
+        extract(other, out)
+    hint = "name another folder, or add --overwrite (in Python overwrite=True)"
+    assert str(caught.value) == f"{out}/12.safetensors: is of folder, {folder}/12, not of folder, {other}/12; {hint}"
+    assert extract(other, out, overwrite=True).computed == 1
+
+
+def test_what_is_left_of_a_video_that_fails_now_is_named(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    extract(folder, out)
+    for picture in (folder / "12").iterdir():
+        picture.write_bytes(b"")
+    found = extract(folder, out)
+    assert "12" not in found.paths
+    stale = f"no frame has features; nothing is written; {out}/12.safetensors is of what was there before"
+    assert [one.fact for one in found.issues if one.level == "error"] == [stale]
 
 
 def test_a_file_of_someone_else_is_not_replaced(folder: Path, tmp_path: Path) -> None:
@@ -154,7 +223,7 @@ def test_a_file_of_someone_else_is_not_replaced(folder: Path, tmp_path: Path) ->
     write_track(FeatureTrack(video="12", frames=np.array([1]), times=np.zeros(1), values=one), path)
     with pytest.raises(InputError) as caught:
         extract(folder, path.parent)
-    assert str(caught.value).startswith(f"{path}: is of another extractor; ")
+    assert str(caught.value).startswith(f"{path}: is of another extractor or detector; ")
     assert np.array_equal(read_track(path).values, one)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,16 @@ def test_columns_of_a_table(tmp_path: Path, clock: str) -> None:
     np.testing.assert_allclose(found.times, TIMES)
 
 
+def test_row_labels_of_pandas_are_no_features(tmp_path: Path) -> None:
+    path = tmp_path / "12.parquet"
+    columns = pa.table({"frame": FRAMES, "a": TIMES, "__index_level_0__": FRAMES})
+    described = json.dumps({"index_columns": ["__index_level_0__"], "columns": []})
+    pq.write_table(columns.replace_schema_metadata({"pandas": described}), path)
+    found = read_track(path, fps=25.0)
+    assert found.values[:, 0].tolist() == pytest.approx(TIMES.tolist())
+    assert found.values.shape == (3, 1)
+
+
 def test_a_folder_has_a_track_per_video(tmp_path: Path) -> None:
     (tmp_path / "train").mkdir()
     for name in ("12.safetensors", "12_left.safetensors", "train/a.b.npz"):
@@ -158,6 +169,10 @@ def test_folders_that_are_refused(tmp_path: Path, make: Callable[[Path], None], 
             "frame 8 has features that are NaN or infinite; leave such frames out",
         ),
         (
+            {"values": VALUES, "frames": np.array([1.0, 8.0, np.inf]), "times": TIMES},
+            "frame inf is no whole number; give numbers of frames",
+        ),
+        (
             {"values": VALUES, "frames": FRAMES[::-1], "times": TIMES},
             "frame 8 follows 17; give each frame once, in ascending order",
         ),
@@ -182,6 +197,23 @@ def test_arrays_that_are_refused(tmp_path: Path, arrays: dict[str, Any], message
         (
             {"frame": FRAMES, "time": TIMES, "a": VALUES.tolist(), "b": TIMES},
             "columns 'a', 'b'; give one per dimension, or one of lists",
+        ),
+        (
+            {"frame": FRAMES, "timestamp": TIMES, "a": TIMES},
+            "column 'timestamp' is no feature; call it time if it is in seconds, or leave it out",
+        ),
+        (
+            {"frame_id": FRAMES, "time": TIMES, "a": TIMES},
+            "column 'frame_id' is no feature; call it frame if 1 is the first, or leave it out",
+        ),
+        (
+            {"frame": FRAMES, "time": TIMES, " Confidence": TIMES, "a": TIMES},
+            "column ' Confidence' is no feature; leave it out",
+        ),
+        ({"frame": FRAMES, "face_id": FRAMES, "a": TIMES}, "column 'face_id' is no feature; leave it out"),
+        (
+            {"frame": FRAMES, "a": TIMES, "__index_level_0__": FRAMES},
+            "column '__index_level_0__' is no feature; leave it out",
         ),
         (
             {"frame": FRAMES, "time": TIMES, "name": ["x", "y", "z"]},

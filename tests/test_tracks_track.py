@@ -36,6 +36,8 @@ def test_a_track_has_a_row_per_frame() -> None:
             {"frames": np.array([1, 8, 8], np.int64)},
             "12: frame 8 follows 8; give each frame once, in ascending order",
         ),
+        ({"times": np.array([0.0, np.nan, 0.2])}, "12: frame 8 is at nan s; give seconds for every frame"),
+        ({"times": np.array([0.0, 0.3, np.inf])}, "12: frame 17 is at inf s; give seconds for every frame"),
         ({"times": np.array([0.0, 0.3, 0.2])}, "12: 0.2 s follows 0.3 s; give times that don't descend"),
         (
             {"values": np.array([[1.0], [np.nan], [2.0]], np.float32)},

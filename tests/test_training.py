@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -89,11 +90,38 @@ def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:
     assert str(caught.value) == f"{path}: is there from an earlier run; resume it, or give another folder"
 
 
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"examples": make_examples(subjects=4)}, "other examples"),
+        ({"recipe": replace(QUICK, learning_rate=0.5)}, "another recipe"),
+        ({"config": replace(FEATURES, heads={"micro": MicroExpressionConfig(hidden=(8,))})}, "another config"),
+        ({"seed": 1}, "another seed"),
+        ({"start": FEATURES.build()}, "another start"),
+    ],
+    ids=["examples", "recipe", "config", "seed", "start"],
+)
+def test_a_checkpoint_of_another_run_is_not_gone_on_with(changes: dict[str, Any], what: str, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"config": FEATURES, "examples": make_examples(), "recipe": replace(QUICK, epochs=1)}
+    fit(**given, folder=tmp_path)
+    with pytest.raises(InputError) as caught:
+        fit(**(given | changes), folder=tmp_path, resume=True)
+    assert str(caught.value) == f"{tmp_path}: holds a run with {what}; give another folder"
+    # a run that is made longer is the same one
+    fit(**(given | {"recipe": replace(QUICK, epochs=2)}), folder=tmp_path, resume=True)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(InputError) as caught:
+        fit(**given, folder=tmp_path, resume=True)
+    path = tmp_path / "last.ckpt"
+    assert str(caught.value) == f"{path}: no run.json beside it says of which run it is; give another folder"
+
+
 def test_checkpoints_that_hold_code_are_not_loaded(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (Path(tmp_path / "ran").touch, ())  # type: ignore[return-value]
 
+    fit(FEATURES, make_examples(), replace(QUICK, epochs=1), folder=tmp_path)
     torch.save({"state_dict": Evil()}, tmp_path / "last.ckpt")
     with pytest.raises(Exception, match="weights_only"):
         fit(FEATURES, make_examples(), QUICK, folder=tmp_path, resume=True)

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", metavar="N", type=int, default=32, help="frames at once; default: 32")
     parser.add_argument("--device", metavar="D", help="cpu (the default), cuda or cuda:1")
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
-    parser.add_argument("--overwrite", action="store_true", help="replace features of another model")
+    parser.add_argument("--overwrite", action="store_true", help="replace features of another model, detector or video")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from affectkit.cli.output import Output
 from affectkit.cli.score_events import run_events
 from affectkit.cli.score_frames import run_frames
-from affectkit.cli.score_tables import interval_data, interval_row, print_differences, shown
+from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks, shown
 
 if TYPE_CHECKING:
     from affectkit.metrics.bootstrap import Interval
@@ -85,6 +85,7 @@ def print_report(report: Report, differences: dict[str, Interval], by: str | Non
     runs = "" if report.seeds == 1 else f", means over {report.seeds} seeds"
     output.text(f"{report.samples} samples of {report.subjects} subjects{runs}; 95 % intervals over subjects")
     output.table(("score", "value", "from", "to"), [interval_row(name, found) for name, found in report.scores.items()])
+    print_remarks(report.scores, output)
     per_class = zip(report.classes, report.f1, report.recall, report.confusion.tolist(), strict=True)
     columns = ("class", "F1", "recall", *(f"as {name}" for name in report.classes))
     output.table(columns, [(name, shown(f1), shown(recall), *counts) for name, f1, recall, counts in per_class])

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
-from affectkit.cli.score_tables import interval_data, interval_row, print_differences, shown
+from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks, shown
 
 if TYPE_CHECKING:
     from affectkit.metrics.bootstrap import Interval
@@ -46,6 +46,7 @@ def _score_spotting(found: Events, truth: Events, other: Events | None, args: An
     output.text(f"videos without an event: {report.quiet}")
     columns = ("kind", "right", "wrong", "missed", "precision", "recall", "F1", "from", "to")
     output.table(columns, [_spotting_row(name, report) for name in report.counts])
+    print_remarks({f"F1 {name}": report.scores[name]["F1"] for name in report.counts}, output)
     if not math.isnan(report.apex_error):
         output.text(f"apexes of what is right are {report.apex_error:.3g} {found.unit} off, on average")
     _print_left_out(report.left_out, output)
@@ -74,6 +75,7 @@ def _score_strs(found: Events, truth: Events, other: Events | None, args: Any, o
         f"{right} events are right, {wrong} wrong, {missed} missed; {right - report.unnamed} of the right analyzed"
     )
     output.table(("score", "value", "from", "to"), [interval_row(*item) for item in report.scores.items()])
+    print_remarks(report.scores, output)
     rows = zip(report.classes, report.confusion.tolist(), strict=True)
     columns = ("class", *(f"as {name}" for name in report.classes), "as none")
     output.table(columns, [(name, *cells) for name, cells in rows])

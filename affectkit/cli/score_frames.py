@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from affectkit.cli.output import Output
-from affectkit.cli.score_tables import interval_data, interval_row, print_differences
+from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks
 
 if TYPE_CHECKING:
     from affectkit.metrics.bootstrap import Interval
@@ -43,21 +42,17 @@ def print_frames(
             "videos": report.videos,
             "subjects": report.subjects,
             "valid": dict(report.valid),
-            "scores": {name: _known(found) for name, found in report.scores.items()},
-            "targets": {name: _known(found) for name, found in report.targets.items()},
+            "scores": {name: interval_data(found) for name, found in report.scores.items()},
+            "targets": {name: interval_data(found) for name, found in report.targets.items()},
             "absent": list(report.absent),
-            "differences": {name: _known(found) for name, found in differences.items()},
+            "differences": {name: interval_data(found) for name, found in differences.items()},
         }
     )
     output.text(f"{report.frames} frames of {report.videos} videos; 95 % intervals over videos")
     output.table(("score", "value", "from", "to"), [interval_row(name, found) for name, found in report.scores.items()])
     output.table(("target", "value", "from", "to"), [interval_row(name, one) for name, one in report.targets.items()])
+    print_remarks({**report.scores, **report.targets}, output)
     for name in report.absent:
         output.text(f"no frame shows {name}: it counts 0 in the mean")
     if differences:
         print_differences(differences, str(against), output)
-
-
-def _known(found: Interval) -> dict[str, Any]:
-    # JSON has no NaN
-    return {name: None if math.isnan(value) else value for name, value in interval_data(found).items()}

@@ -22,6 +22,14 @@ def print_differences(differences: Mapping[str, Interval], other: object, output
     output.text(f"less {other}, paired over subjects")
     rows = [interval_row(name, found) for name, found in differences.items()]
     output.table(("score", "difference", "from", "to"), rows)
+    print_remarks(differences, output)
+
+
+def print_remarks(scores: Mapping[str, Interval], output: Output) -> None:
+    """A line per score whose interval leaves draws out, or which has none for that reason."""
+    for name, found in scores.items():
+        if found.remark:
+            output.text(f"{name}: {found.remark}")
 
 
 def shown(score: float) -> str:
@@ -30,5 +38,8 @@ def shown(score: float) -> str:
 
 
 def interval_data(found: Interval) -> dict[str, Any]:
-    """An interval for programs."""
-    return {"value": found.value, "low": found.low, "high": found.high, "level": found.level}
+    """An interval for programs; null where there is nothing to score, or no interval."""
+    names = ("value", "low", "high", "level", "undefined")
+    data = {name: getattr(found, name) for name in names}
+    # JSON has no NaN
+    return {name: None if math.isnan(value) else value for name, value in data.items()}

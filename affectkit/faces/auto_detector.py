@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, final
 
+from affectkit.configs import FaceDetectorConfig
 from affectkit.errors import FallbackWarning, MissingDependencyError, WeightsError
 from affectkit.faces import haar, yunet
 from affectkit.faces.auto import AutoFacesConfig
@@ -38,6 +39,12 @@ class AutoFaces(FaceDetector[AutoFacesConfig]):
     def __init__(self, config: AutoFacesConfig) -> None:
         super().__init__(config)
         self.chosen, self._detector = _choose()
+
+    @property
+    def settled(self) -> FaceDetectorConfig:
+        """Config of the detector that it became."""
+        config: FaceDetectorConfig = self._detector.config
+        return config
 
     @property
     def is_thread_safe(self) -> bool:

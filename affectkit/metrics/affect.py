@@ -127,32 +127,41 @@ def class_counts(truth: ArrayLike, predicted: ArrayLike, valid: ArrayLike, group
 
 
 def unit_counts(truth: ArrayLike, predicted: ArrayLike, valid: ArrayLike, groups: Items[str]) -> Counts:
-    """Of every group and unit the true positives, false positives and false negatives, `(G, K, 3)`; groups by name.
+    """Of every group and unit true positives, false positives, false negatives and valid frames, `(G, K, 4)`.
+
+    Groups are sorted by name.
 
     Arguments:
-        truth, predicted: bool, `(N, K)`.
+        truth, predicted: bool, or 0 and 1, `(N, K)`; where not valid, not looked at.
         valid: bool, `(N, K)`.
         groups: one per frame.
 
     Raises:
-        InputError: shapes differ, or there is not one group per frame.
+        InputError: shapes differ, there is not one group per frame, or a valid value is neither 0 nor 1.
     """
-    y, x, counted = (np.asarray(part).astype(np.bool_) for part in (truth, predicted, valid))
+    y, x, counted = np.asarray(truth), np.asarray(predicted), np.asarray(valid, np.bool_)
     if y.ndim != 2 or not y.shape == x.shape == counted.shape or len(groups) != len(y):
         shapes = f"truth {y.shape}, predicted {x.shape}, valid {counted.shape}, {len(groups)} groups"
         raise InputError(f"units: {shapes}; give (N, K), and a group per frame")
+    y, x = _flags("truth", y, counted), _flags("predicted", x, counted)
     names, where = np.unique(np.asarray(groups, dtype=np.str_), return_inverse=True)
-    counts = np.zeros((len(names), y.shape[1], 3), np.int64)
-    np.add.at(counts, where, np.stack([y & x & counted, ~y & x & counted, y & ~x & counted], axis=-1))
+    counts = np.zeros((len(names), y.shape[1], 4), np.int64)
+    np.add.at(counts, where, np.stack([y & x, ~y & x & counted, y & ~x & counted, counted], axis=-1))
     return counts
 
 
 def unit_f1(counts: NDArray[Any]) -> Scores:
-    """F1 of units with counts `(..., K, 3)`; NaN for a unit that is neither true nor predicted of any frame."""
-    hits, false, missed = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
+    """F1 of units with counts `(..., K, 4)`; NaN for a unit that is neither true nor predicted of any frame."""
+    hits, false, missed, _ = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
     whole = 2 * hits + false + missed
     scores: Scores = np.divide(2 * hits, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
     return scores
+
+
+def mean_unit_f1(counts: NDArray[Any], absent: Absent = "zero") -> Scores:
+    """Mean F1 of units with counts `(..., K, 4)`; NaN where none of them has a valid frame. `absent` as in `au_f1`."""
+    mean: Scores = np.where(np.any(counts[..., 3] > 0, axis=-1), mean_f1(unit_f1(counts), absent), np.nan)
+    return mean
 
 
 def au_f1(truth: ArrayLike, predicted: ArrayLike, valid: ArrayLike | None = None, *, absent: Absent = "zero") -> float:
@@ -161,12 +170,10 @@ def au_f1(truth: ArrayLike, predicted: ArrayLike, valid: ArrayLike | None = None
     `absent` is what a unit counts that is neither true nor predicted of any frame, as in `macro_f1`.
 
     Raises:
-        InputError: shapes differ.
+        InputError: shapes differ, or a valid value is neither 0 nor 1.
     """
     counted = np.ones(np.shape(truth), np.bool_) if valid is None else np.asarray(valid, np.bool_)
-    if not counted.any():
-        return float("nan")
-    return float(mean_f1(unit_f1(unit_counts(truth, predicted, counted, [""] * len(counted)).sum(axis=0)), absent))
+    return float(mean_unit_f1(unit_counts(truth, predicted, counted, [""] * len(counted)).sum(axis=0), absent))
 
 
 def mean_f1(scores: NDArray[Any], absent: Absent = "zero") -> Scores:
@@ -182,6 +189,15 @@ def score_mtl(concordances: ArrayLike, expression_f1: ArrayLike, unit_f1: ArrayL
     """P: the mean of the concordances `(..., 2)` of valence and arousal, plus the two mean F1 `(...)`; at most 3."""
     total: Scores = np.asarray(concordances, np.float64).mean(axis=-1) + np.asarray(expression_f1) + np.asarray(unit_f1)
     return total
+
+
+def _flags(name: str, values: NDArray[Any], counted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """As bool, False where not valid: what stands there may be a sentinel."""
+    wrong = values[counted & ~((values == 0) | (values == 1))]
+    if wrong.size:
+        raise InputError(f"{name}: {wrong[0]} says neither that a unit is there nor that it is not; give 0 or 1")
+    found: NDArray[np.bool_] = counted & (values == 1)
+    return found
 
 
 def _kept(values: NDArray[np.float64], counted: NDArray[np.bool_]) -> NDArray[np.float64]:

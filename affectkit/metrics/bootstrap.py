@@ -3,6 +3,9 @@
 The percentile bootstrap (Efron and Tibshirani, 1993, chapter 13) over subjects: each of B replicates takes S subjects
 of the S, with replacement, sums their counts, and scores the sum. Two systems are compared on the same draws, so that
 what makes a subject hard for both cancels. Counts are confusion matrices, or any that may be added up.
+
+A draw can lack what a score needs, such as the few videos in which something is labeled, and has no score then. The
+interval is that of the draws that have one; where more than `MOST_UNDEFINED` of them have none, there is no interval.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from affectkit.metrics.recognition import Counts, Scores
 Score = Callable[[Counts], Scores]
 # Matrices that are summed at once: some tens of MB.
 _CHUNK = 500
+# Above this share the draws that have a score are no longer those of the bootstrap.
+MOST_UNDEFINED = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,10 +32,11 @@ class Interval:
 
     Attributes:
         value: of all subjects as they are; the mean over seeds.
-        low, high: ends of the interval.
-        level: share of the replicates inside.
+        low, high: ends of the interval; NaN where more than `MOST_UNDEFINED` of the replicates have no score.
+        level: share of the replicates inside, of those that have a score.
         subjects: how many were drawn from.
         seeds: how many runs the value is the mean of.
+        undefined: share of the replicates that have no score.
     """
 
     value: float
@@ -39,9 +45,21 @@ class Interval:
     level: float
     subjects: int
     seeds: int
+    undefined: float = 0.0
+
+    @property
+    def remark(self) -> str:
+        """What is to be said beside it; empty where every replicate has a score, or the value itself is none."""
+        share = f"{100 * self.undefined:.2g} % of the draws, in which there is nothing to score"
+        if not self.undefined or np.isnan(self.value):
+            return ""
+        return f"without {share}" if self.undefined <= MOST_UNDEFINED else f"no interval, because of {share}"
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        if self.undefined > MOST_UNDEFINED:
+            return f"{self.value:.3f} ({self.remark})" if self.remark else f"{self.value:.3f}"
+        ends = f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+        return f"{ends} ({self.remark})" if self.remark else ends
 
 
 def bootstrap_score(
@@ -125,5 +143,9 @@ def _mean_score(runs: Counts, score: Score, replicates: int, seed: int) -> tuple
 def _interval(value: float, drawn: NDArray[np.float64], level: float, runs: Counts) -> Interval:
     if not 0 < level < 1:
         raise InputError(f"level: {level!r} is no share; give more than 0 and less than 1")
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(value, float(low), float(high), level, runs.shape[1], runs.shape[0])
+    scored = drawn[~np.isnan(drawn)]
+    undefined = float(np.isnan(drawn).mean())
+    low, high = float("nan"), float("nan")
+    if undefined <= MOST_UNDEFINED:
+        low, high = np.quantile(scored, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(value, float(low), float(high), level, runs.shape[1], runs.shape[0], undefined)

@@ -3,7 +3,7 @@
 As a Parquet table, a row per frame: `dataset`, `subject`, `video`, `frame`, and `fold` where there is one; decoded
 scores as `va.valence`, `expr.neutral`, `au.AU1`; and the truth, empty where there is none. By its type it is known what
 the output is: `truth.va.valence` is a number (values), `truth.expr` a text (one of the classes), `truth.au.AU1` true or
-false (units).
+false (units). Whole numbers are none of these, since 0 and 1 may be either.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectkit.errors import InputError
+from affectkit.protocols.columns import is_text, read_frame_numbers, read_numbers, read_texts
 from affectkit.results.places import check_ending, check_file, replacing
 
 Kind = Literal["values", "classes", "units"]
@@ -31,7 +32,7 @@ class FrameOutput:
     Attributes:
         kind: `values`, one of several `classes`, or `units` that are there or not.
         targets: the K names.
-        scores: decoded, `(N, K)`: values or probabilities.
+        scores: decoded, `(N, K)`, finite: values or probabilities.
         truth: class numbers `(N,)` of classes, values or 0 and 1 `(N, K)` of the others.
         valid: bool, of the same shape; False where nothing is known.
     """
@@ -65,7 +66,8 @@ class FramePredictions:
         source: where they are from, for messages.
 
     Raises:
-        InputError: there is no frame or output, lengths differ, or a frame is there twice.
+        InputError: there is no frame or output, lengths differ, a frame is there twice, a score or a valid value is NaN
+            or infinite, or what is true of a unit is neither 0 nor 1.
     """
 
     dataset: NDArray[np.str_]
@@ -80,10 +82,14 @@ class FramePredictions:
         if not len(self) or not self.outputs:
             raise InputError(f"{self.source}: nothing to score; give at least one frame and one output")
         lengths = {name: len(getattr(self, name)) for name in NAMES}
-        lengths |= {name: len(part) for name, one in self.outputs.items() for part in (one.scores, one.truth)}
+        lengths |= {
+            name: len(part) for name, one in self.outputs.items() for part in (one.scores, one.truth, one.valid)
+        }
         for name, length in lengths.items():
             if length != len(self):
                 raise InputError(f"{self.source}: {name} has {length} rows, frame {len(self)}; give one each")
+        for name, one in self.outputs.items():
+            self._check_numbers(name, one)
         order = self.order()
         same = np.ones(len(self) - 1, np.bool_)
         for column in (*(getattr(self, name) for name in NAMES), self.frame):
@@ -91,6 +97,21 @@ class FramePredictions:
         if same.any():
             at = order[int(same.argmax())]
             raise InputError(f"{self.source}: {self.videos[at]}, frame {self.frame[at]} is there twice; keep one row")
+
+    def _check_numbers(self, name: str, one: FrameOutput) -> None:
+        truth = one.truth.reshape(len(self), -1)
+        valid = one.valid.reshape(len(self), -1)
+        empty = f"give {'0 or 1' if one.kind == 'units' else 'a number'}, or mark it not valid"
+        is_wrong = ~np.isin(truth, (0, 1)) if one.kind == "units" else ~np.isfinite(truth)
+        for what, values, wrong, hint in (
+            (name, one.scores, ~np.isfinite(one.scores), "give a number, or leave the frame out"),
+            (f"{TRUTH}.{name}", truth, valid & is_wrong, empty),
+        ):
+            if wrong.any():
+                row, k = np.argwhere(wrong)[0]
+                target = f"{what}.{one.targets[k]}" if one.kind != "classes" or what == name else what
+                fact = f"{self.videos[row]}, frame {self.frame[row]}: {target} is {values[row, k]:g}"
+                raise InputError(f"{self.source}: {fact}; {hint}")
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -182,16 +203,13 @@ def read_frame_predictions(path: str | Path) -> FramePredictions:
         if name not in table.column_names:
             raise InputError(f"{path}: no column {name!r}; give a row per frame, with its video and number")
     names = dict.fromkeys(name.partition(".")[0] for name in table.column_names if "." in name)
-    texts = {
-        name: np.array(table[name].to_pylist() if name in table.column_names else [""] * len(table), np.str_)
-        for name in (*NAMES, "fold")
-    }
+    texts = {name: read_texts(path, table, name) for name in (*NAMES, "fold")}
     fold = texts.pop("fold")
     return FramePredictions(
         dataset=texts["dataset"],
         subject=texts["subject"],
         video=texts["video"],
-        frame=table["frame"].to_numpy().astype(np.int64),
+        frame=read_frame_numbers(path, table),
         outputs={name: _read_output(path, table, name) for name in names if name != TRUTH},
         fold=fold if "fold" in table.column_names else None,
         source=str(path),
@@ -202,8 +220,10 @@ def _read_output(path: Path, table: Any, name: str) -> FrameOutput:
     import pyarrow as pa
 
     targets = tuple(one.partition(".")[2] for one in table.column_names if one.startswith(f"{name}."))
-    scores = np.stack([table[f"{name}.{target}"].to_numpy().astype(np.float64) for target in targets], axis=1)
+    scores = np.stack([read_numbers(path, table, f"{name}.{target}").astype(np.float64) for target in targets], axis=1)
     if f"{TRUTH}.{name}" in table.column_names:
+        if not is_text(kind := table[f"{TRUTH}.{name}"].type):
+            raise InputError(f"{path}: column '{TRUTH}.{name}' is {kind}; give the names of classes")
         labels = table[f"{TRUTH}.{name}"].to_pylist()
         if unknown := sorted({label for label in labels if label is not None} - set(targets)):
             raise InputError(
@@ -219,6 +239,10 @@ def _read_output(path: Path, table: Any, name: str) -> FrameOutput:
             raise InputError(f"{path}: no column {column!r}; give what is true beside what is predicted")
         columns.append(table[column])
     are_units = all(pa.types.is_boolean(column.type) for column in columns)
+    for target, column in zip(targets, columns, strict=True):
+        if not are_units and not pa.types.is_floating(column.type):
+            fact = f"column '{TRUTH}.{name}.{target}' is {column.type}"
+            raise InputError(f"{path}: {fact}; give all as true and false (units), or as float (values)")
     return FrameOutput(
         kind="units" if are_units else "values",
         targets=targets,

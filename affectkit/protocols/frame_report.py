@@ -18,7 +18,7 @@ from affectkit.metrics.affect import (
     class_counts,
     concordance_of,
     concordance_sums,
-    mean_f1,
+    mean_unit_f1,
     score_mtl,
     unit_counts,
     unit_f1,
@@ -42,9 +42,10 @@ class FrameReport:
     Attributes:
         frames, videos, subjects: how many.
         scores: by output name the CCC (mean of its targets), macro F1 or mean F1; `P` where it is defined.
-        targets: of every target its CCC or F1, by `output.target`; NaN where there is nothing to score.
+        targets: of every target its CCC or F1, by `output.target`. Here and in `scores` NaN where there is nothing to
+            score: a label of the output in no frame, and of values in less than two.
         valid: how many frames each output has a label in, whole or in part.
-        absent: targets of classes and units that no valid frame shows: they count 0 in F1.
+        absent: targets of classes and units that no valid frame shows, of outputs that have any: they count 0 in F1.
     """
 
     frames: int
@@ -78,7 +79,7 @@ def report_frames(predictions: FramePredictions, *, groups: Groups = "video") ->
         absent=tuple(
             f"{name}.{target}"
             for name, one in predictions.outputs.items()
-            if one.kind != "values"
+            if one.kind != "values" and one.valid.any()
             for k, target in enumerate(one.targets)
             if not _shown(one, k)
         ),
@@ -170,7 +171,7 @@ def _of_kind(one: FrameOutput) -> tuple[Score, Score, tuple[int, ...]]:
         return concordance_of, lambda sums: concordance_of(sums).mean(axis=-1), (count, 6)
     if one.kind == "classes":
         return f1_per_class, uf1, (count, count)
-    return unit_f1, lambda sums: mean_f1(unit_f1(sums)), (count, 3)
+    return unit_f1, mean_unit_f1, (count, 4)
 
 
 def _roles(outputs: Mapping[str, FrameOutput]) -> tuple[str, str, str] | None:

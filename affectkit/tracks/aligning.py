@@ -47,11 +47,13 @@ def align_tracks(
         frames: numbers of the frames that are wanted, ascending. Without `times`, features are found by number.
         times: seconds that are wanted, not descending; features are found by nearest time, of two that are equally near
             the earlier. Without `frames`, the numbers are those of the first track's.
-        tolerance: seconds from a wanted time within which features count as those of that time.
+        tolerance: seconds from a wanted time within which features count as those of that time; and by number, within
+            which the tracks have to agree when a frame is.
         missing: `error` where a track lacks a frame; `nearest` to take what it has nearest to it, and count that.
 
     Raises:
-        InputError: tracks are of several videos or empty, what is wanted does not ascend, or a track lacks it.
+        InputError: tracks are of several videos or empty, what is wanted does not ascend, a track lacks it, or tracks
+            differ in when a frame is.
     """
     video = _check(tracks)
     if missing not in ("error", "nearest"):
@@ -75,6 +77,7 @@ def align_tracks(
         wanted = _numbers(tracks[name].frames[rows[name]], video)
     if moments is None:
         moments = _moments(tracks, wanted)
+        _check_times(tracks, rows, wanted, moments, tolerance)
     made = {
         name: FeatureTrack(video=video, frames=wanted, times=moments, values=track.values[rows[name]], path=track.path)
         for name, track in tracks.items()
@@ -134,6 +137,18 @@ def _check_equal(tracks: Mapping[str, FeatureTrack]) -> None:
             ]
             fact = f"{other!r} of video {track.video!r} {' and '.join(parts)}, unlike {name!r}"
             raise InputError(f"{_place(other, track)}: {fact}; say which are wanted by frames")
+
+
+def _check_times(
+    tracks: Mapping[str, FeatureTrack], rows: Mapping[str, Rows], wanted: Numbers, moments: Seconds, tolerance: float
+) -> None:
+    for name, track in tracks.items():
+        apart = np.where(track.frames[rows[name]] == wanted, np.abs(track.times[rows[name]] - moments), 0.0)
+        if (wrong := np.flatnonzero(apart > tolerance)).size:
+            at = wrong[0]
+            times = f"{track.times[rows[name]][at]:.4f} s, where the first track that has it says {moments[at]:.4f} s"
+            fact = f"{name!r} of video {track.video!r} has frame {wanted[at]} at {times}"
+            raise InputError(f"{_place(name, track)}: {fact}; read all at one rate, or say by times what is wanted")
 
 
 def _asked_frames(frames: Iterable[int], video: str) -> Numbers:

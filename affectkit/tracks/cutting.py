@@ -9,8 +9,8 @@ import numpy as np
 from affectkit.errors import InputError
 from affectkit.tracks.track import FeatureTrack
 
-# Seconds within which two times are the same, as in the fusions of features.
-SAME_TIME = 1e-6
+# Seconds within which two times are the same: 32 bits after some hours, or a file with three digits.
+SAME_TIME = 1e-3
 
 
 def segment_starts(count: int, length: int, overlap: int) -> range:
@@ -46,6 +46,6 @@ def check_clock(tracks: Mapping[str, FeatureTrack]) -> FeatureTrack:
         apart = np.abs(track.times - clock.times)
         if apart.max(initial=0.0) > SAME_TIME:
             at = int(apart.argmax())
-            times = f"{clock.times[at]:g} s in {first!r}, {track.times[at]:g} s in {name!r}"
+            times = f"{clock.times[at]:.4f} s in {first!r}, {track.times[at]:.4f} s in {name!r}"
             raise InputError(f"{clock.video}: frame {clock.frames[at]} is at {times}; bring them to one clock")
     return clock

@@ -1,8 +1,9 @@
 """Features of every frame of many videos: computed once, in parallel through any executor, a file per video.
 
-A file says in its header what it was made of: a hash of the extractor (weights, configs, versions), and one of the
-source (the content of pictures or video). So a second run computes nothing, and one that was killed goes on with the
-videos that are not there. What went wrong with a video is in its header too, and is told again.
+A file says in its header what it was made of: a hash of the extractor and the detector (weights, configs, versions),
+one of the source (the content of pictures or video), and whose video it is. So a second run computes nothing, and one
+that was killed goes on with the videos that are not there. What went wrong with a video is in its header too, and is
+told again.
 """
 
 from __future__ import annotations
@@ -14,22 +15,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from affectkit.artifact import requirements
 from affectkit.caching import digest
 from affectkit.codec import encode
 from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.devices import check_device
 from affectkit.errors import ConfigError, InputError, listed
+from affectkit.faces.auto import AutoFacesConfig
+from affectkit.faces.auto_detector import AutoFaces
 from affectkit.model import Model
 from affectkit.records import FramesSource, Index, Issue, Sample, VideoSource
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import resolve_detector, resolve_model
 from affectkit.tracks.extractor import BranchExtractor
-from affectkit.tracks.footage import index_folder, source_times
+from affectkit.tracks.footage import index_folder, source_name, source_times
 from affectkit.tracks.jobs import JobResult, TrackJob, read_header, run_job
 from affectkit.workers import Workers
 
 # Of how features are made of frames; another one finds nothing of what was there before.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -70,18 +74,20 @@ def extract_tracks(
         model: the pipeline: built, as a config, or by name, as `analyze` takes it.
         folder: for the files; made if it is not there.
         branch: of the pipeline; None where it has one.
-        faces: detector; None for the pipeline's own, or `auto`. Where pictures are faces already: `whole-frame`.
+        faces: detector; None for the pipeline's own, or `auto`, which is settled once for all videos. Where pictures
+            are faces already: `whole-frame`.
         fps: rate of listed frames that have no times of their own.
         batch_size: frames that are computed at once.
         device: of the model, such as `cuda`; None for where it is, and the processor otherwise.
-        overwrite: whether files that are of another extractor may be replaced.
+        overwrite: whether files that are of another extractor or detector, or of another video, may be replaced.
         executor: any `concurrent.futures` executor, whose workers see the same files. None for processes of this
             machine, as many as `workers`, or with `workers=1` none beside this one.
         progress: called with how many videos are done, and of how many.
         registry: where components are looked up.
 
     Raises:
-        InputError: no videos, no such branch, frames without times, a file is of another extractor, or a worker died.
+        InputError: no videos, no such branch, frames without times, a file is of another extractor or detector, or of
+            another video of the same key, or a worker died.
         ConfigError: `batch_size` or `workers` is out of its range, there is no such device, or processes can't be
             begun, as from a script that lacks its `if __name__ == "__main__":`.
     """
@@ -94,8 +100,8 @@ def extract_tracks(
     index = data if isinstance(data, Index) else index_folder(data)
     built = resolve_model(model, device=device, seed=0, registry=names)
     extractor = BranchExtractor(built, branch)
-    detector = resolve_detector(faces, built.config, names)
-    made = digest(["extract_tracks", VERSION, extractor.digest, encode(detector, names)])
+    detector = _settle(resolve_detector(faces, built.config, names))
+    made = digest(["extract_tracks", VERSION, extractor.digest, *_detector_parts(detector, names)])
     samples, issues = _videos(index)
     jobs = {
         sample.key: TrackJob(
@@ -147,6 +153,18 @@ def _videos(index: Index) -> tuple[list[Sample], list[Issue]]:
     return list(samples.values()), issues
 
 
+def _settle(detector: FaceDetectorConfig) -> FaceDetectorConfig:
+    """What `auto` becomes here and now: another detector finds other faces, in another run and in any worker."""
+    return AutoFaces(detector).settled if isinstance(detector, AutoFacesConfig) else detector
+
+
+def _detector_parts(detector: FaceDetectorConfig, registry: Registry) -> list[Any]:
+    """What decides where faces are: config, versions, and the content of files that the config names."""
+    data = encode(detector, registry)
+    files = [Path(value) for value in data.values() if isinstance(value, str) and Path(value).is_file()]
+    return [data, requirements(data, registry), files]
+
+
 def _place(folder: Path, key: str) -> Path:
     if PurePosixPath(key).is_absolute() or ".." in PurePosixPath(key).parts:
         raise InputError(f"{key}: is no name of a file below {str(folder)!r}; give another key")
@@ -154,10 +172,16 @@ def _place(folder: Path, key: str) -> Path:
 
 
 def _check_there(job: TrackJob, overwrite: bool) -> None:
-    if job.path.exists() and not overwrite and read_header(job.path).get("made") != job.made:
-        raise InputError(
-            f"{job.path}: is of another extractor; name another folder, or add --overwrite (in Python overwrite=True)"
-        )
+    if overwrite or not job.path.exists():
+        return
+    hint = "name another folder, or add --overwrite (in Python overwrite=True)"
+    there = read_header(job.path)
+    if there.get("made") != job.made:
+        raise InputError(f"{job.path}: is of another extractor or detector; {hint}")
+    mine = source_name(job.sample)
+    # the content is asked for last, since all of it is read: a dataset that was moved is the same one
+    if there["video"] != mine and there["source"] != job.source_digest():
+        raise InputError(f"{job.path}: is of {there['video']}, not of {mine}; {hint}")
 
 
 def _run(jobs: dict[str, TrackJob], executor: Executor | None, workers: int) -> Iterator[tuple[str, JobResult]]:

@@ -89,6 +89,14 @@ def source_parts(sample: Sample, times: NDArray[np.float64] | None) -> list[Any]
     return [source.start, source.stop, source.path if source.path.is_file() else None]
 
 
+def source_name(sample: Sample) -> str:
+    """Which video of whom: the dataset, and where its file lies, or the folder of its first picture."""
+    source = sample.source
+    assert isinstance(source, FramesSource | VideoSource)
+    paths = [source.path] if isinstance(source, VideoSource) else [path.parent for _, path in source.frames[:1]]
+    return ", ".join([sample.dataset, *(str(path.resolve()) for path in paths)])
+
+
 def first_number(sample: Sample) -> int:
     """The number of the frame with index 0: 1 of a video, as in the names of pictures; listed frames have their own."""
     return 1 if isinstance(sample.source, VideoSource) else 0

@@ -16,6 +16,17 @@ Array = NDArray[Any]
 PARTS = ("values", "frames", "times")
 # Columns that are no features, by what they are; a table has one of each at the most.
 CLOCKS = {"frame": "frames", "pts": "times", "time": "times"}
+# Numbers that tools write beside features, and that would be learned from unseen; by what to do with them.
+_TIMES, _FRAMES = (
+    "call it time if it is in seconds, or leave it out",
+    "call it frame if 1 is the first, or leave it out",
+)
+OTHERS = {
+    **dict.fromkeys(("timestamp", "timestamps", "times", "seconds"), _TIMES),
+    **dict.fromkeys(("frames", "frame_id", "frame_index", "frame_number"), _FRAMES),
+    **dict.fromkeys(("confidence", "success", "score", "face_id", "track", "index", "label"), "leave it out"),
+}
+_ROW_LABEL = "__index_level_"
 
 
 @dataclass(frozen=True)
@@ -90,8 +101,12 @@ def _read_parquet(path: Path) -> Stored:
             table = file.read()
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path, "write_track") from error
-    clocks = [name for name in table.column_names if name in CLOCKS]
-    features = [name for name in table.column_names if name not in CLOCKS]
+    names = [name for name in table.column_names if name not in _row_labels(table)]
+    clocks = [name for name in names if name in CLOCKS]
+    features = [name for name in names if name not in CLOCKS]
+    for name in features:
+        if (plain := name.strip().lower()) in OTHERS or plain.startswith(_ROW_LABEL):
+            raise InputError(f"{path}: column {name!r} is no feature; {OTHERS.get(plain, 'leave it out')}")
     found = {CLOCKS[name]: _column(path, name, table.column(name)) for name in clocks}
     if len(found) < len(clocks):
         raise InputError(f"{path}: columns {listed(clocks)} say the time twice; keep one of them")
@@ -105,6 +120,12 @@ def _read_parquet(path: Path) -> Stored:
     else:
         raise InputError(f"{path}: columns {listed(features)}; give one per dimension, or one of lists")
     return Stored(values, **found)
+
+
+def _row_labels(table: Any) -> set[str]:
+    """Columns that pandas made of the labels of its rows, as its metadata say."""
+    index = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    return {name for name in index if isinstance(name, str) and name.startswith(_ROW_LABEL)}
 
 
 def _column(path: Path, name: str, column: Any) -> Array:

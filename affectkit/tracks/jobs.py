@@ -17,7 +17,7 @@ from affectkit.errors import AffectkitError, InputError, listed
 from affectkit.records import Issue, Sample
 from affectkit.registry import Registry
 from affectkit.tracks.extractor import BranchExtractor
-from affectkit.tracks.footage import first_number, sample_frames, source_parts
+from affectkit.tracks.footage import first_number, sample_frames, source_name, source_parts
 from affectkit.tracks.track import FeatureTrack
 from affectkit.tracks.writing import write_track
 from affectkit.video.cutter import Cutter
@@ -52,6 +52,10 @@ class TrackJob:
     batch_size: int
     registry: Registry
 
+    def source_digest(self) -> str:
+        """Hash of the frames that it is about."""
+        return digest(source_parts(self.sample, self.times))
+
 
 @dataclass(frozen=True)
 class JobResult:
@@ -63,7 +67,7 @@ class JobResult:
 
 def run_job(job: TrackJob, progress: Callable[[], None] | None = None) -> JobResult:
     """Make the file of one video unless it is there; `progress` is called after every batch, and may end it."""
-    header = {"made": job.made, "source": digest(source_parts(job.sample, job.times))}
+    header = {"made": job.made, "source": job.source_digest()}
     there = read_header(job.path)
     if {name: there.get(name) for name in header} == header:
         return JobResult("kept", tuple(Issue(**issue) for issue in there["issues"]))
@@ -71,11 +75,14 @@ def run_job(job: TrackJob, progress: Callable[[], None] | None = None) -> JobRes
     try:
         track = _compute(job, issues, progress or (lambda: None))
         job.path.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**header, "issues": [asdict(issue) for issue in issues]})
+        about = {"video": source_name(job.sample), "issues": [asdict(issue) for issue in issues]}
+        text = json.dumps({**header, **about})
         write_track(track, job.path, metadata={METADATA_KEY: text})
     except (AffectkitError, OSError) as error:
         key = job.sample.key
-        issues.append(Issue(level="error", where=key, fact=str(error).removeprefix(f"{key}: "), sample=key))
+        stale = f"; {job.path} is of what was there before" if job.path.exists() else ""
+        fact = f"{str(error).removeprefix(f'{key}: ')}{stale}"
+        issues.append(Issue(level="error", where=key, fact=fact, sample=key))
         return JobResult("failed", tuple(issues))
     return JobResult("computed", tuple(issues))
 
@@ -129,4 +136,4 @@ def read_header(path: Path) -> dict[str, Any]:
             found = json.loads((file.metadata() or {})[METADATA_KEY])
     except (OSError, SafetensorError, KeyError, json.JSONDecodeError):
         return {}
-    return found if isinstance(found, dict) and {"made", "source", "issues"} <= set(found) else {}
+    return found if isinstance(found, dict) and {"made", "source", "video", "issues"} <= set(found) else {}

@@ -29,6 +29,9 @@ def read_track(
     | `.npz`, `.safetensors` | arrays `values` `(T, D)`, and `frames` `(T,)`, `times` `(T,)` or both |
     | `.parquet` | columns `frame`, or `pts` or `time` in seconds, or both; and one per dimension, or one of lists |
 
+    Row labels that pandas stores beside a table are no features. Columns that are none by their name, such as
+    `timestamp` or `confidence`, are refused.
+
     Arguments:
         path: of the file.
         video: its key; None for the file's name without ending. `_left` and `_right` are part of it.
@@ -136,7 +139,7 @@ def _clock(path: Path, stored: Stored, fps: float | None) -> tuple[NDArray[np.in
 
 def _numbers(path: Path, frames: Array) -> NDArray[np.int64]:
     given = _vector(path, "frames", frames)
-    if (wrong := np.flatnonzero(given != np.round(given))).size:
+    if (wrong := np.flatnonzero((given != np.round(given)) | ~np.isfinite(given))).size:
         raise InputError(f"{path}: frame {given[wrong[0]]} is no whole number; give numbers of frames")
     return given.astype(np.int64)
 

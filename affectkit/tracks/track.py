@@ -18,12 +18,12 @@ class FeatureTrack:
     Attributes:
         video: its key, as in the dataset.
         frames: numbers of the frames, `(T,)` int64, ascending; as in the names of their files.
-        times: seconds, `(T,)` float64, not descending.
+        times: seconds, `(T,)` float64, finite, not descending.
         values: `(T, D)` float32, finite.
         path: the file that it was read from; None for one that was made in memory.
 
     Raises:
-        InputError: shapes don't fit, frames don't ascend, times descend, or a value is NaN or infinite.
+        InputError: shapes don't fit, frames don't ascend, times descend, or a time or value is NaN or infinite.
     """
 
     video: str
@@ -41,7 +41,11 @@ class FeatureTrack:
         if at.size:
             pair = f"{self.frames[at[0] + 1]} follows {self.frames[at[0]]}"
             raise InputError(f"{self.video}: frame {pair}; give each frame once, in ascending order")
-        at = np.flatnonzero(~(np.diff(self.times) >= 0))
+        at = np.flatnonzero(~np.isfinite(self.times))
+        if at.size:
+            fact = f"frame {self.frames[at[0]]} is at {self.times[at[0]]} s"
+            raise InputError(f"{self.video}: {fact}; give seconds for every frame")
+        at = np.flatnonzero(np.diff(self.times) < 0)
         if at.size:
             pair = f"{self.times[at[0] + 1]} s follows {self.times[at[0]]} s"
             raise InputError(f"{self.video}: {pair}; give times that don't descend")

@@ -143,14 +143,17 @@ class Examples:
             found.update(self.pictures.digest().encode())
         for name, tensor in sorted(_tensors(self, named=False).items()):
             found.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            found.update(tensor.numpy().tobytes())
+            # its memory, not a copy of it
+            found.update(tensor.numpy().reshape(-1).data)
         return found.hexdigest()
 
 
 def write_examples(examples: Examples, path: Path) -> None:
     """Write them as one safetensors file; an existing one is replaced at once. Pictures stay where they are."""
     temporary = path.with_name(f"{path.name}.tmp")
-    save_file(_tensors(examples), temporary, metadata=_metadata(examples))
+    # several inputs may share a mask or times, which safetensors refuses
+    tensors = {name: tensor.clone() for name, tensor in _tensors(examples).items()}
+    save_file(tensors, temporary, metadata=_metadata(examples))
     temporary.replace(path)
 
 
@@ -250,7 +253,7 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
 
 def _tensors(examples: Examples, *, named: bool = True) -> dict[str, Tensor]:
     found = {
-        f"inputs.{name}.{part}": tensor.contiguous().clone()
+        f"inputs.{name}.{part}": tensor.contiguous()
         for name, one in examples.inputs.items()
         for part, tensor in zip(_PARTS, one[:3], strict=True)
     }

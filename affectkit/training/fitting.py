@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,14 +12,17 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from affectkit.caching import digest
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError
+from affectkit.files import config_to_data, write_text
 from affectkit.model import Model
-from affectkit.recipes import Recipe
-from affectkit.registry import Registry
+from affectkit.recipes import Recipe, recipe_to_data
+from affectkit.registry import Registry, default_registry
 from affectkit.training.balancing import balance
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
+from affectkit.training.runs import check_record
 from affectkit.training.sampling import balanced_head, make_sampler
 from affectkit.training.tails import cut_recipe, cut_state, cut_tail, join_tail
 
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from affectkit.pipeline import PipelineConfig
 
 CHECKPOINT = "last.ckpt"
+# What a checkpoint is of, beside it.
+RUN = "run.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +77,8 @@ def fit(
         seed: of weights, order, augmentation and dropout: the same one gives the same model on one machine.
         start: model whose weights it begins with; it has the same stages, and its dials may be set otherwise.
         folder: for logs and a checkpoint after every epoch; None for neither.
-        resume: go on from the checkpoint that is in `folder`; from the beginning where there is none.
+        resume: go on from the checkpoint that is in `folder`, if it is of the same config, examples, seed and start,
+            and of a recipe that differs in the number of epochs at most; from the beginning where there is none.
         logger: of losses in `folder`: `csv` or `tensorboard`.
         hardware: by default one device, a GPU where there is one.
         after_epoch: called with what learns, the model behind its fixed front-ends, and the number of epochs done.
@@ -82,13 +89,16 @@ def fit(
 
     Raises:
         ConfigError: the recipe doesn't fit the model.
-        InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is False.
+        InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is False,
+            or one of another run.
         MissingDependencyError: Lightning is not installed.
     """
     recipe = Recipe() if recipe is None else recipe
     state = None if start is None else start.state_dict()
     if start is not None:
         _check_start(config, start, registry)
+    if folder is not None:
+        _open_folder(Path(folder), _record(config, examples, recipe, seed, state, registry), resume=resume)
     tail, mapped = cut_tail(config, examples, turned=recipe.random_dials, weights=state, cache=cache, registry=registry)
     whole = state
     if tail is not config:
@@ -100,7 +110,6 @@ def fit(
         seed=seed,
         start=state,
         folder=folder,
-        resume=resume,
         logger=logger,
         hardware=hardware,
         after_epoch=after_epoch,
@@ -117,21 +126,18 @@ def fit_tail(
     seed: int = 0,
     start: Mapping[str, Tensor] | None = None,
     folder: str | Path | None = None,
-    resume: bool = False,
     logger: str = "csv",
     hardware: Hardware | None = None,
     after_epoch: Callable[[Model, int], None] | None = None,
     registry: Registry | None = None,
 ) -> Model:
-    """As `fit`, with every stage computed in every step, and `start` as a state dict."""
+    """As `fit`, with every stage computed in every step, `start` as a state dict, and any checkpoint in `folder`."""
     hardware = Hardware() if hardware is None else hardware
     lightning = import_lightning()
     from affectkit.training.learner import Learner, make_loader
 
     folder = None if folder is None else Path(folder)
     checkpoint = None if folder is None else folder / CHECKPOINT
-    if checkpoint is not None and checkpoint.is_file() and not resume:
-        raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
     sampler = make_sampler(examples, recipe, config, seed, registry=registry)
     if recipe.class_weights != "none":
         # what is drawn equally often would be weighed twice
@@ -171,6 +177,39 @@ def fit_tail(
         if trainer.interrupted:
             raise KeyboardInterrupt
     return model.cpu().eval()
+
+
+def _record(
+    config: ModelConfig,
+    examples: Examples,
+    recipe: Recipe,
+    seed: int,
+    start: Mapping[str, Tensor] | None,
+    registry: Registry | None,
+) -> dict[str, Any]:
+    """What decides the weights; a run may be made longer, so not the number of epochs."""
+    names = registry if registry is not None else default_registry()
+    return {
+        "config": config_to_data(config, registry=names),
+        "recipe": {name: value for name, value in recipe_to_data(recipe, registry=names).items() if name != "epochs"},
+        "seed": seed,
+        "start": None if start is None else digest([dict(start)]),
+        "examples": examples.digest(),
+    }
+
+
+def _open_folder(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
+    """Say in the folder what the run is, unless there is a checkpoint, which has to be of the same one."""
+    checkpoint = folder / CHECKPOINT
+    if not checkpoint.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / RUN, json.dumps(record, indent=1))
+    elif not resume:
+        raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
+    elif not (folder / RUN).is_file():
+        raise InputError(f"{checkpoint}: no {RUN} beside it says of which run it is; give another folder")
+    else:
+        check_record(folder / RUN, record)
 
 
 def _check_labels(model: Model, examples: Examples) -> None:

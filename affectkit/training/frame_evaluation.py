@@ -88,7 +88,8 @@ def evaluate_frames(
         seed: of all that is random in training.
         keep_models: save every fold's model as `folder/models/part-1` and so on.
         folder: for the table `frames.parquet`, and to go on after an interruption; None to keep nothing.
-        resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples.
+        resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples. A fold
+            whose model is to be kept and is not there is trained again.
         executor: any `concurrent.futures` executor; its workers need to see `folder`. None for processes of this
             machine, as many as `workers`, or with `workers=1` none beside this one.
         progress: called with how many folds are done, of how many, and the name of the last.
@@ -98,8 +99,8 @@ def evaluate_frames(
         A row per frame, with what is true of it as far as that is known.
 
     Raises:
-        InputError: the examples are no segments of videos, or have labels per clip; or `folder` holds another run, or a
-            run and `resume` isn't asked for.
+        InputError: the examples are no segments of videos, or have labels per clip, or shares of units in place of 0
+            and 1; or `folder` holds another run, or a run and `resume` isn't asked for.
         ConfigError: a head scores clips, or has no labels.
     """
     recipe = Recipe() if recipe is None else recipe
@@ -142,7 +143,7 @@ def evaluate_frames(
             )
             for fold in splits
         }
-        waiting = {name: job for name, job in jobs.items() if not job.out.is_file()}
+        waiting = {name: job for name, job in jobs.items() if not _is_done(job)}
         done = len(jobs) - len(waiting)
         for name, _ in run_jobs(run_frame_job, waiting, executor, workers):
             done += 1
@@ -177,6 +178,10 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     write_frame_predictions(replace(found, fold=np.full(len(found), job.fold.name)), job.out, overwrite=True)
 
 
+def _is_done(job: FrameJob) -> bool:
+    return job.out.is_file() and (job.keep is None or job.keep.is_dir())
+
+
 def _choose_epochs(job: FrameJob, train: Examples, held: Examples | None) -> int:
     """How many epochs are best on what is `held`, or on some subjects, by the sum of the outputs' scores."""
     if held is None:
@@ -204,3 +209,10 @@ def _check(config: ModelConfig, examples: Examples, registry: Registry) -> None:
             raise ConfigError(f"no head {name!r}", did_you_mean(name, list(outputs), noun="heads"), path="heads")
         if outputs[name].resolution != "frame":
             raise ConfigError("scores clips", "write resolution='frame'", path=f"heads.{name}")
+        values, valid = examples.targets[name]
+        if outputs[name].problem == "multilabel" and (soft := values[valid & (values != 0) & (values != 1)]).numel():
+            fact = f"{name} has labels such as {soft[0].item():.4g}, of which F1 can't be scored"
+            raise InputError(f"examples: {fact}; give 0 or 1")
+    for name in outputs:
+        if name not in examples.targets and name not in getattr(config, "maps", {}):
+            raise ConfigError("has no labels in the examples", "leave it out", path=f"heads.{name}")

@@ -36,12 +36,21 @@ def open_run(place: Path, record: Data, *, is_kept: bool, resume: bool) -> None:
     if is_kept and path.is_file():
         if not resume:
             raise InputError(f"{place}: holds a run already; resume it, or give another folder")
-        there = json.loads(path.read_text(encoding="utf-8"))
-        for name in record:
-            if there.get(name) != record[name]:
-                other = "other examples" if name == "examples" else f"another {name}"
-                raise InputError(f"{place}: holds a run with {other}; give another folder")
+        check_record(path, record)
     write_text(path, json.dumps(record, indent=1))
+
+
+def check_record(path: Path, record: Data) -> None:
+    """Compare what a run is with what `path`, in its folder, says of the one that is there.
+
+    Raises:
+        InputError: they differ.
+    """
+    there = json.loads(path.read_text(encoding="utf-8"))
+    for name in record:
+        if there.get(name) != record[name]:
+            other = "other examples" if name == "examples" else f"another {name}"
+            raise InputError(f"{path.parent}: holds a run with {other}; give another folder")
 
 
 def run_jobs(

@@ -39,7 +39,7 @@ class FrameLabels:
         dataset: where it is from.
 
     Raises:
-        InputError: a frame is there twice, or labels are of other shapes.
+        InputError: a frame is there twice, labels are of other shapes, or classes are no whole numbers.
     """
 
     video: str
@@ -58,6 +58,9 @@ class FrameLabels:
             if len(shape) not in (1, 2) or shape[0] != count or labels.valid.shape != shape:
                 fact = f"{name}: values {shape}, valid {labels.valid.shape} for {count} frames"
                 raise InputError(f"{self.video}: {fact}; give both as (T,) classes or (T, K) values")
+            if len(shape) == 1 and labels.values.dtype.kind not in "iub":
+                fact = f"{name}: {labels.values.dtype} {shape}"
+                raise InputError(f"{self.video}: {fact}; give classes as whole numbers, or values as (T, 1)")
 
 
 @dataclass(frozen=True)
@@ -97,12 +100,14 @@ def segment_examples(
 
     Raises:
         InputError: length and overlap don't fit; inputs of one video differ in frames or times, or those of two videos
-            in width; labels of one head differ in kind, or their frames have no numbers; or no video is left.
+            in width; labels of one head differ in kind, or their frames have no numbers; a video is labeled twice; or
+            no video is left.
     """
     if not tracks:
         raise InputError("segments: no features; give tracks by input name and video")
     segment_starts(0, length, overlap)
     given, issues = list(_frame_labels(labels)), list(labels.issues if isinstance(labels, Index) else ())
+    _check_once(given)
     widths = _widths(given)
     videos: list[_Video] = []
     for one in given:
@@ -128,6 +133,17 @@ def _frame_labels(labels: Index | Iterable[FrameLabels]) -> Iterator[FrameLabels
         yield FrameLabels(
             video=sample.key, frames=frames, targets=sample.targets, subject=sample.subject, dataset=sample.dataset
         )
+
+
+def _check_once(given: Iterable[FrameLabels]) -> None:
+    """Features go by the video's key alone: with two people's labels they would be both's."""
+    found: dict[str, FrameLabels] = {}
+    for video in given:
+        first = found.setdefault(video.video, video)
+        if first is not video:
+            both = listed([f"{_place(one)} of subject {one.subject or one.video}" for one in (first, video)])
+            fact = f"is labeled twice, as {both}"
+            raise InputError(f"{video.video}: {fact}; join the targets of one video, and call two by two names")
 
 
 def _widths(given: Iterable[FrameLabels]) -> dict[str, int | None]:
@@ -211,7 +227,7 @@ def _examples(videos: list[_Video], length: int, overlap: int) -> Examples:
         targets={name: Targets(values, valid) for name, (values, valid) in labels.items()},
         subjects=tuple(videos[at].subject for at, _ in rows),
         keys=tuple(f"{one.video}:{first}" for one, first in zip(named, firsts, strict=True)),
-        datasets=tuple(one.dataset for one in named) if all(one.dataset for one in named) else (),
+        datasets=tuple(one.dataset for one in named),
         videos=tuple(one.video for one in named),
         frames=cut([one.clock.frames for one in videos]),
     )

@@ -67,7 +67,7 @@ def set_thresholds(
 def _scored(model: Any, source: str, head: str, examples: Examples) -> tuple[Tensor, Targets]:
     """Raw scores of an output on the CPU, and the labels of its head, valid only where a step is real."""
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    before, found, real = model.training, [], []
+    modes, found, real = [(module, module.training) for module in model.modules()], [], []
     model.eval()
     try:
         with torch.no_grad():
@@ -77,7 +77,9 @@ def _scored(model: Any, source: str, head: str, examples: Examples) -> tuple[Ten
                 found.append(scores[source].float().cpu())
                 real.append(clocks[source][0].cpu())
     finally:
-        model.train(before)
+        # one by one: a part that was in evaluation mode inside a model in training stays so
+        for module, training in modes:
+            module.training = training
     values, valid = examples.targets[head]
     scores, mask = torch.cat(found), torch.cat(real)
     if scores.ndim == 3 and valid.shape[:2] == mask.shape:
