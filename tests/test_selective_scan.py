@@ -247,6 +247,26 @@ def test_more_threads_than_tiles_compute_the_same(path: str, monkeypatch: pytest
         torch.set_num_threads(1)
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_scans_too() -> None:
+    usable("numba")
+    # in an interpreter of its own: here, forking would copy whatever other tests have started
+    code = """
+import os, torch
+from affectkit.ops import scan_tiles
+from affectkit.ops.selective_scan import selective_scan
+scan_tiles.LEAST = 0
+torch.set_num_threads(2)
+u, delta = torch.rand(2, 1, 200, 9)
+b, c = torch.rand(2, 1, 4, 9)
+before = selective_scan(u, delta, -torch.rand(200, 4), b, c, path="numba").shape
+if (child := os.fork()) == 0:
+    os._exit(0 if selective_scan(u, delta, -torch.rand(200, 4), b, c, path="numba").shape == before else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], timeout=120).returncode == 0
+
+
 @pytest.mark.skipif("OpenMP" not in torch.__config__.parallel_info(), reason="torch was built without OpenMP")
 @pytest.mark.skipif(platform.system() != "Linux", reason="elsewhere the library may not offer it")
 def test_the_team_is_torchs() -> None:

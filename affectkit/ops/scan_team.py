@@ -2,7 +2,8 @@
 
 They wait awake for a while after each job, torch's or ours, so that the next one begins at once; threads of Python
 begin about a millisecond late where the system wakes them on the core that is in use. And there is one team in all,
-not two that fight for the cores. Where torch has none that is found, threads of Python have to do.
+not two that fight for the cores. Where torch has none that is found, and in a forked process, in which its threads
+are gone and it would wait for them forever, threads of Python have to do.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import torch
 
-Work = Callable[[int], None]
+_LOADED_IN = os.getpid()
 # takes the address of what it works on, and lets other threads of Python run meanwhile
 compiled: Any = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
@@ -29,7 +29,7 @@ def run_team(work: Any, job: ctypes.Structure, threads: int) -> None:
     at = ctypes.addressof(job)
     if threads == 1:
         work(at)
-    elif (team := find_team()) is not None:
+    elif os.getpid() == _LOADED_IN and (team := find_team()) is not None:
         team(ctypes.cast(work, ctypes.c_void_p), at, threads, 0)
     else:
         begun = [_pool(os.getpid(), threads).submit(work, at) for _ in range(1, threads)]
