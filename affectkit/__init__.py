@@ -94,6 +94,7 @@ if TYPE_CHECKING:
     from affectkit.late.weighted import WeightedFusionConfig as WeightedFusionConfig
     from affectkit.magnification import magnify as magnify
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
+    from affectkit.maps.compound_learned import CompoundLearnedConfig as CompoundLearnedConfig
     from affectkit.maps.smooth import SmoothConfig as SmoothConfig
     from affectkit.maps.thresholds import ThresholdsConfig as ThresholdsConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
@@ -239,6 +240,7 @@ _PUBLIC = {
     "VoteFusionConfig": "affectkit.late.vote",
     "WeightedFusionConfig": "affectkit.late.weighted",
     "CompoundFromBasicConfig": "affectkit.maps.compound_from_basic",
+    "CompoundLearnedConfig": "affectkit.maps.compound_learned",
     "SmoothConfig": "affectkit.maps.smooth",
     "ThresholdsConfig": "affectkit.maps.thresholds",
     "Model": "affectkit.model",

@@ -38,6 +38,7 @@ from affectkit import (
     default_registry,
 )
 from affectkit.configs import ComponentConfig
+from affectkit.maps.compound_from_basic import AVCER_WEIGHTS, C_EXPR_PRIOR
 from affectkit.specs import ComponentSpec
 from affectkit.testing import parametrize_with_checks
 from tests.conftest import SHARED
@@ -88,6 +89,10 @@ VARIANTS: dict[str, ComponentConfig] = {
     "product-geometric": ProductFusionConfig(geometric=True),
     "compound-from-basic-min": CompoundFromBasicConfig(source="expression", rule="min"),
     "compound-from-basic-product": CompoundFromBasicConfig(source="expression", rule="product"),
+    "compound-from-basic-harmonic": CompoundFromBasicConfig(source="expression", rule="harmonic", threshold=1 / 7),
+    "compound-from-basic-weighted": CompoundFromBasicConfig(
+        source="expression", weights=AVCER_WEIGHTS, threshold=1 / 7, prior=C_EXPR_PRIOR
+    ),
     "smooth-near": SmoothConfig(source="expression", sigma=2.0, delta=2),
 }
 

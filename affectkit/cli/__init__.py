@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from affectkit.cli import (
+    aggregate,
     analyze,
     check,
     components,
@@ -53,8 +54,8 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, predict, train, evaluate, search, score, submit, data, weights, plugins,
-    components, describe, check,
+    demo, analyze, magnify, features, predict, train, evaluate, search, aggregate, score, submit, data, weights,
+    plugins, components, describe, check,
 )  # fmt: skip
 
 

@@ -56,6 +56,11 @@ class FrameStore:
                     own.extend((self._rows, 1))
                 self._rows += 1
 
+    @property
+    def videos(self) -> tuple[str, ...]:
+        """Those of which something is known, in the order in which they came."""
+        return tuple(self._stretches)
+
     def last_frame(self, video: str) -> int:
         """The largest number of a frame of a video, known or not; 0 where there is no row of it."""
         return self._last.get(video, 0)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _KEYS = ("video", "frame")
 # Labels that stand beside the predictions of an evaluation.
 _TRUTH = "truth."
+# What `analyze_many` writes beside its tables, a line per video.
+_SUMMARY = "summary.csv"
 # Means and softmaxes of 32 bits may miss a bound by a little.
 _SLACK = 1e-6
 # Rows that are read at once.
@@ -55,7 +57,7 @@ def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameSt
     path = Path(path)
     with tempfile.TemporaryFile() as file:
         store = FrameStore(sum(len(part.targets) for part in parts), str(path), file)
-        for table in _tables(path):
+        for table in find_tables(path):
             columns = format_of(table).columns(table)
             wanted = [name for part in parts for name in _find(columns, part, table)]
             for videos, frames, values in _batches(table, columns, wanted):
@@ -64,14 +66,19 @@ def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameSt
         yield store
 
 
-def _tables(path: Path) -> list[Path]:
+def find_tables(path: Path) -> list[Path]:
+    """The table at `path`, or all in a folder, sorted; those of events, and the summary of a run, are none of frames.
+
+    Raises:
+        InputError: there is none.
+    """
     if not path.is_dir():
         check_ending(path, TABLE_ENDINGS, "give a table of frames (.parquet, .csv), or a folder of them")
         if not path.is_file():
             raise InputError(f"{path}: no such file; check the path")
         return [path]
     found = (one for ending in TABLE_ENDINGS for one in path.rglob(f"*{ending}") if one.is_file())
-    tables = sorted(one for one in found if not one.stem.endswith(".events"))
+    tables = sorted(one for one in found if not (one.stem.endswith(".events") or one.name == _SUMMARY))
     if not tables:
         raise InputError(
             f"{path}: no tables *.parquet or *.csv in it; give one of frames, or a folder that analyze wrote"

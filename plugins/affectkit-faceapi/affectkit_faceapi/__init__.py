@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from affectkit import FeaturesSpec, PipelineSpec, hookimpl
-from affectkit_faceapi import backbone, expression
+from affectkit_faceapi import backbone, compound, expression
 from affectkit_faceapi.backbone import FaceAPIBackboneConfig
 
 __all__ = ["FaceAPIBackboneConfig"]
@@ -19,5 +19,6 @@ def affectkit_components() -> Iterable[FeaturesSpec[FaceAPIBackboneConfig]]:
 
 @hookimpl
 def affectkit_pipelines() -> Iterable[PipelineSpec]:
-    """Yield the preset `expression`."""
+    """Yield the presets `expression` and `compound-zero-shot`."""
     yield expression.PRESET
+    yield compound.PRESET
