@@ -95,6 +95,7 @@ if TYPE_CHECKING:
     from affectkit.magnification import magnify as magnify
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.maps.smooth import SmoothConfig as SmoothConfig
+    from affectkit.maps.temperature import TemperatureConfig as TemperatureConfig
     from affectkit.maps.thresholds import ThresholdsConfig as ThresholdsConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.apply import apply_motion as apply_motion
@@ -240,6 +241,7 @@ _PUBLIC = {
     "WeightedFusionConfig": "affectkit.late.weighted",
     "CompoundFromBasicConfig": "affectkit.maps.compound_from_basic",
     "SmoothConfig": "affectkit.maps.smooth",
+    "TemperatureConfig": "affectkit.maps.temperature",
     "ThresholdsConfig": "affectkit.maps.thresholds",
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",

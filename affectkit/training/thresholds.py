@@ -9,17 +9,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from affectkit.errors import InputError, did_you_mean, listed
+from affectkit.errors import InputError, did_you_mean
 from affectkit.maps.thresholds_net import Thresholds
 from affectkit.metrics.thresholds import fit_thresholds
-from affectkit.model import Model, check_batch
-from affectkit.sequences import Targets
+from affectkit.model import Model
 from affectkit.training.examples import Examples
-
-# Clips that are scored at once.
-_AT_ONCE = 16
+from affectkit.training.scoring import check_others, labels_of, real_labels, score_output
 
 
 def set_thresholds(
@@ -46,15 +42,11 @@ def set_thresholds(
     fitting = [key for key in maps if isinstance(maps[key], Thresholds)]
     if name not in fitting:
         raise InputError(f"maps: no map of thresholds {name!r}; {did_you_mean(name, fitting, noun='such maps')}")
-    if both := sorted(set(used_elsewhere) & set(examples.subjects)):
-        raise InputError(f"examples: subjects {listed(both)} are used elsewhere too; choose by others")
+    check_others(examples, used_elsewhere)
     source = maps[name].config.source
-    head = source
-    while head in maps:
-        head = maps[head].config.source
-    if head not in examples.targets:
-        raise InputError(f"examples: no labels of {head!r}; they have {listed(examples.targets)}")
-    scores, labels = _scored(model, source, head, examples)
+    head = labels_of(model, source, examples)
+    scores, mask = score_output(model, source, examples)
+    labels = real_labels(examples.targets[head], scores, mask)
     if scores.shape != labels.values.shape:
         shapes = f"{tuple(labels.values.shape)} for scores {tuple(scores.shape)}"
         raise InputError(f"examples: labels of {head!r} are {shapes}; give one per score")
@@ -62,26 +54,3 @@ def set_thresholds(
     found = torch.from_numpy(fit_thresholds(*parts))
     maps[name].thresholds.copy_(found)
     return dict(zip(model.traced.outputs[name].targets, found.tolist(), strict=True))
-
-
-def _scored(model: Any, source: str, head: str, examples: Examples) -> tuple[Tensor, Targets]:
-    """Raw scores of an output on the CPU, and the labels of its head, valid only where a step is real."""
-    device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    modes, found, real = [(module, module.training) for module in model.modules()], [], []
-    model.eval()
-    try:
-        with torch.no_grad():
-            for rows in torch.split(torch.arange(len(examples)), _AT_ONCE):
-                inputs = {key: one.to(device) for key, one in examples.batch(rows)[0].items()}
-                scores, clocks = model.run(check_batch(inputs, model.config.input_streams()), None, {}, None)
-                found.append(scores[source].float().cpu())
-                real.append(clocks[source][0].cpu())
-    finally:
-        # one by one: a part that was in evaluation mode inside a model in training stays so
-        for module, training in modes:
-            module.training = training
-    values, valid = examples.targets[head]
-    scores, mask = torch.cat(found), torch.cat(real)
-    if scores.ndim == 3 and valid.shape[:2] == mask.shape:
-        valid = valid & mask.unsqueeze(-1)
-    return scores, Targets(values, valid)
