@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from affectkit import (
     Branch,
@@ -24,7 +24,11 @@ from affectkit_compound import manet
 from affectkit_compound.manet import MANetConfig
 from affectkit_compound.manet_heads import MANetHeadsConfig
 from affectkit_compound.member import SizeName
+from affectkit_compound.system import make_compound
 from affectkit_compound.timm_member import ResNetConfig, ViTConfig
+
+if TYPE_CHECKING:
+    from affectkit.recipes import Recipe
 
 CITATION = "arXiv 2407.12257"
 MemberName = Literal["resnet", "vit", "manet", "poster2"]
@@ -83,6 +87,14 @@ def make_published_poster2() -> EnsembleConfig:
     return make_published("poster2")
 
 
+def make_recipe() -> Recipe:
+    """How a member is trained on basic and compound labels, unless another recipe is given."""
+    # when it is asked for: listing presets needs no recipes
+    from affectkit_compound.plan import Plan
+
+    return Plan().compound
+
+
 def _sides(name: MemberName) -> Mapping[SizeName, int]:
     if name == "poster2":
         # 224, of which every second pixel is read, is what its public code takes
@@ -101,6 +113,13 @@ def _network(name: MemberName, size: SizeName, *, frozen: bool) -> FeaturesConfi
     return configs[name](size=size, frozen=frozen)
 
 
+SYSTEM = PipelineSpec(
+    name="compound",
+    config=make_compound,
+    recipe=make_recipe,
+    summary="Seven basic and eleven compound expressions of a face: three small networks, joined.",
+    citation=CITATION,
+)
 AS_PUBLISHED = PipelineSpec(
     name="compound-published",
     config=make_published,
@@ -113,7 +132,7 @@ AS_PUBLISHED_POSTER2 = PipelineSpec(
     summary="ResNet-50, ViT-B/16 and POSTER2, their features fused, to seven compound expressions, untrained.",
     citation=CITATION,
 )
-# the second is offered where its third member is installed
-PRESETS = (
-    (AS_PUBLISHED, AS_PUBLISHED_POSTER2) if importlib.util.find_spec("affectkit_abaw7") is not None else (AS_PUBLISHED,)
+# the last is offered where its third member is installed
+PRESETS = (SYSTEM, AS_PUBLISHED) + (
+    (AS_PUBLISHED_POSTER2,) if importlib.util.find_spec("affectkit_abaw7") is not None else ()
 )

@@ -30,8 +30,9 @@ from affectkit_compound.timm_member import ResNetConfig, ViTConfig
 # Pixels of a face.
 SIDE = 64
 TASKS = ("expression", "compound")
+# The slowest first: workers take them in this order.
 MEMBERS: Mapping[str, FeaturesConfig] = MappingProxyType(
-    {"resnet": ResNetConfig(size="small"), "vit": ViTConfig(size="small"), "manet": MANetConfig(size="small")}
+    {"vit": ViTConfig(size="small"), "manet": MANetConfig(size="small"), "resnet": ResNetConfig(size="small")}
 )
 # At feature level: the features' concatenation, LayerNorm, and one hidden layer before the heads.
 FEATURES = ConcatFusionConfig(hidden=(128,), dropout=0.3)
