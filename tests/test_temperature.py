@@ -100,7 +100,8 @@ def test_what_is_not_valid_counts_nothing() -> None:
         (
             [1, 0],
             20.0,
-            "temperature: the best one is above 20, as the scores say little of the labels; it is 20, give more samples",
+            "temperature: the best one is above 20, as the scores say little of the labels; it is 20, give more "
+            "samples",
         ),
     ],
 )

@@ -41,7 +41,7 @@ def fit_stacking(
     """
     moved = Stacked(*(nn.Parameter(part.clone()) for part in (start if begin is None else begin)))
     optimizer = torch.optim.LBFGS(
-        list(moved), max_iter=_STEPS, tolerance_grad=_FLAT, tolerance_change=0.0, line_search_fn="strong_wolfe"
+        list(moved), max_iter=_STEPS, tolerance_grad=_FLAT, tolerance_change=1e-14, line_search_fn="strong_wolfe"
     )
 
     def closure() -> float:
@@ -66,12 +66,15 @@ def fit_stacking_ref(inputs: Tensor, truth: Tensor, counts: Tensor, start: Stack
 
     flat = torch.cat([part.flatten() for part in start])
     for _ in range(50):
-        step = torch.linalg.solve(torch.func.hessian(loss)(flat), torch.func.grad(loss)(flat))
+        slope = torch.autograd.functional.jacobian(loss, flat)
+        step = torch.linalg.solve(torch.autograd.functional.hessian(loss, flat), slope)
         # halved until it descends: far from the solution a whole step may lead away
         size = 1.0
         while loss(flat - size * step) > loss(flat) and size > 1e-6:
             size /= 2
         flat = flat - size * step
+        if step.abs().max() < 1e-9:
+            break
     return parts(flat)
 
 

@@ -85,7 +85,7 @@ def classwise_calibration_error(forecasts: Forecasts, *, bins: int = BINS) -> fl
         InputError: `bins` is less than 1.
     """
     sums = bin_sums(forecasts.each(), bin_edges(forecasts.each(), bins, "width"), [""] * len(forecasts.probabilities))
-    return float(np.nanmean(calibration_error_of(sums[0])))
+    return float(classwise_error_of(sums[0].reshape(-1, 3), bins))
 
 
 def expected_calibration_error_ref(forecasts: Forecasts, *, bins: int = BINS, binning: Binning = "width") -> float:
@@ -188,6 +188,16 @@ def calibration_error_of(sums: NDArray[Any]) -> Floats:
     # (n_b / n) |acc_b - conf_b| = |hits_b - sum of confidence_b| / n
     apart = np.abs(sums[..., 2] - sums[..., 1]).sum(axis=-1)
     found: Floats = np.divide(apart, n, out=np.full(np.shape(n), np.nan), where=n > 0)
+    return found
+
+
+def classwise_error_of(sums: NDArray[Any], bins: int) -> Floats:
+    """Mean of the ECE of targets whose bins are behind each other, `(..., K * B, 3)`; NaN where nothing counts."""
+    errors = calibration_error_of(sums.reshape(*sums.shape[:-2], -1, bins, 3))
+    known = ~np.isnan(errors)
+    number = known.sum(axis=-1)
+    total = np.where(known, errors, 0.0).sum(axis=-1)
+    found: Floats = np.divide(total, number, out=np.full(np.shape(number), np.nan), where=number > 0)
     return found
 
 

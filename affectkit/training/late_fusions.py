@@ -83,7 +83,8 @@ def fit_late_fusion(
             member that says NaN; values instead of classes or labels; a subject that is used elsewhere; fewer than two
             subjects to choose a penalty by, or a penalty that is not above 0.
     """
-    fusions: dict[str, Any] = dict(ensemble.fusion.items()) if ensemble.config.level == "scores" else {}
+    joins_scores = ensemble.config.level == "scores"
+    fusions: dict[str, Any] = {name: ensemble.fusion[name] for name in ensemble.fusion} if joins_scores else {}
     kinds = {type(fusion) for fusion in fusions.values()}
     if kinds not in ({WeightedFusion}, {StackingFusion}):
         raise InputError(
@@ -217,7 +218,7 @@ def _set_weights(ensemble: Ensemble, said: Mapping[str, _Said]) -> dict[str, flo
             rows.append(happened.transpose(0, 2, 1).reshape(-1, happened.shape[1]))
             counts.append(one.counts.reshape(-1))
     found = fit_weights(np.concatenate(rows), np.concatenate(counts) / len(said))
-    first = next(iter(ensemble.fusion.values()))
+    first = ensemble.fusion[next(iter(said))]
     weights = dict(zip(first.members, found.tolist(), strict=True))
     config = replace(ensemble.config, fusion=replace(first.config, weights=weights))
     ensemble._adopt(config, config.trace(registry=ensemble.registry))
