@@ -84,8 +84,11 @@ def _derivatives(w: Tensor, x: Tensor, labels: Tensor, v: Tensor, w_0: Tensor, l
     gradient = residual.T @ x + l2 * (w - w_0)
     # entry (k, d), (l, e): sum_n v p_k (delta_kl - p_l) x_d x_e
     products = (p[:, :, None] * x[:, None, :]).flatten(1)
-    blocks = [x.T @ ((v * p[:, k])[:, None] * x) for k in range(len(w))]
-    hessian = torch.block_diag(*blocks) - products.T @ (v[:, None] * products)
+    hessian = -products.T @ (v[:, None] * products)
+    width = x.shape[1]
+    for k in range(len(w)):
+        own = slice(k * width, (k + 1) * width)
+        hessian[own, own] += x.T @ ((v * p[:, k])[:, None] * x)
     return gradient, hessian + l2 * torch.eye(len(hessian), dtype=torch.float64)
 
 
