@@ -79,7 +79,7 @@ def calibrate_frames(predictions: FramePredictions, *, bins: int = BINS) -> dict
         bins: how many.
 
     Raises:
-        InputError: no output has probabilities and labels, what `Forecasts` refuses, or there are fewer than two videos.
+        InputError: no output has probabilities and labels, what `Forecasts` refuses, or fewer than two videos.
     """
     found = {}
     for name, one in predictions.outputs.items():

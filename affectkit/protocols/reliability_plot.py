@@ -44,7 +44,7 @@ def plot_reliability(
         path = Path(path)
         check_ending(path, PICTURE_ENDINGS, "write a .png, .pdf or .svg file")
         check_file(path, overwrite=overwrite)
-    figure = Figure(figsize=(0.6 + 3.6 * len(found), 4.8), layout="constrained")
+    figure = Figure(figsize=(0.7 + 3.5 * len(found), 5.2), layout="constrained")
     grid = figure.subplots(2, len(found), sharex=True, squeeze=False, height_ratios=(3.4, 1))
     for column, (title, bins) in enumerate(found.items()):
         _draw_bins(grid[0, column], bins, title)
@@ -79,7 +79,6 @@ def _draw_bins(axes: Axes, bins: Reliability, title: str) -> None:
     axes.plot((0, 1), (0, 1), color="#444444", linewidth=1.0, linestyle=(0, (4, 3)))
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
-    axes.set_aspect("equal")
     error = float((bins.count[there] * np.abs(accuracy - confidence)).sum() / bins.count.sum())
     axes.set_title(f"{title}\nECE {error:.3f}", loc="left", fontsize=9)
     _finish(axes)
