@@ -50,7 +50,10 @@ def main() -> int:
     models = {f"{name} alone": model for name, model in members.items()}
     joined = join_ways(members, load(folder / "fusion"), fitting, used_elsewhere=trained_on)
     models |= {f"joined: {name}": model for name, model in joined.items()}
-    counts = {name: {part: score_people(model, some, OUTPUT) for part, some in faces.items()} for name, model in models.items()}
+    counts = {
+        name: {part: score_people(model, some, OUTPUT) for part, some in faces.items()}
+        for name, model in models.items()
+    }
     best = max((f"{name} alone" for name in members), key=lambda name: float(uf1(counts[name]["choice"].sum(axis=0))))
     counts |= {name: {part: _floor(name, some) for part, some in faces.items()} for name in ("one class", "by lot")}
     report = labeled(faces["report"], OUTPUT)

@@ -39,7 +39,11 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument("--seed", metavar="N", type=int, help="of all that is random; default: that of the plan")
     train.add_argument("--workers", metavar="N", type=int, default=os.cpu_count() or 1, help="processes")
     train.add_argument(
-        "--cache", metavar="FOLDER", type=Path, default=Path(".cache/compound"), help="of faces; default: .cache/compound"
+        "--cache",
+        metavar="FOLDER",
+        type=Path,
+        default=Path(".cache/compound"),
+        help="of faces; default: .cache/compound",
     )
     return parser
 
