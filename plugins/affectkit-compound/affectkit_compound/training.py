@@ -1,6 +1,6 @@
 """The small ensemble's training, step by step, with each result on the disk: what is done is not done again.
 
-faces ─▶ members alone, basic labels ─▶ members, basic and compound labels ─▶ their features ─▶ fusion ─▶ ways of joining ─▶ one model
+faces ─▶ members, basic labels ─▶ members, both labels ─▶ their features ─▶ fusion ─▶ ways of joining ─▶ one model
 """
 
 from __future__ import annotations
@@ -185,6 +185,6 @@ def _with_compound_head(basic: Model, name: str, seed: int) -> Model:
     state: dict[str, Tensor] = dict(model.state_dict())
     known = basic.state_dict()
     new = {key for key in state if key not in known}
-    assert new and all(key.startswith("heads.compound.") for key in new)
+    assert all(key.startswith("heads.compound.") for key in new)
     model.load_state_dict(state | known)
     return model
