@@ -1,4 +1,4 @@
-"""What the small compound ensemble reaches on synthetic people nobody chose by: `python benchmarks/compound.py [FOLDER]`.
+"""What the small compound ensemble reaches on synthetic people nobody chose by: `benchmarks/compound.py [FOLDER]`.
 
 FOLDER is what `affectkit-compound train --out FOLDER` left; by default `.cache/compound/run`. 100 report people show 20
 compound expressions each, all eleven equally often, as `STILLS_V1` says; every model says which of the eleven it is.

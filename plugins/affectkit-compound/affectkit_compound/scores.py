@@ -41,7 +41,7 @@ def confusions(predicted: Tensor, examples: Examples, output: str) -> Counts:
 
 
 def score_people(model: Model, examples: Examples, output: str) -> Counts:
-    """As `confusions`, of all examples that have a label of the output; where members are calibrated, by these scores."""
+    """As `confusions`, of all examples that have a label of the output; by calibrated members, where they are."""
     some, calibrated = labeled(examples, output), f"{output}_calibrated"
     with torch.no_grad():
         found = probabilities(model, some, calibrated if calibrated in model.traced.outputs else output)

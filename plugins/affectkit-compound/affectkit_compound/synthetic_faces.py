@@ -1,8 +1,8 @@
 """Stills of synthetic people as training examples: drawn, compressed, detected, and cut as `analyze` cuts faces.
 
-`BENCH_V1` is a world of videos, whose units move by a fraction of a pixel to two: one picture without its own rest can't
-show that. Stills have the same people, camera and occluders, and expressions of the intensities of `StillSettings`.
-Each person is an entry of a content-addressed cache, so that a run that was stopped goes on.
+`BENCH_V1` is a world of videos, whose units move by a fraction of a pixel to two: one picture without its own rest
+can't show that. Stills have the same people, camera and occluders, and expressions of the intensities of
+`StillSettings`. Each person is an entry of a content-addressed cache, so that a run that was stopped goes on.
 """
 
 from __future__ import annotations
