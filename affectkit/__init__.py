@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.maps.compound_learned import CompoundLearnedConfig as CompoundLearnedConfig
     from affectkit.maps.smooth import SmoothConfig as SmoothConfig
+    from affectkit.maps.temperature import TemperatureConfig as TemperatureConfig
     from affectkit.maps.thresholds import ThresholdsConfig as ThresholdsConfig
     from affectkit.model import Model as Model, Pipeline as Pipeline
     from affectkit.motion.apply import apply_motion as apply_motion
@@ -242,6 +243,7 @@ _PUBLIC = {
     "CompoundFromBasicConfig": "affectkit.maps.compound_from_basic",
     "CompoundLearnedConfig": "affectkit.maps.compound_learned",
     "SmoothConfig": "affectkit.maps.smooth",
+    "TemperatureConfig": "affectkit.maps.temperature",
     "ThresholdsConfig": "affectkit.maps.thresholds",
     "Model": "affectkit.model",
     "Pipeline": "affectkit.model",

@@ -38,7 +38,7 @@ from affectkit.fusion import affine, concat
 from affectkit.heads import action_units, compound_expression, expression, micro_expression, valence_arousal
 from affectkit.hookspecs import hookimpl
 from affectkit.late import mean, product, stacking, vote, weighted
-from affectkit.maps import compound_from_basic, compound_learned, smooth, thresholds
+from affectkit.maps import compound_from_basic, compound_learned, smooth, temperature, thresholds
 from affectkit.motion import (
     eulerian,
     flow_magnifier,
@@ -64,7 +64,7 @@ _MODULES = (
     gru, sparse_mamba, transformer,
     action_units, compound_expression, expression, micro_expression, valence_arousal,
     mean, product, stacking, vote, weighted,
-    compound_from_basic, compound_learned, smooth, thresholds,
+    compound_from_basic, compound_learned, smooth, temperature, thresholds,
     auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
+from affectkit.cli.score_calibration import calibration_data, show_calibration
 from affectkit.cli.score_events import run_events
 from affectkit.cli.score_frames import run_frames
 from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks, shown
@@ -45,16 +46,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--by", metavar="COLUMN", help="scores of each value of a column too")
     parser.add_argument("--against", metavar="OTHER", type=Path, help="predictions of the same samples to compare with")
+    parser.add_argument(
+        "--calibration",
+        action="store_true",
+        help="whether probabilities mean what they say (ECE, Brier, NLL): of a table with a column p.CLASS for each "
+        "class, or of frames",
+    )
+    parser.add_argument(
+        "--reliability", metavar="PICTURE", type=Path, help="draw it as a .png, .pdf or .svg file; with --calibration"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the picture if it is there")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Print the tables."""
     from affectkit.data.labels import MICRO_3
     from affectkit.errors import ConfigError
+    from affectkit.protocols.calibration import calibrate_predictions
     from affectkit.protocols.predictions import read_predictions
     from affectkit.protocols.report import compare_predictions, score_predictions
 
+    if args.reliability is not None and not args.calibration:
+        raise ConfigError("a picture of what is not asked for", "add --calibration", path="--reliability")
     if args.protocol in ("spotting", "strs"):
+        if args.calibration:
+            fact = f"given with --protocol {args.protocol}, whose events have no probabilities"
+            raise ConfigError(fact, "leave it out", path="--calibration")
         return run_events(args, output)
     for name in ("truth", "unit"):
         if getattr(args, name) is not None:
@@ -75,8 +92,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
         if args.against is None
         else compare_predictions(predictions, read_predictions(args.against), classes=report.classes)
     )
-    output.json(report_data(report, differences))
+    found = {} if not args.calibration else {"": calibrate_predictions(predictions, classes=classes)}
+    output.json(report_data(report, differences) | calibration_data(found))
     print_report(report, differences, by, str(args.against), output)
+    show_calibration(found, args.reliability, output, overwrite=args.overwrite)
     return 0
 
 

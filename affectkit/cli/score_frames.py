@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
+from affectkit.cli.score_calibration import calibration_data, show_calibration
 from affectkit.cli.score_tables import interval_data, interval_row, print_differences, print_remarks
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def run_frames(args: argparse.Namespace, output: Output) -> int:
     """Print the tables."""
     from affectkit.errors import ConfigError
+    from affectkit.protocols.calibration import calibrate_frames
     from affectkit.protocols.frame_predictions import read_frame_predictions
     from affectkit.protocols.frame_report import compare_frames, report_frames
 
@@ -28,14 +30,20 @@ def run_frames(args: argparse.Namespace, output: Output) -> int:
     predictions = read_frame_predictions(args.predictions)
     report = report_frames(predictions)
     differences = {} if args.against is None else compare_frames(predictions, read_frame_predictions(args.against))
-    print_frames(report, differences, args.against, output)
+    found = calibrate_frames(predictions) if args.calibration else {}
+    print_frames(report, differences, args.against, output, calibration_data(found))
+    show_calibration(found, args.reliability, output, overwrite=args.overwrite)
     return 0
 
 
 def print_frames(
-    report: FrameReport, differences: Mapping[str, Interval], against: Path | None, output: Output
+    report: FrameReport,
+    differences: Mapping[str, Interval],
+    against: Path | None,
+    output: Output,
+    more: Mapping[str, Any] | None = None,
 ) -> None:
-    """Print a report, and how it differs from that of the table `against`."""
+    """Print a report, and how it differs from that of the table `against`; `more` is for programs only."""
     output.json(
         {
             "frames": report.frames,
@@ -46,6 +54,7 @@ def print_frames(
             "targets": {name: interval_data(found) for name, found in report.targets.items()},
             "absent": list(report.absent),
             "differences": {name: interval_data(found) for name, found in differences.items()},
+            **(more or {}),
         }
     )
     output.text(f"{report.frames} frames of {report.videos} videos; 95 % intervals over videos")

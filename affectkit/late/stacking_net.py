@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from affectkit.late.rules_net import RuleFusion, log_odds, log_probabilities
 from affectkit.late.stacking import StackingConfig
+from affectkit.late.stacking_fitting import Stacked
 from affectkit.streams import PredictionStream
 
 
@@ -24,11 +25,15 @@ class StackingFusion(RuleFusion[StackingConfig]):
 
     def __init__(self, config: StackingConfig, streams: Mapping[str, PredictionStream]) -> None:
         super().__init__(config, streams)
+        weight, bias = self.mean_start()
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(bias)
+
+    def mean_start(self, dtype: torch.dtype = torch.float32) -> Stacked:
+        """W and b of the mean, at which training begins: 1/M of every member, and of the same class alone."""
         count, targets = len(self.members), len(self.stream.targets)
-        # 1/M of every member, and of the same class alone: training begins at the mean, not at random
-        equal = torch.eye(targets) if self.stream.problem == "multiclass" else torch.ones(targets)
-        self.weight = nn.Parameter(equal.repeat(count, *[1] * equal.ndim) / count)
-        self.bias = nn.Parameter(torch.zeros(targets))
+        classes = self.stream.problem == "multiclass"
+        equal = torch.eye(targets, dtype=dtype) if classes else torch.ones(targets, dtype=dtype)
+        return Stacked(equal.repeat(count, *[1] * equal.ndim) / count, torch.zeros(targets, dtype=dtype))
 
     def forward(self, members: Mapping[str, Tensor]) -> Tensor:
         values = self.stacked(members)

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 
-from affectkit.errors import InputError, listed
+from affectkit.errors import InputError, did_you_mean
 from affectkit.maps.thresholds_net import Thresholds
 from affectkit.metrics.thresholds import fit_thresholds
 from affectkit.model import Model
-from affectkit.sequences import Targets
 from affectkit.training.examples import Examples
-from affectkit.training.map_scores import check_subjects, map_to_fit, source_scores
+from affectkit.training.scoring import check_others, labels_of, real_labels, score_output
 
 
 def set_thresholds(
@@ -39,24 +38,19 @@ def set_thresholds(
     Raises:
         InputError: no such map, no labels for it, or a subject is used elsewhere.
     """
-    part = map_to_fit(model, name, Thresholds, "of thresholds")
-    check_subjects(examples, used_elsewhere)
-    maps: Any = model.maps
-    source = part.config.source
-    head = source
-    while head in maps:
-        head = maps[head].config.source
-    if head not in examples.targets:
-        raise InputError(f"examples: no labels of {head!r}; they have {listed(examples.targets)}")
-    scores, mask = source_scores(model, source, examples)
-    values, valid = examples.targets[head]
-    if scores.ndim == 3 and valid.shape[:2] == mask.shape:
-        valid = valid & mask.unsqueeze(-1)
-    labels = Targets(values, valid)
+    maps: Any = getattr(model, "maps", {})
+    fitting = [key for key in maps if isinstance(maps[key], Thresholds)]
+    if name not in fitting:
+        raise InputError(f"maps: no map of thresholds {name!r}; {did_you_mean(name, fitting, noun='such maps')}")
+    check_others(examples, used_elsewhere)
+    source = maps[name].config.source
+    head = labels_of(model, source, examples)
+    scores, mask = score_output(model, source, examples)
+    labels = real_labels(examples.targets[head], scores, mask)
     if scores.shape != labels.values.shape:
         shapes = f"{tuple(labels.values.shape)} for scores {tuple(scores.shape)}"
         raise InputError(f"examples: labels of {head!r} are {shapes}; give one per score")
     parts = (part.reshape(-1, scores.shape[-1]).numpy() for part in (scores, *labels))
     found = torch.from_numpy(fit_thresholds(*parts))
-    part.thresholds.copy_(found)
+    maps[name].thresholds.copy_(found)
     return dict(zip(model.traced.outputs[name].targets, found.tolist(), strict=True))

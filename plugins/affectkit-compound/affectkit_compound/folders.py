@@ -1,0 +1,37 @@
+"""Folders of runs: what lies there is of one plan, or is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from affectkit.codec import encode
+from affectkit.errors import InputError
+from affectkit.files import read_data, write_text
+from affectkit.registry import default_registry
+from affectkit_compound.plan import Plan
+
+RECORD = "plan.json"
+
+
+def open_folder(folder: Path, plan: Plan) -> None:
+    """Make a run's folder with its plan, or find it again.
+
+    Raises:
+        InputError: it holds a run of another plan.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECORD
+    if not path.is_file():
+        write_text(path, json.dumps(encode(plan, default_registry()), indent=2) + "\n")
+    elif read_plan_of(folder) != plan:
+        raise InputError(f"{folder}: holds a run of another plan; give another folder, or --plan {path}")
+
+
+def read_plan_of(folder: Path) -> Plan:
+    """The plan of a run.
+
+    Raises:
+        ConfigError: there is none, or it can't be read.
+    """
+    return read_data(Plan, folder / RECORD)

@@ -1,0 +1,66 @@
+"""`Plan`: the steps of the small ensemble's training as data. No torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from affectkit.configs import Config
+from affectkit.errors import ConfigError
+from affectkit.files import read_data
+from affectkit.recipes import Augmentation, Recipe
+
+_AUGMENTATION = Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.01)
+BASIC = Recipe(epochs=20, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
+COMPOUND = Recipe(epochs=16, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
+FUSION = Recipe(epochs=20, batch_size=128, learning_rate=1e-3, weight_decay=0.05, gradient_clip=1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Config):
+    """Members one by one, on basic labels and then on both, what joins them, and the weights of the join.
+
+    Attributes:
+        train_people: how many people are drawn to train on, at most 5000.
+        stills: pictures of each of them.
+        choice_people: how many others what joins the members is fitted and chosen by: the first half fits, the second
+            half chooses. At least 2, at most 5000.
+        basic: recipe of every member alone, on the 7 basic expressions.
+        compound: recipe of what follows, on the 11 compound ones too.
+        fusion: recipe of the fusion of features, on stored features.
+        seed: of all that is random in training.
+    """
+
+    train_people: int = 700
+    stills: int = 18
+    choice_people: int = 200
+    basic: Recipe = BASIC
+    compound: Recipe = COMPOUND
+    fusion: Recipe = FUSION
+    seed: int = 0
+
+    def validate(self) -> None:
+        for name, least, most in (("train_people", 1, 5000), ("stills", 1, 1000), ("choice_people", 2, 5000)):
+            if not least <= getattr(self, name) <= most:
+                raise ConfigError(f"{getattr(self, name)!r} is out of range", f"write {least} to {most}", path=name)
+
+
+def quick(plan: Plan) -> Plan:
+    """The same with a handful of people and epochs, to see that it runs; what comes out is worth nothing."""
+    return replace(
+        plan,
+        train_people=min(plan.train_people, 6),
+        choice_people=min(plan.choice_people, 4),
+        basic=replace(plan.basic, epochs=1),
+        compound=replace(plan.compound, epochs=1),
+        fusion=replace(plan.fusion, epochs=2),
+    )
+
+
+def read_plan(path: str | Path) -> Plan:
+    """The plan in a `.toml` or `.json` file; a table for each recipe.
+
+    Raises:
+        ConfigError: not readable, or something in it is wrong; names file, path and remedy.
+    """
+    return read_data(Plan, path)

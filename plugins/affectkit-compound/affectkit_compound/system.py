@@ -1,0 +1,114 @@
+"""The small ensemble as data: its members, their heads, and the ways of joining them. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from affectkit import (
+    Branch,
+    CompoundExpressionConfig,
+    ConcatFusionConfig,
+    EnsembleConfig,
+    ExpressionConfig,
+    FeatureStream,
+    Frames,
+    FrameStream,
+    HeadConfig,
+    MeanFusionConfig,
+    PipelineConfig,
+    ProductFusionConfig,
+    StackingConfig,
+    VoteFusionConfig,
+)
+from affectkit.configs import FeaturesConfig, FusionConfig, LateFusionConfig
+from affectkit.data.labels import BASIC_7, COMPOUND_11
+from affectkit_compound.manet import MANetConfig
+from affectkit_compound.manet_heads import MANetHeadsConfig
+from affectkit_compound.timm_member import ResNetConfig, ViTConfig
+
+# Pixels of a face.
+SIDE = 64
+TASKS = ("expression", "compound")
+# The slowest first: workers take them in this order.
+MEMBERS: Mapping[str, FeaturesConfig] = MappingProxyType(
+    {"vit": ViTConfig(size="small"), "manet": MANetConfig(size="small"), "resnet": ResNetConfig(size="small")}
+)
+# At feature level: the features' concatenation, LayerNorm, and one hidden layer before the heads.
+FEATURES = ConcatFusionConfig(hidden=(128,), dropout=0.3)
+# Ways of joining the members whose configs say nothing that was fitted.
+WAYS: Mapping[str, LateFusionConfig | FusionConfig] = MappingProxyType(
+    {
+        "mean": MeanFusionConfig(),
+        "product": ProductFusionConfig(),
+        "vote": VoteFusionConfig(),
+        "stacking": StackingConfig(),
+        "features": FEATURES,
+    }
+)
+# That of the preset: the best on the second half of the choice people.
+JOINED = "features"
+
+
+def make_stream() -> FrameStream:
+    """How every member sees a face."""
+    return FrameStream(height=SIDE, width=SIDE, alignment="arcface")
+
+
+def make_heads(tasks: Iterable[str] = TASKS, *, dropout: float = 0.2) -> dict[str, HeadConfig]:
+    """Heads of the 7 basic and of the 11 compound expressions, or of one of the two."""
+    found: dict[str, HeadConfig] = {
+        "expression": ExpressionConfig(targets=BASIC_7, dropout=dropout, label_smoothing=0.05),
+        "compound": CompoundExpressionConfig(targets=COMPOUND_11, dropout=dropout, label_smoothing=0.05),
+    }
+    return {name: found[name] for name in tasks}
+
+
+def make_local_heads(tasks: Iterable[str] = TASKS) -> dict[str, HeadConfig]:
+    """The same for MA-Net: a classifier for each half of its feature."""
+    heads = make_heads(tasks)
+    return {
+        name: MANetHeadsConfig(targets=head.targets, dropout=head.dropout, label_smoothing=head.label_smoothing)
+        for name, head in heads.items()
+    }
+
+
+def make_member(name: str, tasks: Iterable[str] = TASKS) -> PipelineConfig:
+    """One member, usable alone, frame by frame."""
+    return PipelineConfig(
+        input=make_stream(),
+        sampling=Frames(),
+        branches={"face": Branch(features=MEMBERS[name])},
+        heads=make_local_heads(tasks) if name == "manet" else make_heads(tasks),
+    )
+
+
+def make_ensemble(
+    fusion: LateFusionConfig | FusionConfig,
+    tasks: Iterable[str] = TASKS,
+    *,
+    members: Iterable[str] = tuple(MEMBERS),
+) -> EnsembleConfig:
+    """Members with all of these heads, joined by their scores or by their features."""
+    tasks = tuple(tasks)
+    return EnsembleConfig(
+        sampling=Frames(),
+        members={name: make_member(name, tasks) for name in members},
+        fusion=fusion,
+        heads=make_heads(tasks) if isinstance(fusion, FusionConfig) else {},
+    )
+
+
+def make_tail(dims: Mapping[str, int]) -> PipelineConfig:
+    """What is behind the members at feature level, on stored features of these widths."""
+    return PipelineConfig(
+        inputs={name: FeatureStream(dim=dim) for name, dim in dims.items()},
+        branches={name: Branch(source=name) for name in dims},
+        fusion=FEATURES,
+        heads=make_heads(),
+    )
+
+
+def make_compound() -> EnsembleConfig:
+    """The config of `compound`: three small networks of one face, joined; basic and compound expressions."""
+    return make_ensemble(WAYS[JOINED])

@@ -1,0 +1,266 @@
+"""The small ensemble: stills of synthetic people, plans, training from faces to one model, ways of joining, scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from affectkit_compound import synthetic_faces
+from affectkit_compound.cli import main
+from affectkit_compound.folders import open_folder, read_plan_of
+from affectkit_compound.joining import halves, join_members, join_ways
+from affectkit_compound.plan import Plan, quick, read_plan
+from affectkit_compound.scores import confusions, describe_scores, labeled, score_people
+from affectkit_compound.synthetic_faces import (
+    CHOICE,
+    COMPOUND_STILLS,
+    REPORT,
+    STILLS_V1,
+    TRAIN,
+    draw_stills,
+    expressions_of,
+    render_examples,
+)
+from affectkit_compound.system import JOINED, MEMBERS, WAYS, make_compound, make_ensemble, make_member, make_stream
+from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
+
+from affectkit import MeanFusionConfig, load
+from affectkit.data.labels import BASIC_7, COMPOUND_11
+from affectkit.data.synthetic import BENCH_V1
+from affectkit.errors import ConfigError, InputError
+from affectkit.recipes import Recipe
+from affectkit.sequences import Sequence, Targets
+from affectkit.training import Examples
+from affectkit.training.folds import probabilities
+
+
+def is_installed() -> bool:
+    """Whether its components and presets are found by name."""
+    try:
+        distribution("affectkit-compound")
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+pytestmark = pytest.mark.skipif(not is_installed(), reason="affectkit-compound is not installed")
+PLAN = replace(
+    quick(Plan()),
+    basic=Recipe(epochs=1, batch_size=9),
+    compound=Recipe(epochs=1, batch_size=9),
+    fusion=Recipe(epochs=1, batch_size=9),
+)
+NAMES = (*BASIC_7, *COMPOUND_11)
+
+
+def faces(first: int = 0, people: int = 2, seed: int = 0) -> Examples:
+    """Noise; each person shows each of the 18 expressions once."""
+    label = torch.arange(18).repeat(people).unsqueeze(1)
+    is_basic = label < 7
+    generator = torch.Generator().manual_seed(seed)
+    return Examples(
+        inputs={"clip": Sequence.of(torch.rand(18 * people, 1, 3, 64, 64, generator=generator))},
+        targets={
+            "expression": Targets(torch.where(is_basic, label, 0), is_basic),
+            "compound": Targets(torch.where(is_basic, 0, label - 7), ~is_basic),
+        },
+        subjects=tuple(f"made/{first + row // 18:02}" for row in range(18 * people)),
+    )
+
+
+def refusal(call: Any, error: type[Exception] = InputError) -> str:
+    with pytest.raises(error) as caught:
+        call()
+    return str(caught.value)
+
+
+def test_people_show_every_expression_equally_often() -> None:
+    train = Counter(name for seed in TRAIN[:36] for name in expressions_of(seed, 12))
+    assert set(train) == set(NAMES)
+    assert set(train.values()) == {24}
+    shown = [expressions_of(seed, 12) for seed in REPORT[:100]]
+    assert all(len(one) == COMPOUND_STILLS + 7 for one in shown)
+    compounds = Counter(name for one in shown for name in one if name in COMPOUND_11)
+    assert set(compounds) == set(COMPOUND_11)
+    assert sum(compounds.values()) == 2000
+    assert max(compounds.values()) - min(compounds.values()) <= 1
+    assert expressions_of(CHOICE[0], 3) == expressions_of(CHOICE[0], 18)
+
+
+def test_stills_are_the_same_for_the_same_person_and_show_the_expression() -> None:
+    calm = replace(
+        STILLS_V1,
+        offset=0.0,
+        turn=0.0,
+        scale=(1.0, 1.0),
+        quality=100,
+        camera=replace(BENCH_V1, noise=0.0, occluded_clips=0.0),
+    )
+    rest, fear = (draw_stills(3, (name,), calm)[0].astype(int) for name in ("neutral", "fear"))
+    assert rest.shape == (256, 256, 3)
+    # between the eyes' middle and the chin a face has changed, and its shoulders have not
+    changed = np.abs(rest - fear).max(axis=2)[:, 78:178]
+    assert changed[90:200].max() > 80
+    assert changed[235:].max() < 10
+    again = draw_stills(3, ("neutral", "fear"))
+    for one, other in zip(again, draw_stills(3, ("neutral", "fear")), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert (draw_stills(4, ("neutral",))[0] != again[0]).any()
+
+
+def test_faces_are_cut_once_with_one_label_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.conftest import SHARED
+
+    if not SHARED.is_dir():
+        pytest.skip("YuNet's weights are not shipped with the project")
+    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(SHARED / "weights"))
+    told: list[tuple[int, int]] = []
+    found = render_examples(
+        TRAIN[:2], make_stream(), folder=tmp_path, stills=9, progress=lambda done, total: told.append((done, total))
+    )
+    assert told == [(1, 2), (2, 2)]
+    assert found.inputs["clip"].values.shape == (18, 1, 3, 64, 64)
+    assert found.subjects[8:10] == ("synthetic/00000", "synthetic/00001")
+    basic, compound = (found.targets[name] for name in ("expression", "compound"))
+    assert basic.valid.flatten().tolist() == [True] * 7 + [False] * 11
+    assert torch.equal(basic.valid, ~compound.valid)
+    assert compound.values[compound.valid].tolist() == list(range(11))
+    monkeypatch.setattr(synthetic_faces, "draw_stills", None)
+    again = render_examples(TRAIN[:2], make_stream(), folder=tmp_path, stills=9)
+    assert torch.equal(again.inputs["clip"].values, found.inputs["clip"].values)
+
+
+def test_pictures_without_a_face_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Blind:
+        def __init__(self, config: object) -> None: ...
+
+        def detect(self, picture: object) -> list[object]:
+            return []
+
+    monkeypatch.setattr(synthetic_faces, "YuNet", Blind)
+    text = refusal(lambda: render_examples(TRAIN[:1], make_stream(), folder=tmp_path, stills=1))
+    assert text == "synthetic faces: none was found in the pictures of 1 people; check the detector"
+
+
+def test_a_plan_in_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text("train_people = 12\nseed = 3\n[fusion]\nepochs = 5\n")
+    plan = read_plan(path)
+    assert (plan.train_people, plan.seed, plan.fusion.epochs, plan.basic) == (12, 3, 5, Plan().basic)
+    folder = tmp_path / "run"
+    open_folder(folder, plan)
+    open_folder(folder, plan)
+    assert read_plan_of(folder) == plan
+    assert refusal(lambda: open_folder(folder, Plan())) == (
+        f"{folder}: holds a run of another plan; give another folder, or --plan {folder / 'plan.json'}"
+    )
+    wrong = refusal(lambda: Plan(choice_people=1), ConfigError)
+    assert wrong == "choice_people: 1 is out of range; write 2 to 5000"
+
+
+def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text("train_people = 0\n")
+    assert main(["train", "--out", str(tmp_path / "run"), "--plan", str(path)]) == 1
+    assert capsys.readouterr().err == f"error: {path}: train_people: 0 is out of range; write 1 to 5000\n"
+
+
+def test_the_preset_scores_basic_and_compound_expressions_of_every_face() -> None:
+    outputs = {name: (one.targets, one.resolution) for name, one in make_compound().trace().outputs.items()}
+    assert outputs == {"expression": (BASIC_7, "frame"), "compound": (COMPOUND_11, "frame")}
+    assert JOINED in WAYS
+    assert make_compound().level == ("features" if JOINED == "features" else "scores")
+    # one cut of each face for all members
+    assert list(make_compound().input_streams()) == ["clip"]
+    assert list(make_member("manet", ("expression",)).trace().outputs) == ["expression"]
+
+
+@pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
+def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
+    train, choice = faces(0, 2), faces(10, 4, seed=1)
+    told: list[str] = []
+    model = train_system(train, choice, PLAN, folder=tmp_path, say=told.append)
+    assert told[-1] == f"written: joined by {JOINED}"
+    members, tail = load_members(tmp_path), load(tmp_path / "fusion")
+    assert tuple(members) == tuple(MEMBERS)
+    fitting, choosing = halves(choice)
+    ways = join_ways(members, tail, fitting, used_elsewhere=train.subjects)
+    assert set(ways) == {*WAYS, "calibrated", "weighted"}
+    inputs = choosing.inputs["clip"]
+    for name, scores in model(inputs).items():
+        torch.testing.assert_close(ways[JOINED](inputs)[name], scores)
+    # behind the features as behind the faces
+    features = extract_features(members, choosing)
+    for name, scores in tail(features.inputs).items():
+        torch.testing.assert_close(ways["features"](inputs)[name], scores, rtol=1e-4, atol=1e-4)
+    alone = torch.stack([member.predict(inputs)["compound"] for member in members.values()])
+    torch.testing.assert_close(ways["mean"].predict(inputs)["compound"], alone.mean(dim=0), rtol=1e-4, atol=1e-6)
+    basic = load_members(tmp_path, "basic")
+    assert all(list(one.traced.outputs) == ["expression"] for one in basic.values())
+    # what is done is not done again
+    again: list[str] = []
+    train_system(train, choice, PLAN, folder=tmp_path, say=again.append)
+    assert not [line for line in again if line.startswith(("members ", "member ", "fusion: "))]
+
+
+def test_the_fusion_of_features_learns_and_members_stay() -> None:
+    torch.manual_seed(0)
+    members = {name: make_member(name).build().eval() for name in MEMBERS}
+    before = {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in members.items()}
+    train = faces()
+    features = extract_features(members, train)
+    tail = train_fusion(features, replace(PLAN, fusion=Recipe(epochs=60, batch_size=36, learning_rate=3e-3)))
+    found = probabilities(tail, labeled(features, "compound"), "compound").argmax(dim=1)
+    assert (found == torch.arange(11).repeat(2)).float().mean() > 0.5
+    for name, one in members.items():
+        for key, value in one.state_dict().items():
+            assert torch.equal(value, before[name][key])
+
+
+def test_who_is_trained_on_chooses_nothing(tmp_path: Path) -> None:
+    assert refusal(lambda: train_system(faces(), faces(), PLAN, folder=tmp_path)) == (
+        "choice: 'made/00' is in the training set too; choose by other people"
+    )
+    assert refusal(lambda: halves(faces(people=1))) == (
+        "examples: 1 person; give two at least, one to fit and one to choose by"
+    )
+    assert refusal(lambda: load_members(tmp_path)) == (
+        f"{tmp_path / 'members' / 'vit'}: no such member; run affectkit-compound train --out {tmp_path}"
+    )
+
+
+def test_halves_share_nobody() -> None:
+    first, second = halves(faces(people=5))
+    assert sorted(set(first.subjects)) == ["made/00", "made/01"]
+    assert sorted(set(second.subjects)) == ["made/02", "made/03", "made/04"]
+
+
+def test_scores_are_of_what_is_labeled() -> None:
+    examples = faces()
+    some = labeled(examples, "compound")
+    assert len(some) == 22
+    assert tuple(some.targets) == ("compound",)
+    right = torch.eye(11).repeat(2, 1)
+    assert np.trace(confusions(right, some, "compound").sum(axis=0)) == 22
+    members = {name: make_member(name).build().eval() for name in MEMBERS}
+    model = join_members(make_ensemble(MeanFusionConfig()), members)
+    assert score_people(model, examples, "expression").sum() == 14
+    assert describe_scores(model, examples).startswith("expression 0.")
+    hidden = replace(examples, targets={"compound": Targets(*(0 * part for part in examples.targets["compound"]))})
+    assert refusal(lambda: labeled(hidden, "compound")) == (
+        "examples: none has a label of 'compound'; give some that have"
+    )
+
+
+def test_a_mirror_turns_faces_and_keeps_labels() -> None:
+    examples = faces(people=1)
+    seen = mirror(examples)
+    assert torch.equal(seen.inputs["clip"].values, examples.inputs["clip"].values.flip(-1))
+    assert torch.equal(seen.targets["compound"].values, examples.targets["compound"].values)
+    assert seen.keys[0] == f"{examples.keys[0]}-mirrored"
