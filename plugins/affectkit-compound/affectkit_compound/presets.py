@@ -87,8 +87,10 @@ def _sides(name: MemberName) -> Mapping[SizeName, int]:
     if name == "poster2":
         # 224, of which every second pixel is read, is what its public code takes
         return {"small": 64, "published": 224}
-    sizes = {"manet": manet.SIZES, "resnet": ResNetConfig.sizes, "vit": ViTConfig.sizes}[name]
-    return {size: found.side for size, found in sizes.items()}  # type: ignore[attr-defined]
+    if name == "manet":
+        return {size: found.side for size, found in manet.SIZES.items()}
+    sizes = (ResNetConfig if name == "resnet" else ViTConfig).sizes
+    return {size: found.side for size, found in sizes.items()}
 
 
 def _network(name: MemberName, size: SizeName, *, frozen: bool) -> FeaturesConfig:
@@ -97,8 +99,9 @@ def _network(name: MemberName, size: SizeName, *, frozen: bool) -> FeaturesConfi
         from affectkit_abaw7 import POSTER2Config
 
         return POSTER2Config(size=size, frozen=frozen)
-    configs = {"manet": MANetConfig, "resnet": ResNetConfig, "vit": ViTConfig}
-    return configs[name](size=size, frozen=frozen)
+    if name == "manet":
+        return MANetConfig(size=size, frozen=frozen)
+    return (ResNetConfig if name == "resnet" else ViTConfig)(size=size, frozen=frozen)
 
 
 AS_PUBLISHED = PipelineSpec(
