@@ -270,8 +270,10 @@ def test_an_answer_is_read_as_labels(tmp_path: Path) -> None:
 
 def test_lines_of_c_expr_db(tmp_path: Path) -> None:
     root = tree(tmp_path, "c-expr-db")
-    lines = (HEADER, "01/00002.jpg,7", "01/00001.jpg,Sadly_Angry", "01/00002.jpg,1", "../00001.jpg,0", "a/../01/1.jpg,0",
-             "02/x.jpg,1", "03/00001.jpg,2", "01/00003.jpg,2")  # fmt: skip
+    lines = (
+        HEADER, "01/00002.jpg,7", "01/00001.jpg,Sadly_Angry", "01/00002.jpg,1", "../00001.jpg,0", "a/../01/1.jpg,0",
+        "02/x.jpg,1", "03/00001.jpg,2", "01/00003.jpg,2",
+    )  # fmt: skip
     (root / LIST).write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     index = scan("c-expr-db", root, has_labels=True)
     assert issue_lines(index) == [

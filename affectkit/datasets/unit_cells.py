@@ -16,7 +16,7 @@ _UNIT = re.compile(r"(AU|L|R)\d{1,2}")
 
 
 def label_cell(cell: str, units: Items[str], where: str, key: str, notes: Notes) -> Labels:
-    """Occurrence float32 `(K,)` of units such as `AU12`, or `L12` and `R12`: it moves on that side of the subject alone.
+    """Occurrence float32 `(K,)` of units such as `AU12`, or `L12` and `R12`, which move on that side alone.
 
     `AU12` occurs where any of 12, L12 and R12 is written; `L12` where that is, as coders keep the two apart. A unit
     that is not written does not occur. Not valid are units of which the coders were not sure, and all of a picture
