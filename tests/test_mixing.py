@@ -358,11 +358,11 @@ def test_a_head_of_compounds_learns_from_basic_labels_alone(tmp_path: Path) -> N
     cut = tmp_path / "cut"
     with pytest.raises(InputError, match=r"^heads\.compound: no labels of it; "):
         gather_pictures(index, config, names=names, faces="whole-frame", folder=cut)
-    mixing = Mixing(share=0.5, alpha=200.0, compound="compound")
+    mixing = Mixing(share=1.0, alpha=200.0, compound="compound")
     examples = gather_pictures(index, config, names=names, made=mixing.made, faces="whole-frame", folder=cut).examples
     assert set(examples.targets) == {"expression"}
     recipe = Recipe(
-        epochs=20, batch_size=12, learning_rate=0.02, mixing=mixing, sampling="balanced", sampling_head="expression"
+        epochs=40, batch_size=12, learning_rate=0.02, mixing=mixing, sampling="balanced", sampling_head="expression"
     )
     model = fit(config, examples, recipe, seed=1)
     gray = torch.tensor([120.0, 160.0]).view(2, 1, 1, 1, 1).expand(2, 1, 3, 16, 16) / 255

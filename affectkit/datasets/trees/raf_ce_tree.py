@@ -31,6 +31,6 @@ def write(writer: Writer) -> None:
     cells = [*((key, cell) for key, _, _, _, cell, _ in LINES), ("0011", "6+12")]
     writer.write_text(units, "".join(f"{key}.jpg {cell}\n" for key, cell in cells))
     for key, _, word, _, _, active in LINES:
-        labels = {"compound": word, "au": label_of(active)}
-        writer.expect_labeled(key, f"raf-ml/{key}", file=f"{key}_aligned.jpg", **labels)
+        file = f"{key}_aligned.jpg"
+        writer.expect_labeled(key, f"raf-ml/{key}", file=file, compound=word, au=label_of(active))
     writer.issues.append(f"info {units}")
