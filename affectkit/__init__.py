@@ -111,7 +111,7 @@ if TYPE_CHECKING:
     from affectkit.motion.phase import PhaseConfig as PhaseConfig
     from affectkit.motion.rest_difference import RestDifferenceConfig as RestDifferenceConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
-    from affectkit.recipes import Augmentation as Augmentation, Recipe as Recipe
+    from affectkit.recipes import Augmentation as Augmentation, Mixing as Mixing, Recipe as Recipe
     from affectkit.records import (
         ArraySource as ArraySource,
         Event as Event,
@@ -260,6 +260,7 @@ _PUBLIC = {
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
     "Augmentation": "affectkit.recipes",
+    "Mixing": "affectkit.recipes",
     "Recipe": "affectkit.recipes",
     "ArraySource": "affectkit.records",
     "Event": "affectkit.records",

@@ -42,6 +42,44 @@ class Augmentation(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mixing(Config):
+    """Pictures made of two of a batch, drawn anew for every step. A picture keeps the share l, its partner has 1 - l.
+
+    Without `compound`, any two are mixed, and so are their labels a and b: l a + (1 - l) b for every head, valid where
+    both are (mixup, arXiv 1710.09412; CutMix, arXiv 1905.04899). With it, only pictures of two basic expressions are
+    mixed that make one of that head's classes. Its label is that class, whatever l is; that of `basics` is
+    l a + (1 - l) b; other heads get none, since what units or valence such a face has, nobody knows.
+
+    Attributes:
+        how: `blend`, the weighted sum of both (mixup); `box`, a box of the partner over the picture (CutMix); `halves`,
+            the upper part of one face over the lower part of the other, by chance which.
+        share: probability that a picture is mixed, if it has a partner in its batch.
+        alpha: l is drawn from Beta(alpha, alpha): 1 is uniform, and the larger, the nearer to 1/2. None for 1, or where
+            compounds are made 16, which is between 0.3 and 0.7 nearly always.
+        compound: a head of compound expressions, whose labels may all be made so; None for none.
+        basics: then, the head whose labels say which basic expression a picture shows.
+    """
+
+    how: Literal["blend", "box", "halves"] = "blend"
+    share: float = 0.5
+    alpha: float | None = None
+    compound: str | None = None
+    basics: str = "expression"
+
+    def validate(self) -> None:
+        _check_share(self.share, "share", most=1.0)
+        if self.alpha is not None and not 0 < self.alpha < float("inf"):
+            raise ConfigError(f"{self.alpha!r} is no parameter of Beta", "write more than 0", path="alpha")
+        if self.compound == self.basics:
+            raise ConfigError(f"{self.basics!r} is the head of compounds", "name that of basic ones", path="basics")
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """Heads that need no labels of a dataset, since theirs are made."""
+        return () if self.compound is None else (self.compound,)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe(Config):
     """How a model is trained: AdamW, and a rate that rises in the first tenth of the steps and falls along a cosine.
 
@@ -71,6 +109,7 @@ class Recipe(Config):
             `branches.flow.features.ratios[0]`, or all below a path, such as `branches.flow`. The trained model has them
             as its config says. Where one is of a front-end that doesn't learn, that is computed in every step.
         augmentation: what is done to the clips.
+        mixing: pictures that are made of two, with labels of two; None for none.
     """
 
     epochs: int = 40
@@ -88,6 +127,7 @@ class Recipe(Config):
     precision: Literal["32", "bf16-mixed", "16-mixed"] = "32"
     random_dials: tuple[str, ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
+    mixing: Mixing | None = None
 
     def validate(self) -> None:
         for name in ("epochs", "batch_size"):

@@ -72,7 +72,8 @@ class Targets(NamedTuple):
     """Ground truth of one head for one batch.
 
     Attributes:
-        values: int64 class index `(B,)` or `(B, T)` for multiclass; float `(B, K)` or `(B, T, K)` otherwise.
+        values: int64 class index `(B,)` or `(B, T)` for multiclass; float `(B, K)` or `(B, T, K)` otherwise, and where
+            a label is shares of several classes.
         valid: bool of the same shape. Where False, the value is not looked at: partial labels are the rule.
     """
 

@@ -222,7 +222,7 @@ def test_an_unknown_compound_is_refused() -> None:
     assert str(caught.value) == (
         "targets: 'sadly_suprised' is no known compound; did you mean 'sadly_surprised'? compounds: "
         "'fearfully_surprised', 'happily_surprised', 'sadly_surprised', 'disgustedly_surprised', 'angrily_surprised', "
-        "'sadly_fearful', 'sadly_angry', 'happily_disgusted', 'sadly_disgusted', 'fearfully_angry' and 1 more"
+        "'sadly_fearful', 'sadly_angry', 'happily_disgusted', 'sadly_disgusted', 'fearfully_angry' and 4 more"
     )
 
 

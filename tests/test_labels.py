@@ -41,10 +41,25 @@ def test_compound_11_is_raf_db_in_the_order_of_its_ids() -> None:
     for index, raf in ids.items():
         assert labels.COMPOUND_11[raf - 1] == labels.COMPOUND_7[index]
     assert len(set(labels.COMPOUND_11)) == 11
-    assert set(labels.COMPOUND_7) < set(labels.COMPOUND_11) == set(labels.COMPOUND_BASICS)
+    assert set(labels.COMPOUND_7) < set(labels.COMPOUND_11) < set(labels.COMPOUND_BASICS)
 
 
-@pytest.mark.parametrize("compound", labels.COMPOUND_11)
+def test_compound_14_is_raf_ce_in_the_order_of_its_ids() -> None:
+    # C-EXPR index to RAF-CE id, as both files have them
+    ids = {0: 7, 1: 0, 2: 4, 3: 11, 4: 9, 5: 2, 6: 3}
+    for index, raf in ids.items():
+        assert labels.COMPOUND_14[raf] == labels.COMPOUND_7[index]
+    assert len(set(labels.COMPOUND_14)) == 14
+    assert set(labels.COMPOUND_11) < set(labels.COMPOUND_14) == set(labels.COMPOUND_BASICS)
+
+
+def test_no_two_compounds_have_the_same_basics() -> None:
+    pairs = {frozenset(pair) for pair in labels.COMPOUND_BASICS.values()}
+    assert len(pairs) == len(labels.COMPOUND_BASICS)
+    assert all(len(pair) == 2 for pair in pairs)
+
+
+@pytest.mark.parametrize("compound", labels.COMPOUND_14)
 def test_a_compound_names_its_two_basics(compound: str) -> None:
     stems = {"fear": "fear", "happiness": "happ", "sadness": "sad", "disgust": "disgust", "anger": "ang"}
     first, second = labels.COMPOUND_BASICS[compound]

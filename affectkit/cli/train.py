@@ -115,6 +115,7 @@ def read_arguments(args: argparse.Namespace, output: Output) -> tuple[ModelConfi
             config,
             faces=args.faces,
             extra=args.extra_classes,
+            made=() if recipe.mixing is None else recipe.mixing.made,
             workers=args.workers if args.workers is not None else os.cpu_count() or 1,
             registry=registry,
             progress=bar,

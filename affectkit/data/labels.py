@@ -10,6 +10,7 @@
 | `ABAW_AUS` | header of the Aff-Wild2 action unit files |
 | `COMPOUND_7` | C-EXPR-DB, header of the ABAW compound files (6th and 7th) |
 | `COMPOUND_11` | RAF-DB compound, ids 1 to 11 of its `list_patition_label.txt` |
+| `COMPOUND_14` | RAF-CE, ids 0 to 13 of its `RAFCE_emolabel.txt`, as the owners' page lists them |
 """
 
 from __future__ import annotations
@@ -50,7 +51,23 @@ COMPOUND_11: tuple[str, ...] = (
     "angrily_disgusted",
     "disgustedly_surprised",
 )
-# Every compound of the two sets, with the pair of basic expressions that it is made of.
+COMPOUND_14: tuple[str, ...] = (
+    "happily_surprised",
+    "happily_disgusted",
+    "sadly_fearful",
+    "sadly_angry",
+    "sadly_surprised",
+    "sadly_disgusted",
+    "fearfully_angry",
+    "fearfully_surprised",
+    "fearfully_disgusted",
+    "angrily_surprised",
+    "angrily_disgusted",
+    "disgustedly_surprised",
+    "happily_fearful",
+    "happily_sad",
+)
+# Every compound of the three sets, with the pair of basic expressions that it is made of.
 # A read-only view: a change here would change every map in the process.
 COMPOUND_BASICS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -65,5 +82,8 @@ COMPOUND_BASICS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "sadly_disgusted": ("sadness", "disgust"),
         "fearfully_angry": ("fear", "anger"),
         "angrily_disgusted": ("anger", "disgust"),
+        "fearfully_disgusted": ("fear", "disgust"),
+        "happily_fearful": ("happiness", "fear"),
+        "happily_sad": ("happiness", "sadness"),
     }
 )

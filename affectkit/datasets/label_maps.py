@@ -11,6 +11,7 @@ MMEW and DFME by analogy |
 | `eight` | `seven` expressions and contempt |
 | `eleven` | MAFW: `eight`, anxiety, helplessness and disappointment |
 | `basic` | the seven expressions, of sets that know no others |
+| `compound` | eleven pairs of basic expressions of RAF-DB, fourteen of RAF-CE |
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from affectkit.data.labels import BASIC_7, BASIC_8, MICRO_3, MICRO_5
+from affectkit.data.labels import BASIC_7, BASIC_8, COMPOUND_11, COMPOUND_14, MICRO_3, MICRO_5
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,8 @@ _MAPS: Mapping[str, Mapping[str, LabelMap]] = {
         ),
     },
     "raf-db": {"basic": _own(*BASIC_7)},
+    "raf-db-compound": {"compound": _own(*COMPOUND_11)},
+    "raf-ce": {"compound": _own(*COMPOUND_14)},
     "affectnet": {
         "seven": _basic(BASIC_7, "contempt", "none", "uncertain", "no face"),
         "eight": _basic(BASIC_8, "none", "uncertain", "no face"),

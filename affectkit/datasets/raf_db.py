@@ -14,23 +14,40 @@ _COUNTS = {"train": (1290, 281, 717, 4772, 1982, 705, 2524), "test": (329, 74, 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class RafDbConfig(ClassesConfig):
-    """RAF-DB, its basic part: 15 339 pictures of faces, each with one of seven expressions. Nobody says who is seen.
+class RafDbPartConfig(ClassesConfig):
+    """Base of the two parts of RAF-DB, which have the same layout. Nobody says who is seen.
 
-    The folder is `basic`, or that above it. It holds `EmoLabel/list_patition_label.txt`, spelled so, and
+    The folder is the part's own, or that above it. It holds `EmoLabel/list_patition_label.txt`, spelled so, and
     `Image/aligned/train_00001_aligned.jpg`. The half of the split is in a picture's name, and in `raw["split"]`. The
-    list counts classes from 1, in an order of its own; here they are in that of `BASIC_7`.
+    list counts classes from 1, in an order of its own. Both parts call a picture `train_00001`, so each has keys and
+    subjects of its own.
 
     Attributes:
         split: `train`, `test`, or `all`.
         pictures: `aligned`, 100 by 100 pixels; `original`, as found.
     """
 
+    # Name of the part's folder, the dataset of the other part, and what the list's labels mean, from 1.
+    part: ClassVar[str] = ""
+    other: ClassVar[str] = ""
+    codes: ClassVar[tuple[str, ...]] = ()
+    split: Literal["all", "train", "test"] = "all"
+    pictures: Literal["aligned", "original"] = "aligned"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RafDbConfig(RafDbPartConfig):
+    """RAF-DB, its basic part: 15 339 pictures of faces, each with one of seven expressions.
+
+    The folder is `basic`, or that above it. Classes are in the order of `BASIC_7`.
+    """
+
     dataset: ClassVar[str] = "raf-db"
     signs: ClassVar[tuple[str, ...]] = ("basic", "EmoLabel")
     classes: ClassVar[str] = "basic"
-    split: Literal["all", "train", "test"] = "all"
-    pictures: Literal["aligned", "original"] = "aligned"
+    part: ClassVar[str] = "basic"
+    other: ClassVar[str] = "raf-db-compound"
+    codes: ClassVar[tuple[str, ...]] = CODES
 
     @property
     def published(self) -> Published:

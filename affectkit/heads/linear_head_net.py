@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from affectkit.errors import InputError
 from affectkit.heads.linear_head import ClassHeadConfig, LinearHeadConfig
-from affectkit.heads.losses import cross_entropy
+from affectkit.heads.losses import cross_entropy, shared_cross_entropy
 from affectkit.heads.pooling import Pooling
 from affectkit.interfaces import TaskHead, decode
 from affectkit.sequences import Sequence, Targets
@@ -17,6 +17,8 @@ from affectkit.streams import FeatureStream
 
 H = TypeVar("H", bound=LinearHeadConfig)
 K = TypeVar("K", bound=ClassHeadConfig)
+# What rounding makes of a sum of shares.
+_NEAR = 1e-3
 
 
 class LinearHead(TaskHead[H]):
@@ -54,10 +56,14 @@ class ClassHead(LinearHead[K]):
     """Base of heads that pick one of K classes: logits, weighted cross-entropy, softmax."""
 
     def loss(self, scores: Tensor, targets: Targets, mask: Tensor) -> Tensor:
-        """Cross-entropy, the mean over valid labels weighted by their classes. Labels are `(B,)` or `(B, T)`."""
-        values, valid = class_labels(scores, targets, mask)
+        """Cross-entropy, the mean over valid labels weighted by their classes.
+
+        Labels are classes, int64 `(B,)` or `(B, T)`, or shares of all classes, float `(B, K)` or `(B, T, K)`.
+        """
+        shared = targets.values.is_floating_point() and targets.values.ndim == scores.ndim
+        values, valid = (share_labels if shared else class_labels)(scores, targets, mask)
         weights = self.config.class_weights
-        return cross_entropy(
+        return (shared_cross_entropy if shared else cross_entropy)(
             scores,
             values,
             valid,
@@ -92,6 +98,23 @@ def class_labels(scores: Tensor, targets: Targets, mask: Tensor) -> tuple[Tensor
     classes = scores.shape[-1]
     _refuse(values, valid & ((values < 0) | (values >= classes)), "class index", f"0 to {classes - 1}")
     return values.long(), valid
+
+
+def share_labels(scores: Tensor, targets: Targets, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Shares of classes and where they count, checked against scores `(B, K)` or `(B, T, K)`.
+
+    Returns:
+        Values of the shape of `scores`, and valid, `(B,)` or `(B, T)`; a label counts where all of it is valid.
+
+    Raises:
+        InputError: wrong shape, or a valid label that is no shares with sum 1.
+    """
+    values, valid = _labels(scores, targets, mask, per_target=True)
+    counted = valid.all(-1)
+    sums = values.sum(-1)
+    _refuse(sums, counted & ~((sums - 1).abs() < _NEAR), "sum of shares", "shares of classes, with sum 1")
+    _refuse(values, counted.unsqueeze(-1) & ~(values >= 0), "share", "0 to 1")
+    return values, counted
 
 
 def value_labels(scores: Tensor, targets: Targets, mask: Tensor, bounds: tuple[float, float]) -> tuple[Tensor, Tensor]:

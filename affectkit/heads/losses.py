@@ -53,6 +53,34 @@ def cross_entropy(
     return each.masked_fill(~(valid & (total > 0)), 0.0).sum() / torch.where(total > 0, total, 1.0)
 
 
+def shared_cross_entropy(
+    scores: Tensor,
+    shares: Tensor,
+    valid: Tensor,
+    *,
+    class_weights: Tensor | None = None,
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """`sum_i l_i / sum_ic y_ic w_c`, as `cross_entropy`, where a label is shares y of several classes.
+
+    `q_ic = (1 - e) y_ic + e/K`. With all of a label in one class, the two are the same.
+
+    Arguments:
+        scores: logits `(..., K)`.
+        shares: y, `(..., K)`, each row with sum 1.
+        valid: `(...)` bool.
+        class_weights: w, `(K,)`; None for ones.
+        label_smoothing: e in [0, 1).
+    """
+    logits, y = _kept(scores, valid.unsqueeze(-1)), _kept(shares, valid.unsqueeze(-1))
+    weights = logits.new_ones(logits.shape[-1]) if class_weights is None else class_weights.to(logits)
+    q = (1 - label_smoothing) * y + label_smoothing / logits.shape[-1]
+    each = -(q * weights * F.log_softmax(logits, dim=-1)).sum(-1)
+    # rows that are not valid are zeros here
+    total = (y * weights).sum()
+    return each.masked_fill(~(valid & (total > 0)), 0.0).sum() / torch.where(total > 0, total, 1.0)
+
+
 def concordance(scores: Tensor, values: Tensor, valid: Tensor) -> Tensor:
     """`CCC = 2 s_xy / (s_x^2 + s_y^2 + (m_x - m_y)^2)` of each target, over all its valid labels pooled (Lin 1989).
 

@@ -92,7 +92,7 @@ class Track:
     def header(self) -> str:
         """Line above the annotations of a video, as its answers have it."""
         (part,) = self.parts
-        names = part.targets if part.kind != "class" else tuple(name.capitalize() for name in part.targets)
+        names = part.targets if part.kind != "class" else tuple(name.title() for name in part.targets)
         return ",".join(names)
 
     def parts_of(self, header: str, where: str) -> tuple[Part, ...]:

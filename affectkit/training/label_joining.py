@@ -125,6 +125,7 @@ def join_heads(
     names: Mapping[str, tuple[str, ...]],
     *,
     extra: Extra = "refuse",
+    made: Collection[str] = (),
     registry: Registry | None = None,
 ) -> tuple[HeadLabels, ...]:
     """Which labels are for which head: those of its name, or the only ones for the only head.
@@ -134,6 +135,7 @@ def join_heads(
         config: whose heads they are for.
         names: what their numbers or columns mean, by target, as far as that is known.
         extra: what becomes of labels of classes and columns that the head lacks: they are refused, or not valid.
+        made: heads that may have no labels, since training makes them, `Mixing.made`.
         registry: where components are looked up.
 
     Raises:
@@ -144,6 +146,8 @@ def join_heads(
     joined = []
     for head in config.heads:
         target = known[0] if len(known) == len(config.heads) == 1 else head
+        if target not in known and head in made:
+            continue
         if target not in known:
             fact = f"no labels of it; the dataset has {listed(known) or 'none'}"
             raise InputError(f"heads.{head}: {fact}; name the heads so, or set the dataset's names of targets")

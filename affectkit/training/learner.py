@@ -23,6 +23,7 @@ from affectkit.sequences import Batch, Targets
 from affectkit.training.augmentation import augment
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
+from affectkit.training.mixing import check_mixing, mix
 from affectkit.training.sampling import SeededSampler, mix_seed
 from affectkit.training.task_weights import TASK_WEIGHTS, make_task_weights
 
@@ -43,7 +44,7 @@ class Learner(LightningModule):
         model: built; trained in place.
         recipe: how.
         steps: in all epochs together, for the schedule.
-        seed: of augmentation and dropout.
+        seed: of augmentation, mixing and dropout.
         after_epoch: called with the model and the number of epochs done, in evaluation mode and without gradients.
     """
 
@@ -61,6 +62,8 @@ class Learner(LightningModule):
         self._steps, self._seed, self._after_epoch = steps, seed, after_epoch
         self._generator = torch.Generator()
         self._dials = _find_dials(model, recipe)
+        if recipe.mixing is not None:
+            check_mixing(recipe.mixing, model)
         # of the learner, not of the model: checkpoints have them, and what is trained goes without
         self.task_weights = make_task_weights(model, recipe)
 
@@ -71,6 +74,8 @@ class Learner(LightningModule):
         self._generator.manual_seed(mix_seed(self._seed, self.global_step))
         inputs, targets = batch
         inputs = augment(inputs, self.model.config.input_streams(), self.recipe.augmentation, self._generator)
+        if self.recipe.mixing is not None:
+            inputs, targets = mix(inputs, targets, self.recipe.mixing, self.model.traced.outputs, self._generator)
         turned = {one.path: draw(one, self._generator) for one in self._dials}
         # turning traces the whole config, which is not for nothing
         with self.model.dialed(turned) if turned else nullcontext():

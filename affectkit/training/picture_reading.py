@@ -7,7 +7,7 @@ goes on where it was. What can't be used is an issue, and no example.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 
@@ -43,6 +43,7 @@ def gather_pictures(
     *,
     names: Mapping[str, tuple[str, ...]] | None = None,
     extra: Extra = "refuse",
+    made: Collection[str] = (),
     faces: FaceDetectorConfig | str | None = None,
     folder: str | Path | None = None,
     executor: Executor | None = None,
@@ -63,6 +64,7 @@ def gather_pictures(
             them. Labels of others are taken in the order of the head.
         extra: what becomes of labels of classes and columns that a head lacks: `refuse`, an error; `invalid`, they are
             not valid, which is counted in an issue.
+        made: heads that may have no labels, since training makes them, `Recipe.mixing`.
         faces: detector; None for the pipeline's own, or `auto`. Where the pictures are faces already: `whole-frame`.
         folder: where cut pictures are kept, and read from in training; None for that of `affectkit.caching`.
         executor: any `concurrent.futures` executor whose workers see `folder`. None for processes of this machine, as
@@ -79,7 +81,7 @@ def gather_pictures(
     if isinstance(detector, GivenBoxesConfig) and detector.path is not None:
         raise InputError("faces: a table of boxes is of one video; for a dataset give a detector, or one box")
     targets = {name for sample in index for name in sample.targets}
-    joined = join_heads(targets, config, names or {}, extra=extra, registry=registry)
+    joined = join_heads(targets, config, names or {}, extra=extra, made=made, registry=registry)
     issues = list(index.issues)
     chosen = list(choose(index, joined, issues))
     labels: dict[str, Targets] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ def open_data(
     *,
     faces: str | None = None,
     extra: Extra = "refuse",
+    made: Collection[str] = (),
     workers: int = 1,
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -40,6 +41,7 @@ def open_data(
         config: of what is trained.
         faces: detector for pictures, by name; None for the pipeline's own, or `auto`.
         extra: what becomes of labels of classes that a head of pictures lacks, `refuse` or `invalid`.
+        made: heads of pictures that may have no labels, since training makes them, `Recipe.mixing`.
         workers: processes that cut pictures.
         registry: where components are looked up.
         progress: called with how many clips or pictures are cut, and of how many.
@@ -67,6 +69,7 @@ def open_data(
             config,
             names=dataset.label_names,
             extra=extra,
+            made=made,
             faces=faces,
             workers=workers,
             registry=names,

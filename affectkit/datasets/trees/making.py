@@ -11,9 +11,9 @@ from affectkit.datasets.trees.writing import Tree, Writer
 from affectkit.errors import InputError, did_you_mean
 
 TREES = (
-    "4dme", "aff-wild2", "affectnet", "bp4d", "cas-me-2", "cas-me-3", "casme", "casme2", "clip-table", "dfew",
-    "dfme", "disfa", "disfa-plus", "emotionet", "fer-plus", "fer2013", "ferv39k", "mafw", "megc2019", "mmew",
-    "raf-db", "s-aff-wild2", "samm", "samm-lv", "smic",
+    "4dme", "aff-wild2", "affectnet", "bp4d", "c-expr-db", "cas-me-2", "cas-me-3", "casme", "casme2", "clip-table",
+    "dfew", "dfme", "disfa", "disfa-plus", "emotionet", "fer-plus", "fer2013", "ferv39k", "mafw", "megc2019", "mmew",
+    "raf-au", "raf-ce", "raf-db", "raf-db-compound", "s-aff-wild2", "samm", "samm-lv", "smic",
 )  # fmt: skip
 
 
