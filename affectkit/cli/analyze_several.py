@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _FOLDER = Path("affectkit-tables")
 PICTURES_FILE = "pictures.csv"
+# Of the pictures that were not read.
+_SHOWN = 20
 _TIMED = ("fps", "start", "stop")
 
 
@@ -81,7 +83,7 @@ def _run_pictures(
     untimed = {name: value for name, value in options.items() if name not in _TIMED}
     with count_bar(str(table), "pictures") as bar:
         results = analyze_pictures(pictures, args.pipeline, out=table, root=root, progress=bar, **untimed)
-    sheets = ()
+    sheets: tuple[Path, ...] = ()
     if args.sheet is not None:
         sheets = write_contact_sheet(results, args.sheet, folder=root, overwrite=args.overwrite)
     faces, faceless, lost = 0, 0, []
@@ -97,6 +99,10 @@ def _run_pictures(
     output.text(
         f"{len(pictures)} pictures, {faces} faces; {faceless} without a face, {len(lost)} not read; rows in {table}"
     )
+    for item in lost[:_SHOWN]:
+        output.text(f"not read: {item['file']}: {item['reason']}")
+    if len(lost) > _SHOWN:
+        output.text(f"and {len(lost) - _SHOWN} more that were not read")
     for path in sheets:
         output.text(f"contact sheet: {path}")
     data = {"path": str(table), "pictures": len(pictures), "faces": faces, "without_face": faceless, "not_read": lost}

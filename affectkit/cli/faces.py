@@ -66,6 +66,6 @@ def picture_table(results: Results) -> tuple[list[str], list[list[object]], int]
     lines: list[list[object]] = []
     for row in itertools.islice(results, _SHOWN):
         found = {finding.output: ", ".join(finding.texts) for finding in findings_of(row, results.targets, 1)}
-        who = row.reason if row.status == "skipped" else "no face" if row.track is None else f"face {row.track}"
+        who = "" if row.track is None else f"face {row.track}"
         lines.append([row.file, row.status, who, *(found.get(name, "") for name in outputs)])
     return ["file", "status", "face", *outputs], lines, max(len(results) - _SHOWN, 0)
