@@ -15,6 +15,7 @@ from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.motion.frame_difference import FrameDifferenceConfig
+from affectkit.pipeline import PipelineConfig
 from affectkit.presets import recognize_micro, spot_motion, starter
 from affectkit.registry import Registry
 from affectkit.specs import PipelineSpec
@@ -22,7 +23,7 @@ from affectkit.stills import check_still
 from tests.brightness import registry
 
 
-def moving() -> ModelConfig:
+def moving() -> PipelineConfig:
     config = starter()
     branch = replace(config.branches["face"], motion=(FrameDifferenceConfig(),))
     return replace(config, branches={"face": branch})
