@@ -93,6 +93,7 @@ if TYPE_CHECKING:
     from affectkit.late.vote import VoteFusionConfig as VoteFusionConfig
     from affectkit.late.weighted import WeightedFusionConfig as WeightedFusionConfig
     from affectkit.magnification import magnify as magnify
+    from affectkit.many_pictures import analyze_pictures as analyze_pictures
     from affectkit.maps.compound_from_basic import CompoundFromBasicConfig as CompoundFromBasicConfig
     from affectkit.maps.compound_learned import CompoundLearnedConfig as CompoundLearnedConfig
     from affectkit.maps.smooth import SmoothConfig as SmoothConfig
@@ -166,6 +167,7 @@ if TYPE_CHECKING:
 _PUBLIC = {
     "analyze": "affectkit.analysis",
     "analyze_many": "affectkit.batch",
+    "analyze_pictures": "affectkit.many_pictures",
     "apply_motion": "affectkit.motion.apply",
     "from_pretrained": "affectkit.artifact",
     "load": "affectkit.artifact",

@@ -27,6 +27,7 @@ from affectkit.results.places import check_out, is_unfinished
 from affectkit.results.reading import Results, read_results
 from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, EventRow, Row
 from affectkit.results.writer import ResultWriter
+from affectkit.stills import check_still
 from affectkit.video.clips import video_streams
 from affectkit.video.cutter import Cutter
 from affectkit.video.detection import AnyFrame, build_detector
@@ -34,6 +35,7 @@ from affectkit.video.engine import Engine
 from affectkit.video.event_scoring import EventScoring, build_spotter
 from affectkit.video.footage import Footage, open_footage
 from affectkit.video.memory import keep_freed_memory
+from affectkit.video.opening import is_picture
 from affectkit.video.prefetch import prefetch
 from affectkit.video.scoring import Precision, Scorer, Scoring, WindowScoring
 
@@ -101,7 +103,8 @@ def analyze(
         progress: called with the frames done and about how many there are, None where that is not known.
 
     Raises:
-        InputError: the video, `out`, its folder or disk, or what the pipeline takes does not allow it.
+        InputError: the video, `out`, its folder or disk, or what the pipeline takes does not allow it; or it is a
+            picture, and the pipeline looks at motion or for events.
         ConfigError: `device`, `precision`, `batch_size`, `seed` or `fps` is wrong; or the pipeline is.
         RegistryError, ArtifactError, WeightsError: the pipeline or detector can't be had.
     """
@@ -115,7 +118,9 @@ def analyze(
     device = check_device(device) if device is not None else None
     pipeline = pipeline if pipeline is not None else default_pipeline(names)
     model = resolve_model(pipeline, device=device, seed=seed, registry=names)
-    _warn_if_synthetic(model)
+    warn_if_synthetic(model)
+    if isinstance(video, str | Path) and is_picture(Path(video)):
+        check_still(model.config, pipeline_name(pipeline, model), str(video), names)
     pictures = None if maps is None else MapPictures(maps, model, may_replace=overwrite or resume)
     sampling = model.config.sampling or Windows()
     streams = video_streams(model.config.input_streams(), events=isinstance(sampling, Events))
@@ -135,7 +140,7 @@ def analyze(
         row_columns, event_columns = (*BASE_COLUMNS, *scorer.columns), ()
     chosen = getattr(detector, "chosen", None) or names.id_of(type(detector_config))
     options = {"fps": fps, "start": start, "stop": stop, "precision": precision}
-    info = _run_info(footage, pipeline, model, chosen, seed, options)
+    info = run_info(footage.name, footage.size, pipeline, model, chosen, seed, options)
 
     def engine(state: Mapping[str, Any] | None) -> Engine:
         return Engine(detector, model.config.tracking, Cutter(streams), scoring, state=state)
@@ -270,24 +275,31 @@ def _until_stopped(frames: Iterable[AnyFrame]) -> Iterator[AnyFrame]:
             raise
 
 
-def _run_info(
-    footage: Footage,
+def run_info(
+    source: str,
+    source_size: int | None,
     pipeline: object,
     model: Model,
     detector: str,
     seed: int,
     options: Mapping[str, float | str | None],
 ) -> RunInfo:
+    """What a table says of the run that made it; arguments as of `analyze`, with the detector's id."""
     return RunInfo(
-        source=footage.name,
-        source_size=footage.size,
-        pipeline=str(pipeline) if isinstance(pipeline, str | Path) else type(model.config).__name__,
+        source=source,
+        source_size=source_size,
+        pipeline=pipeline_name(pipeline, model),
         pipeline_hash=pipeline_hash(config_to_data(model.config, registry=model.registry)),
         detector=detector,
         seed=seed,
         weights=tuple(map(_weights_use, model.provenance)),
         options=options,
     )
+
+
+def pipeline_name(pipeline: object, model: Model) -> str:
+    """A preset's name, a path, or the class of a config that has neither."""
+    return str(pipeline) if isinstance(pipeline, str | Path) else type(model.config).__name__
 
 
 def _weights_use(item: Mapping[str, str]) -> WeightsUse:
@@ -301,7 +313,8 @@ def _weights_use(item: Mapping[str, str]) -> WeightsUse:
     )
 
 
-def _warn_if_synthetic(model: Model) -> None:
+def warn_if_synthetic(model: Model) -> None:
+    """Warn whoever called the function that calls this, if the weights know synthetic faces only."""
     names = [item["name"] for item in model.provenance if item.get("training_data_terms") == "synthetic"]
     if names:
         text = f"weights {', '.join(names)}: trained on synthetic faces; scores of real ones are for trying things out"

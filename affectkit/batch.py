@@ -22,6 +22,7 @@ from affectkit.configs import ModelConfig
 from affectkit.errors import AffectkitError, ConfigError, InputError, did_you_mean
 from affectkit.model import Model
 from affectkit.results.places import check_file, is_unfinished
+from affectkit.video.opening import HEIC_SUFFIXES, is_picture
 from affectkit.workers import Outcome, Workers
 
 # What FFmpeg reads and people keep faces in; other files of a folder are left alone.
@@ -116,7 +117,8 @@ def find_videos(folder: str | Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in endings
+        # of pictures that can't be read, whoever looks for them learns why
+        if path.suffix.lower() in (*endings, *HEIC_SUFFIXES)
         and path.is_file()
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -125,11 +127,24 @@ def find_videos(folder: str | Path) -> list[Path]:
     return found
 
 
+def find_pictures(folder: str | Path) -> list[Path]:
+    """The pictures among what `find_videos` finds.
+
+    Raises:
+        InputError: no such folder, or nothing in it has the ending of a picture.
+    """
+    found = [path for path in find_videos(folder) if is_picture(path)]
+    if not found:
+        raise InputError(f"{folder}: holds no picture; endings are {', '.join(sorted(PICTURE_ENDINGS))}")
+    return found
+
+
 def analyze_many(
     videos: str | Path | Iterable[str | Path],
     pipeline: Model | ModelConfig | str | Path | None = None,
     *,
     out: str | Path,
+    root: str | Path | None = None,
     table_format: Literal["csv", "parquet"] = "csv",
     executor: Executor | None = None,
     workers: int | None = None,
@@ -140,10 +155,13 @@ def analyze_many(
 ) -> RunSummary:
     """Analyze videos in parallel: a table each below `out`, and `summary.csv`.
 
+    A picture has a table like a video; for one table of many pictures there is `affectkit.analyze_pictures`.
+
     Arguments:
         videos: a folder, which is searched with the folders in it, or paths of videos and folders.
         pipeline: as of `analyze`.
         out: folder of the tables, made if its parent is there. Tables are called as the videos, below the same folders.
+        root: where these folders begin; None for the folder that is given, or the one that all videos are in.
         table_format: of the tables.
         executor: runs the videos: any `concurrent.futures.Executor`, such as a thread pool, or `client.get_executor()`
             of a Dask cluster, whose workers must see the same files. Not shut down. None for processes of this machine.
@@ -159,12 +177,12 @@ def analyze_many(
         ConfigError: an option that `analyze` does not have; `workers` below 1; or processes can't be begun, as from a
             script that lacks its `if __name__ == "__main__":`.
     """
-    paths, root = _paths(videos)
+    paths, root = list_files(videos, root=root)
     _check_options(options, workers)
-    folder = _make_folder(Path(out))
+    folder = make_folder(Path(out))
     summary = folder / SUMMARY_FILE
     check_file(summary, overwrite=overwrite or resume)
-    tables = _tables(paths, root, folder, table_format)
+    tables = _tables(paths, names_below(paths, root), folder, table_format)
     given = {**options, "overwrite": overwrite, "resume": resume}
     jobs = [
         _Job(path, table, pipeline, given, is_new=not is_unfinished(table), has_old=table.exists())
@@ -284,16 +302,46 @@ def _died(job: _Job) -> VideoSummary:
     return VideoSummary(video=str(job.video), status="failed", error=text)
 
 
-def _paths(videos: str | Path | Iterable[str | Path]) -> tuple[list[Path], Path]:
-    """The videos, and the folder that their tables' paths are relative to."""
-    if isinstance(videos, str | Path):
-        if not Path(videos).is_dir():
-            raise InputError(f"{videos}: no such folder; give a folder, or a list of paths")
-        return find_videos(videos), Path(videos)
-    paths = [path for video in map(Path, videos) for path in (find_videos(video) if video.is_dir() else [video])]
+def list_files(
+    files: str | Path | Iterable[str | Path],
+    *,
+    root: str | Path | None = None,
+    find: Callable[[str | Path], list[Path]] = find_videos,
+) -> tuple[list[Path], Path]:
+    """What is to be analyzed, and the folder that names in tables are below.
+
+    Arguments:
+        files: a folder, or paths of files and folders.
+        root: that folder, where it is known already.
+        find: gives what is in a folder.
+
+    Raises:
+        InputError: a folder is missing or holds nothing, or the list is empty.
+    """
+    if isinstance(files, str | Path):
+        if not Path(files).is_dir():
+            raise InputError(f"{files}: no such folder; give a folder, or a list of paths")
+        return find(files), Path(root if root is not None else files)
+    paths = [path for file in map(Path, files) for path in (find(file) if file.is_dir() else [file])]
     if not paths:
         raise InputError("videos: the list is empty; name at least one")
+    if root is not None:
+        return paths, Path(root)
     return [path.absolute() for path in paths], Path(os.path.commonpath([_plain(path).parent for path in paths]))
+
+
+def names_below(paths: Iterable[Path], root: Path) -> list[Path]:
+    """The paths as seen from a folder.
+
+    Raises:
+        InputError: one lies elsewhere.
+    """
+    names = []
+    for path in paths:
+        if not _plain(path).is_relative_to(_plain(root)):
+            raise InputError(f"{path}: is not below the folder {str(root)!r}; leave root out, or name a folder above")
+        names.append(_plain(path).relative_to(_plain(root)))
+    return names
 
 
 def _plain(path: Path) -> Path:
@@ -301,10 +349,9 @@ def _plain(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _tables(paths: list[Path], root: Path, folder: Path, table_format: str) -> list[Path]:
+def _tables(paths: list[Path], names: list[Path], folder: Path, table_format: str) -> list[Path]:
     if table_format not in ("csv", "parquet"):
         raise InputError(f"table_format: {table_format!r} is not accepted; write 'csv' or 'parquet'")
-    names = [_plain(path).relative_to(_plain(root)) for path in paths]
     tables = [folder / name.parent / f"{name.name}.{table_format}" for name in names]
     twice = [path for path, table in zip(paths, tables, strict=True) if tables.count(table) > 1]
     if twice:
@@ -314,7 +361,12 @@ def _tables(paths: list[Path], root: Path, folder: Path, table_format: str) -> l
     return tables
 
 
-def _make_folder(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
+    """The folder, made if its parent is there.
+
+    Raises:
+        InputError: it is a file, or can't be made.
+    """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file; name a folder for the tables")
     try:

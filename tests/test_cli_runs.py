@@ -237,7 +237,9 @@ def test_an_annotated_picture(capsys: pytest.CaptureFixture[str], here: Path) ->
     assert run(capsys, *words, "a.png")[0] == 0
     picture = cv2.imread("a.png")
     assert picture is not None
-    assert picture.shape == (120, 160, 3)
+    # the face fills the picture, so what was found stands beside it
+    assert picture.shape[1] > 160
+    assert np.abs(picture[10:110, 10:150].astype(int) - 128).max() == 0
 
 
 @pytest.mark.parametrize(

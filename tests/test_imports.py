@@ -47,13 +47,15 @@ ABOVE = {
     "video": ("results",),
     "workers": (),
     "resolving": ("faces", "results"),
-    "analysis": ("motion", "resolving", "results", "video"),
-    "batch": ("analysis", "results", "workers"),
+    "stills": (),
+    "analysis": ("motion", "resolving", "results", "stills", "video"),
+    "batch": ("analysis", "results", "video", "workers"),
+    "many_pictures": ("analysis", "batch", "resolving", "results", "stills", "video"),
     "magnification": ("motion", "results", "video"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.
 SCORES = {"detection", "engine", "event_scoring", "scoring"}
-DRAWS = {"annotate", "overlay", "plotting", "timeline"}
+DRAWS = {"annotate", "contact_sheet", "findings", "overlay", "panels", "picture_overlay", "plotting", "timeline"}
 
 
 def is_type_checking(node: ast.stmt) -> bool:

@@ -103,3 +103,53 @@ def test_one_thread_converts_as_several(tmp_path: Path) -> None:
     for frame, image in zip(read_frames(path), expected, strict=True):
         assert isinstance(frame, VideoFrame)
         assert np.array_equal(frame.image, image)
+
+
+def save_with(path: Path, orientation: int, *, profile: bytes | None = None) -> NDArray[np.uint8]:
+    """A picture with EXIF, and a color profile perhaps; how it looks upright."""
+    from PIL import Image, ImageOps
+
+    levels = np.arange(30 * 40 * 3, dtype=np.uint32).reshape(30, 40, 3) % 251
+    picture = Image.fromarray(levels.astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    picture.save(path, exif=exif, icc_profile=profile)
+    with Image.open(path) as stored:
+        return np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_says_which_way_is_up(tmp_path: Path, orientation: int, suffix: str) -> None:
+    path = tmp_path / f"photo{suffix}"
+    upright = save_with(path, orientation)
+    (frame,) = read_frames(path)
+    assert isinstance(frame, VideoFrame)
+    np.testing.assert_array_equal(frame.image, upright)
+
+
+def test_a_png_with_a_color_profile_is_freed_once(tmp_path: Path) -> None:
+    """PyAV frees the profile's name twice; the interpreter then ends at a garbage collection."""
+    from PIL import ImageCms
+
+    from tests.cli_runs import spawn
+
+    path = tmp_path / "photo.png"
+    save_with(path, 1, profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    code = (
+        "import gc\nfrom affectkit.video.reader import read_frames\n"
+        f"frames = list(read_frames({str(path)!r}))\ngc.collect()\nprint(frames[0].image.shape)"
+    )
+    done = spawn(code=code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "(30, 40, 3)\n", "")
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1"])
+def test_a_heic_picture_is_named(tmp_path: Path, brand: bytes) -> None:
+    path = tmp_path / "IMG 1.heic"
+    path.write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(64))
+    with pytest.raises(InputError) as caught:
+        list(read_frames(path))
+    assert (
+        str(caught.value) == f"{path}: is a HEIC or HEIF picture, which can't be read here; convert it to .jpg or .png"
+    )

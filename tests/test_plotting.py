@@ -38,7 +38,7 @@ def rows(count: int = 30, tracks: int = 1) -> list[Row]:
         else:
             predictions = {name: (frame + i) % 7 / 7 for i, name in enumerate(NAMES)}
             for track in range(tracks if frame >= 8 else 1):
-                face = {"left": 1.0, "top": 1.0, "width": 9.0, "height": 9.0, "confidence": 0.75}
+                face: dict[str, Any] = {"left": 1.0, "top": 1.0, "width": 9.0, "height": 9.0, "confidence": 0.75}
                 found.append(Row(frame=frame, pts=pts, track=track, status="ok", predictions=predictions, **face))
     return found
 

@@ -1,4 +1,4 @@
-"""`affectkit analyze`: a video in, a table out; a folder in, a folder of tables out."""
+"""`affectkit analyze`: a video or picture in, a table out; a folder in, a folder of tables out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from affectkit.cli.analyze_several import expanded, run_several
+from affectkit.cli.faces import face_data, face_lines
 from affectkit.cli.output import Output
-from affectkit.cli.progress import frame_bar, video_bar
+from affectkit.cli.progress import frame_bar
 
 if TYPE_CHECKING:
     from affectkit.results.reading import Results
@@ -38,13 +40,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stop", metavar="S", type=float, help="stop at S seconds")
     parser.add_argument(
         "--out", metavar="FILE", type=Path,
-        help="rows: .csv or .parquet (VIDEO's name + .rows.csv, here); for several videos a folder (affectkit-tables)",
+        help="rows: .csv or .parquet (VIDEO's name + .rows.csv, here); for several videos a folder (affectkit-tables), "
+        "in which pictures.csv is of all pictures",
     )  # fmt: skip
     parser.add_argument("--overwrite", action="store_true", help="replace what is there")
     parser.add_argument("--resume", action="store_true", help="go on where a run with the same options was stopped")
     parser.add_argument("--plot", metavar="FILE", type=Path, help="draw the timeline: .png, .svg or .pdf")
     parser.add_argument(
         "--annotate", metavar="FILE", type=Path, help="write video or picture with boxes and labels: .mp4, .png"
+    )
+    parser.add_argument(
+        "--sheet", metavar="FILE", type=Path, help="of several pictures, write a contact sheet: .png, .jpg"
+    )
+    parser.add_argument(
+        "--top", metavar="N", type=int, default=3, help="of a picture, name the N most probable classes (3)"
     )
     parser.add_argument(
         "--maps", metavar="DIR", type=Path, help="write the motion map of each event that is scored: a folder of .png"
@@ -64,8 +73,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     if args.workers is not None and args.workers < 1:
         raise ConfigError(f"{args.workers!r} processes", "write 1 or more", path="workers")
+    if args.top < 1:
+        raise ConfigError(f"{args.top!r} classes", "write 1 or more", path="--top")
+    args.videos = expanded(args.videos)
     several = len(args.videos) > 1 or Path(args.videos[0]).is_dir()
-    return _run_many(args, output) if several else _run_one(args, output)
+    if several:
+        return run_several(args, output, _options(args))
+    if args.sheet is not None:
+        raise ConfigError("given with one file", "use --annotate", path="--sheet")
+    return _run_one(args, output)
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
@@ -80,13 +96,13 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     from affectkit.results.annotate import PICTURE_ENDINGS, annotate_picture, annotate_video
     from affectkit.results.exports import write_elan, write_webvtt
     from affectkit.results.places import check_ending, check_file, events_of
-    from affectkit.video.opening import PICTURE_SUFFIXES
+    from affectkit.video.opening import is_picture as is_called_picture
 
     name = args.videos[0]
     # A file that is called 0 is named as ./0
     video = int(name) if name.isdecimal() else Path(name)
     title = f"camera-{video}" if isinstance(video, int) else video.name
-    is_picture = isinstance(video, Path) and video.suffix.lower() in PICTURE_SUFFIXES
+    is_picture = isinstance(video, Path) and is_called_picture(video)
     if isinstance(video, int) and args.annotate is not None:
         raise ConfigError("given with a camera, whose frames are gone", "record it first", path="--annotate")
     out = args.out if args.out is not None else Path(f"{title}.rows.csv")
@@ -115,7 +131,7 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
         results.plot(args.plot, overwrite=args.overwrite)
     if args.annotate is not None:
         if is_picture:
-            annotate_picture(str(video), results, args.annotate, overwrite=args.overwrite)
+            annotate_picture(str(video), results, args.annotate, top=args.top, overwrite=args.overwrite)
         else:
             annotate_video(str(video), results, args.annotate, overwrite=args.overwrite)
     summary = summarize(results)
@@ -124,9 +140,15 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     pipeline = "" if results.info is None else results.info.pipeline
     events = [event.as_dict() for event in results.events]
     facts = {"path": str(results.path), "pipeline": pipeline, "detector": results.detector, **summary}
-    output.json({**facts, "means": means, "events": events, "seconds": round(time.perf_counter() - started, 3)})
+    found = {"faces": [face_data(row) for row in results if row.track is not None]} if is_picture else {}
+    seconds = round(time.perf_counter() - started, 3)
+    output.json({**facts, "means": means, "events": events, **found, "seconds": seconds})
     output.text(f"{counted(summary['rows'], 'row')} in {results.path}, by {pipeline} with {results.detector}")
-    for line in (*summary_lines(summary), *(event_lines(results.events) if events_of(out).is_file() else ())):
+    if is_picture:
+        lines = face_lines(results, results.targets, args.top) or [_no_face(title)]
+    else:
+        lines = [*summary_lines(summary), *(event_lines(results.events) if events_of(out).is_file() else ())]
+    for line in lines:
         output.text(line)
     if not summary["rows"] and args.start is not None:
         output.text(f"nothing at or after --start {args.start:g}: the video may be shorter")
@@ -135,32 +157,8 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _run_many(args: argparse.Namespace, output: Output) -> int:
-    """A table per video; 1 if any failed."""
-    from affectkit.batch import VideoSummary, analyze_many
-    from affectkit.errors import ConfigError
-
-    for name in ("plot", "annotate", "maps", "elan", "webvtt"):
-        if getattr(args, name) is not None:
-            raise ConfigError("given with several videos", "analyze one at a time for it", path=f"--{name}")
-    out = args.out if args.out is not None else Path("affectkit-tables")
-    videos = args.videos[0] if len(args.videos) == 1 else args.videos
-    with video_bar(str(out)) as bar:
-
-        def progress(video: VideoSummary, done: int, total: int) -> None:
-            if bar is not None:
-                bar(done, total)
-
-        summary = analyze_many(
-            videos, args.pipeline, out=out, workers=args.workers, progress=progress, **_options(args)
-        )
-    output.json({"path": str(summary.path), "videos": [vars(video) for video in summary]})
-    shown = ("video", "status", "rows", "frames_with_face", "skipped", "events", "seconds")
-    output.table(shown, [[getattr(video, name) for name in shown] for video in summary])
-    for video in summary.failed:
-        output.text(f"failed: {video.error}")
-    output.text(f"{len(summary) - len(summary.failed)} of {len(summary)} videos done; summary in {summary.path}")
-    return 1 if summary.failed else 0
+def _no_face(name: str) -> str:
+    return f"no face found in {name}, so nothing was scored; try another detector (--faces)"
 
 
 def summarize(results: Results) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from affectkit.results.h264 import even_sides, picture_writer
 from affectkit.results.overlay import draw_overlay
+from affectkit.results.picture_overlay import draw_faces
 from affectkit.results.places import check_ending, check_file, explained, replacing
 from affectkit.results.rows import Row
 from affectkit.video.opening import open_video
@@ -17,6 +18,9 @@ from affectkit.video.reader import SkippedFrame, VideoFrame, read_frames
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from affectkit.results.reading import Results
 
 
@@ -60,30 +64,43 @@ def annotate_video(
     return out
 
 
-def annotate_picture(picture: str | Path, results: Results, out: str | Path, *, overwrite: bool = False) -> Path:
-    """Write the picture anew, upright and in 8 bits, with its table drawn into it.
+def annotate_picture(
+    picture: str | Path, results: Results, out: str | Path, *, top: int = 3, overwrite: bool = False
+) -> Path:
+    """Write the picture anew, upright and in 8 bits, with boxes and what was found in each face.
+
+    Where panels would cover a face they stand beside or below the picture, which is then larger.
 
     Arguments:
         picture: the file that was analyzed.
         results: its table.
         out: a `.png` or `.jpg` file.
+        top: how many classes of each output are named, 1 or more; fewer where there is no room.
         overwrite: whether a file that is there may be replaced.
 
     Raises:
         InputError: the picture or the table can't be read, or `out` can't be written.
     """
-    import cv2
-
     out = Path(out)
     check_ending(out, PICTURE_ENDINGS, "write a .png or .jpg file")
     check_file(out, overwrite=overwrite)
     frame = next(_pictures(read_frames(picture)))
     caution = results.info.caution if results.info is not None else ""
-    drawn = draw_overlay(frame.image.copy(), None, tuple(results), (), results.targets, caution)
-    with explained(out, "choose another folder"), replacing(out) as file:
-        _, encoded = cv2.imencode(out.suffix.lower(), drawn[..., ::-1])
-        file.write(encoded.tobytes())
+    write_picture(draw_faces(frame.image, results, results.targets, caution=caution, top=top), out)
     return out
+
+
+def write_picture(image: NDArray[np.uint8], out: Path) -> None:
+    """Write `(H, W, 3)` RGB as the ending of `out` says.
+
+    Raises:
+        InputError: it can't be written.
+    """
+    import cv2
+
+    with explained(out, "choose another folder"), replacing(out) as file:
+        _, encoded = cv2.imencode(out.suffix.lower(), image[..., ::-1])
+        file.write(encoded.tobytes())
 
 
 class _Found:

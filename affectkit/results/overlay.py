@@ -45,8 +45,8 @@ def draw_overlay(
     clock = "" if pts is None else f"{pts:.3f} s"
     if header := f"{clock}{note}  {caution}".strip():
         canvas.line(header, 0, _RED if caution else _DARK)
-    placed = [(row, place) for row in rows if (place := _place(row)) is not None]
-    colors = [_rgb(TRACK_COLORS[(row.track or 0) % len(TRACK_COLORS)]) for row, _ in placed]
+    placed = [(row, place) for row in rows if (place := place_of(row)) is not None]
+    colors = [rgb_of(TRACK_COLORS[(row.track or 0) % len(TRACK_COLORS)]) for row, _ in placed]
     for (row, place), color in zip(placed, colors, strict=True):
         canvas.box(place, color, is_faint=row.status != "ok")
     # afterwards, so that they keep off all boxes
@@ -57,7 +57,7 @@ def draw_overlay(
         confidence = "" if event.confidence is None else f"  {event.confidence:.2f}"
         label = f": {event.label}" if event.label else ""
         rejected = "" if event.status == "ok" else "  (rejected)"
-        canvas.line(f"{who}{event.kind}{label}{confidence}{rejected}", -1 - number, _rgb(KIND_COLORS[event.kind]))
+        canvas.line(f"{who}{event.kind}{label}{confidence}{rejected}", -1 - number, rgb_of(KIND_COLORS[event.kind]))
     return image
 
 
@@ -116,7 +116,7 @@ class _Canvas:
         # the first line of the picture holds the time
         tops = [top - height, below] if top - height >= step + self.pad else [below]
         places = [(x, y, width, height) for y in tops for x in lefts]
-        best = min(places, key=lambda one: sum(_shared(one, other) for other in self._taken))
+        best = min(places, key=lambda one: sum(shared_pixels(one, other) for other in self._taken))
         self._taken.append(best)
         self._shade(best, color)
         for number, line in enumerate(lines):
@@ -152,13 +152,14 @@ class _Canvas:
         cv2.putText(self.image, _ascii(text), (x, y), font, self.scale, _WHITE, self.weight, cv2.LINE_AA)
 
 
-def _place(row: Row) -> Place | None:
+def place_of(row: Row) -> Place | None:
+    """The box of a row in whole pixels; None without a face."""
     if row.left is None or row.top is None or row.width is None or row.height is None:
         return None
     return round(row.left), round(row.top), round(row.width), round(row.height)
 
 
-def _shared(one: Place, other: Place) -> int:
+def shared_pixels(one: Place, other: Place) -> int:
     """Pixels that both cover."""
     wide, high = (
         min(one[axis] + one[axis + 2], other[axis] + other[axis + 2]) - max(one[axis], other[axis]) for axis in (0, 1)
@@ -171,5 +172,6 @@ def _ascii(text: str) -> str:
     return text.encode("ascii", "replace").decode()
 
 
-def _rgb(color: str) -> Color:
+def rgb_of(color: str) -> Color:
+    """Red, green and blue of a color such as `#0072b2`."""
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -12,7 +12,7 @@ from affectkit.errors import InputError
 from affectkit.results.info import RunInfo
 from affectkit.results.places import TABLE_ENDINGS, check_count, check_ending, events_of, is_unfinished, parts_of
 from affectkit.results.progress import Progress
-from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, Cells, EventRow, Row
+from affectkit.results.rows import EVENT_COLUMNS, Cells, EventRow, Row, base_of
 from affectkit.results.tables import format_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Results(Items[Row]):
         info: what made the table; None where nothing says so.
 
     Arguments:
-        columns: `BASE_COLUMNS`, then the predictions.
+        columns: `BASE_COLUMNS`, or of many pictures `PICTURE_COLUMNS`; then the predictions.
         rows: any sequence.
         events: any sequence.
         event_columns: `EVENT_COLUMNS`, then the predictions of events; by default those alone.
@@ -132,7 +132,7 @@ class Results(Items[Row]):
     @property
     def targets(self) -> tuple[str, ...]:
         """The columns that hold predictions, `output.target`."""
-        return self.columns[len(BASE_COLUMNS) :]
+        return self.columns[len(base_of(self.columns)) :]
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self._rows)
@@ -216,7 +216,7 @@ def read_results(path: str | Path) -> Results:
     if not path.is_file():
         raise InputError(f"{path}: no such file; check the path")
     table = format_of(path)
-    columns = _columns(path, BASE_COLUMNS)
+    columns = _columns(path)
     beside = events_of(path)
     events: Items[EventRow] = ()
     event_columns: tuple[str, ...] = ()
@@ -242,8 +242,10 @@ def _read_parts(out: Path) -> Results:
     )
 
 
-def _columns(path: Path, base: tuple[str, ...]) -> tuple[str, ...]:
+def _columns(path: Path, base: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """The columns, which begin with `base`; with those of rows where it is left out."""
     columns = format_of(path).columns(path)
+    base = base or base_of(columns)
     if columns[: len(base)] != base:
         raise InputError(f"{path}: has not the columns {', '.join(base)}; give a table that analyze wrote")
     return columns

@@ -17,7 +17,7 @@ Cell = int | float | str | None
 Cells = Mapping[str, Cell]
 
 _INTEGERS = frozenset({"frame", "track", "onset_frame", "apex_frame", "offset_frame"})
-_TEXTS = frozenset({"status", "kind", "label", "apex_source", "reason"})
+_TEXTS = frozenset({"file", "status", "kind", "label", "apex_source", "reason"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class Row:
         left, top, width, height: box of the face, pixels.
         confidence: the detector's, in [0, 1].
         predictions: decoded values by `output.target`.
+        file: in a table of many pictures, the picture's path below their folder; None elsewhere.
+        reason: there, why a picture was skipped; None otherwise.
     """
 
     frame: int
@@ -45,10 +47,13 @@ class Row:
     height: float | None = None
     confidence: float | None = None
     predictions: Mapping[str, float] = field(default_factory=dict)
+    file: str | None = None
+    reason: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """All columns of the row by name, as a data frame takes them."""
-        return {name: getattr(self, name) for name in BASE_COLUMNS} | dict(self.predictions)
+        columns = BASE_COLUMNS if self.file is None else PICTURE_COLUMNS
+        return {name: getattr(self, name) for name in columns} | dict(self.predictions)
 
     @classmethod
     def of(cls, cells: Cells) -> Row:
@@ -57,7 +62,8 @@ class Row:
         Raises:
             ValueError: a required cell is empty, or the status is none of those above.
         """
-        return cls(**_fields(cells, BASE_COLUMNS, ("frame", "pts", "status"), {"status": Status}))
+        base, required = (PICTURE_COLUMNS, ("file",)) if "file" in cells else (BASE_COLUMNS, ())
+        return cls(**_fields(cells, base, (*required, "frame", "pts", "status"), {"status": Status}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,13 +130,20 @@ class EventRow:
         return cls(**values, predictions=predictions or {}, status=status, reason=reason)
 
 
-BASE_COLUMNS = tuple(item.name for item in fields(Row))[:-1]
+BASE_COLUMNS = tuple(item.name for item in fields(Row))[:-3]
+# Of a table of many pictures, where `frame` is the picture's number and `pts` is 0.
+PICTURE_COLUMNS = ("file", *BASE_COLUMNS, "reason")
 EVENT_COLUMNS = tuple(item.name for item in fields(EventRow))[:-1]
 
 
 def column_type(name: str) -> type[int] | type[float] | type[str]:
     """What makes a value of the column from text: `int`, `str`, or `float` for all others, predictions among them."""
     return int if name in _INTEGERS else str if name in _TEXTS else float
+
+
+def base_of(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Those columns of a table of rows that hold no predictions: of a video, or of many pictures."""
+    return PICTURE_COLUMNS if columns[:1] == PICTURE_COLUMNS[:1] else BASE_COLUMNS
 
 
 def check_columns(columns: tuple[str, ...], base: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from affectkit.results.parts import PartWriter
 from affectkit.results.places import check_file, check_out, clear_parts, explained, is_unfinished, parts_of
 from affectkit.results.progress import Checkpoint, Progress
 from affectkit.results.reading import Results, read_results
-from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, EventRow, Row, check_columns
+from affectkit.results.rows import EVENT_COLUMNS, EventRow, Row, base_of, check_columns
 
 
 class ResultWriter:
@@ -33,7 +33,7 @@ class ResultWriter:
 
     Arguments:
         out: a `.parquet` or `.csv` file.
-        columns: `BASE_COLUMNS`, then `output.target` of every prediction.
+        columns: `BASE_COLUMNS`, or of many pictures `PICTURE_COLUMNS`; then `output.target` of every prediction.
         info: what is run.
         event_columns: `EVENT_COLUMNS`, then those of their predictions, where the run looks for events: their table
             is then written even if it stays empty. Left out, there is one only if an event comes.
@@ -64,7 +64,7 @@ class ResultWriter:
             has_events=bool(event_columns),
             part_rows=part_rows,
         )
-        check_columns(progress.columns, BASE_COLUMNS)
+        check_columns(progress.columns, base_of(progress.columns))
         check_columns(progress.event_columns, EVENT_COLUMNS)
         folder = parts_of(out)
         with explained(folder, "choose another folder"):

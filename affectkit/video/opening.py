@@ -12,17 +12,25 @@ from affectkit.video.decoding import reason_of
 from affectkit.video.truncation import missing_bytes
 
 PICTURE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+# What telephones write: main brands of files that hold HEVC pictures.
+_HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1")
+HEIC_SUFFIXES = (".heic", ".heif")
 # A still picture: there is no other frame that would suffer from strictness.
 STILLS = ("image2",)
 # From here on a decoder with several threads is worth its cost; below, the second core does other work.
 MANY_PIXELS = 1280 * 720
 
 
+def is_picture(path: Path) -> bool:
+    """Whether a file is called as still pictures are, those that can't be read among them."""
+    return path.suffix.lower() in (*PICTURE_SUFFIXES, *HEIC_SUFFIXES)
+
+
 def check_file(path: Path) -> None:
     """Whether there is something to open.
 
     Raises:
-        InputError: the file is missing, a folder or empty.
+        InputError: the file is missing, a folder, empty or a HEIC picture, of which FFmpeg would give one tile.
     """
     if not path.exists():
         raise InputError(f"{path}: no such file; check the path")
@@ -35,6 +43,10 @@ def check_file(path: Path) -> None:
         raise InputError(f"{path}: is a folder; give a video file")
     if not path.stat().st_size:
         raise InputError(f"{path}: is empty; give a video file")
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in _HEIC_BRANDS:
+        raise InputError(f"{path}: is a HEIC or HEIF picture, which can't be read here; convert it to .jpg or .png")
 
 
 @contextmanager

@@ -51,7 +51,7 @@ class Upright:
 def _display_matrix(frame: Any) -> tuple[int, ...] | None:
     import numpy as np
 
-    side_data = _side_data(frame).get("DISPLAYMATRIX")
+    side_data = _display_matrix_only(frame).side_data.get("DISPLAYMATRIX")
     if side_data is None:
         return None
     return tuple(int(value) for value in np.frombuffer(bytes(side_data), dtype=np.int32)[:5])
@@ -94,21 +94,20 @@ def _has_alpha(name: str) -> bool:
     return name == "pal8" or any(component.is_alpha for component in VideoFormat(name).components)
 
 
-def _side_data(frame: Any) -> Any:
-    """What comes with the frame, as far as PyAV knows it: it fails on all of it where one type is newer than it is."""
+def _display_matrix_only(frame: Any) -> Any:
+    """The frame without what else comes with it.
+
+    PyAV fails on a type that is newer than it is, such as EXIF, and frees what it is not to free where one has a name,
+    as a PNG's color profile has: the interpreter then crashes at its next garbage collection.
+    """
     from av.filter import Graph
     from av.sidedata.sidedata import Type
 
-    try:
-        return frame.side_data
-    except ValueError:
-        graph = Graph()
-        chain = [
-            graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
-        ]
-        for number in sorted(set(range(_SIDE_DATA_TYPES)).difference(item.value for item in Type)):
-            chain.append(graph.add("sidedata", f"mode=delete:type={number}"))
-        chain.append(graph.add("buffersink"))
-        graph.link_nodes(*chain).configure()
-        graph.push(frame)
-        return graph.pull().side_data
+    graph = Graph()
+    chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)]
+    for number in set(range(_SIDE_DATA_TYPES)) - {Type.DISPLAYMATRIX.value}:
+        chain.append(graph.add("sidedata", f"mode=delete:type={number}"))
+    chain.append(graph.add("buffersink"))
+    graph.link_nodes(*chain).configure()
+    graph.push(frame)
+    return graph.pull()
