@@ -313,11 +313,9 @@ def _own_outputs(config: PipelineConfig | EnsembleConfig, trace: Trace) -> tuple
     """What a member scores itself: not the agreement of its own members, which nobody else has an opinion of."""
     if isinstance(config, PipelineConfig) or not config.has_agreement:
         return tuple(trace.outputs)
-    return tuple(name for name in trace.outputs if f"agreement.{name.removesuffix(AGREEMENT)}" not in _paths(trace))
-
-
-def _paths(trace: Trace) -> set[str]:
-    return {step.path for step in trace}
+    paths = (step.path.partition("agreement.") for step in trace)
+    said = {output + AGREEMENT for before, found, output in paths if found and not before}
+    return tuple(name for name in trace.outputs if name not in said)
 
 
 def _features(member: str, trace: Trace) -> FeatureStream:

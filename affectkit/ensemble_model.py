@@ -34,7 +34,7 @@ from affectkit.model import (
     score_heads,
 )
 from affectkit.registry import Registry, default_registry
-from affectkit.score_joining import check_finite, join_rows, joint_loss, restrict, to_scores
+from affectkit.score_joining import can_look, check_finite, join_rows, joint_loss, restrict, to_scores
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.tracing import Trace
 from affectkit.tying import tied_stages
@@ -83,13 +83,10 @@ class Ensemble(Model):
         given = dict(members or {})
         for name, model in given.items():
             if name not in config.members:
-                raise InputError(
-                    f"members.{name}: no such member; {did_you_mean(name, config.members, noun='members')}"
-                )
+                hint = did_you_mean(name, config.members, noun="members")
+                raise InputError(f"members.{name}: no such member; {hint}")
             if model.config != config.members[name]:
-                raise InputError(
-                    f"members.{name}: the model has another config; put its own config into the ensemble's"
-                )
+                raise InputError(f"members.{name}: the model has another config; put its own into the ensemble's")
         self.members = NamedModules(
             {name: given.get(name) or m.build(registry=self.registry) for name, m in config.members.items()}
         )
@@ -336,9 +333,10 @@ class Ensemble(Model):
         mask = torch.stack([mask.to(device) for mask, _ in clocks.values()]).all(dim=0)
         (first, (_, times)), *others = clocks.items()
         at_home = times.to(device)
+        is_compared = self.traced.outputs[output].resolution == "frame" and can_look(mask)
         for name, (_, other) in others:
             # the same tensor is the usual case, and .item() would make the CPU wait for the GPU
-            if other is not times and self.traced.outputs[output].resolution == "frame":
+            if other is not times and is_compared:
                 apart = (other.to(device) - at_home).abs().masked_fill(~mask, 0.0).max().item()
                 # written so that a NaN time counts as different
                 if not apart <= SAME_TIME:

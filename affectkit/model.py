@@ -462,7 +462,8 @@ def check_precision(batch: Batch, model: nn.Module) -> None:
     for name, sequence in batch.items():
         values = sequence.values
         # autocast converts by itself
-        if torch.is_autocast_enabled(values.device.type):
+        kind = values.device.type
+        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
             continue
         first = None
         for parameter in model.parameters():

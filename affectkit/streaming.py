@@ -12,7 +12,7 @@ import torch
 
 from affectkit.ensemble_model import Ensemble, name_member
 from affectkit.errors import InputError
-from affectkit.interfaces import State
+from affectkit.interfaces import SequenceStage, State
 from affectkit.model import Clocks, Memo, Model, Pipeline, check_batch, check_precision, run_maps, score_heads
 from affectkit.sequences import Batch, Scores, Sequence
 from affectkit.streams import PredictionStream
@@ -68,9 +68,11 @@ class PipelineStream(Stream):
 
     def _branch(self, name: str, sequence: Sequence, memo: Memo | None) -> Sequence:
         branch = self.model.branches[name]
-        paths = [path for path in self.states if path.startswith(f"branches.{name}.")]
+        key = None
         # what remembers may remember something else in another session
-        key = None if any(self.states[path] is not None for path in paths) else self.model.shared_key(name, sequence)
+        if memo is not None and all(type(part).step is SequenceStage.step for part in branch.motion):
+            is_alone = branch.features is not None and type(branch.features).step is SequenceStage.step
+            key = self.model.shared_key(name, sequence) if is_alone else None
         if memo is not None and key is not None and key in memo:
             return memo[key][1]
         given = sequence
