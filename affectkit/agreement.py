@@ -55,4 +55,5 @@ def divergence(p: Tensor, q: Tensor) -> Tensor:
     equal weights: `H((p + q) / 2) - H(p) / 2 - H(q) / 2`.
     """
     entr = torch.special.entr
-    return (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2) / math.log(2)
+    found: Tensor = (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2) / math.log(2)
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ def restrict(values: Tensor, own: tuple[str, ...], stream: PredictionStream, fil
 
 def can_look(values: Tensor) -> bool:
     """Whether a decision may depend on `values`: not where a graph is recorded, nor where there are none."""
-    is_recording = torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch.jit.is_tracing()
+    is_recording = torch.compiler.is_compiling() or torch.compiler.is_exporting()
     return not (is_recording or values.is_meta)
 
 
@@ -53,7 +54,9 @@ def check_finite(member: str, what: str, usable: Tensor, suggestion: str) -> Non
         raise InputError(f"members.{member}: {fact}; {suggestion}")
 
 
-def join_rows(fusion: LateFusion, members: Mapping[str, Tensor], usable: Mapping[str, Tensor], output: str) -> Tensor:
+def join_rows(
+    fusion: LateFusion[Any], members: Mapping[str, Tensor], usable: Mapping[str, Tensor], output: str
+) -> Tensor:
     """Members' values `(..., K)` joined, each row by the members that are `usable` `(...)` in it; NaN where none is."""
     present = torch.stack(list(usable.values()), dim=-1)
     if not can_look(present) or bool(present.all()):
@@ -66,7 +69,7 @@ def join_rows(fusion: LateFusion, members: Mapping[str, Tensor], usable: Mapping
     joined = torch.full_like(first, float("nan")).flatten(0, -2)
     present = present.flatten(0, -2)
     # there are as many patterns as kinds of failure, and mostly two
-    for pattern in present.unique(dim=0):
+    for pattern in torch.unique(present, dim=0):
         named = [name for name, is_there in zip(usable, pattern.tolist(), strict=True) if is_there]
         rows = (present == pattern).all(dim=-1).nonzero().squeeze(-1)
         if named:

@@ -14,8 +14,18 @@ from affectkit.errors import ConfigError, join
 from affectkit.pipeline import PipelineConfig
 from affectkit.tracing import Trace
 
-_PIPELINE_FIELDS = ("inputs", "fusion", "temporal", "heads", "maps")
-_ENSEMBLE_FIELDS = ("fusion", "heads", "outputs", "targets", "fill", "maps", "on_nan", "agreement", "tied")
+_PIPELINE_FIELDS: tuple[str, ...] = ("inputs", "fusion", "temporal", "heads", "maps")
+_ENSEMBLE_FIELDS: tuple[str, ...] = (
+    "fusion",
+    "heads",
+    "outputs",
+    "targets",
+    "fill",
+    "maps",
+    "on_nan",
+    "agreement",
+    "tied",
+)
 
 
 def check_tied(members: Mapping[str, ModelConfig]) -> None:
