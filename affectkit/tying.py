@@ -16,16 +16,8 @@ from affectkit.tracing import Trace
 
 _PIPELINE_FIELDS: tuple[str, ...] = ("inputs", "fusion", "temporal", "heads", "maps")
 _ENSEMBLE_FIELDS: tuple[str, ...] = (
-    "fusion",
-    "heads",
-    "outputs",
-    "targets",
-    "fill",
-    "maps",
-    "on_nan",
-    "agreement",
-    "tied",
-)
+    "fusion", "heads", "outputs", "targets", "fill", "maps", "on_nan", "agreement", "tied",
+)  # fmt: skip
 
 
 def check_tied(members: Mapping[str, ModelConfig]) -> None:
