@@ -13,7 +13,8 @@ from affectkit.maps.compound_learned_net import CompoundLearned, basic_features,
 from affectkit.model import Model
 from affectkit.ops.softmax_regression import fit_softmax
 from affectkit.training.examples import Examples
-from affectkit.training.map_scores import check_subjects, map_to_fit, source_scores
+from affectkit.training.fitted_maps import map_to_fit
+from affectkit.training.scoring import check_others, score_output
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +58,11 @@ def fit_compound_map(
             score that is NaN or infinite, or a subject that is used elsewhere.
     """
     part = map_to_fit(model, name, CompoundLearned, "that learns compounds")
-    check_subjects(examples, used_elsewhere)
+    check_others(examples, used_elsewhere)
     if name not in examples.targets:
         raise InputError(f"examples: no labels of {name!r}; they have {listed(examples.targets)}")
     source = part.config.source
-    scores, mask = source_scores(model, source, examples)
+    scores, mask = score_output(model, source, examples)
     values, valid = examples.targets[name]
     if values.shape != scores.shape[:-1]:
         shapes = f"{tuple(values.shape)} for scores {tuple(scores.shape)}"

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
-from affectkit.errors import InputError, did_you_mean
+from affectkit.errors import InputError
 from affectkit.maps.temperature import TemperatureConfig
 from affectkit.maps.temperature_net import Temperature
 from affectkit.metrics.temperature import find_temperature
 from affectkit.model import Model
 from affectkit.sequences import Targets
 from affectkit.training.examples import Examples
+from affectkit.training.fitted_maps import map_to_fit
 from affectkit.training.scoring import (
     batches,
     check_others,
@@ -54,17 +55,14 @@ def fit_temperature(model: Model, name: str, examples: Examples, *, used_elsewhe
     Raises:
         InputError: no such map, no labels for it, a subject is used elsewhere, or a score is NaN.
     """
-    maps: Any = getattr(model, "maps", {})
-    fitting = [key for key in maps if isinstance(maps[key], Temperature)]
-    if name not in fitting:
-        raise InputError(f"maps: no map of a temperature {name!r}; {did_you_mean(name, fitting, noun='such maps')}")
+    part = map_to_fit(model, name, Temperature, "of a temperature")
     check_others(examples, used_elsewhere)
-    source = maps[name].config.source
+    source = part.config.source
     labels = examples.targets[labels_of(model, source, examples)]
     scores, mask = score_output(model, source, examples)
     flat = flat_labels(labels, tuple(scores.shape), mask, model.traced.outputs[source].problem, source)
     found = _find(source, scores.reshape(-1, scores.shape[-1]).numpy(), *flat)
-    maps[name].temperature.fill_(found)
+    part.temperature.fill_(found)
     return found
 
 

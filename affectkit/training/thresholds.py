@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 
-from affectkit.errors import InputError, did_you_mean
+from affectkit.errors import InputError
 from affectkit.maps.thresholds_net import Thresholds
 from affectkit.metrics.thresholds import fit_thresholds
 from affectkit.model import Model
 from affectkit.training.examples import Examples
+from affectkit.training.fitted_maps import map_to_fit
 from affectkit.training.scoring import check_others, labels_of, real_labels, score_output
 
 
@@ -38,12 +38,9 @@ def set_thresholds(
     Raises:
         InputError: no such map, no labels for it, or a subject is used elsewhere.
     """
-    maps: Any = getattr(model, "maps", {})
-    fitting = [key for key in maps if isinstance(maps[key], Thresholds)]
-    if name not in fitting:
-        raise InputError(f"maps: no map of thresholds {name!r}; {did_you_mean(name, fitting, noun='such maps')}")
+    part = map_to_fit(model, name, Thresholds, "of thresholds")
     check_others(examples, used_elsewhere)
-    source = maps[name].config.source
+    source = part.config.source
     head = labels_of(model, source, examples)
     scores, mask = score_output(model, source, examples)
     labels = real_labels(examples.targets[head], scores, mask)
@@ -52,5 +49,5 @@ def set_thresholds(
         raise InputError(f"examples: labels of {head!r} are {shapes}; give one per score")
     parts = (part.reshape(-1, scores.shape[-1]).numpy() for part in (scores, *labels))
     found = torch.from_numpy(fit_thresholds(*parts))
-    maps[name].thresholds.copy_(found)
+    part.thresholds.copy_(found)
     return dict(zip(model.traced.outputs[name].targets, found.tolist(), strict=True))
