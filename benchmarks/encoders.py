@@ -1,4 +1,6 @@
-"""What encoders of faces cost: `python benchmarks/encoders.py`; those of POSTER and POSTER2 need affectkit-abaw7.
+"""What encoders of faces cost: `python benchmarks/encoders.py`.
+
+Those of POSTER and POSTER2 need affectkit-abaw7; MA-Net, and the ResNet and ViT beside it, affectkit-compound.
 
 Parameters are those of the network that gives the feature; `published` are those of the papers, which count layers too
 that it does not need. Operations are for one face, a multiplication and its addition being one. Faces per second are
@@ -60,19 +62,40 @@ def _rows() -> list[Row]:
         Row("iresnet 50", lambda stream: IResNet(IResNetConfig(size="50"), stream), 112),
         Row("iresnet 100", lambda stream: IResNet(IResNetConfig(size="100"), stream), 112),
     ]
+    return [*rows, *_abaw7_rows(), *_compound_rows()]
+
+
+def _abaw7_rows() -> list[Row]:
     if importlib.util.find_spec("affectkit_abaw7") is None:
-        return rows
+        return []
     from affectkit_abaw7 import POSTER2Config, POSTERConfig
     from affectkit_abaw7.poster2_net import POSTER2
     from affectkit_abaw7.poster_net import POSTER
 
     return [
-        *rows,
         Row("poster2 small", lambda stream: POSTER2(POSTER2Config(size="small"), stream), 64, least=100),
         Row("poster2", lambda stream: POSTER2(POSTER2Config(), stream), 112, (43.7, 8.4), unused=0.10),
         Row("poster small", lambda stream: POSTER(POSTERConfig(size="small"), stream), 64, least=100),
         # the paper counts a multiplication and its addition as two, 15.7
         Row("poster", lambda stream: POSTER(POSTERConfig(), stream), 112, (71.8, 15.7 / 2), unused=12.95),
+    ]
+
+
+def _compound_rows() -> list[Row]:
+    if importlib.util.find_spec("affectkit_compound") is None:
+        return []
+    from affectkit_compound import MANetConfig, ResNetConfig, ViTConfig
+    from affectkit_compound.manet_net import MANet
+    from affectkit_compound.timm_member_net import TimmMember
+
+    # of the published sizes no count is stated that could be compared
+    return [
+        Row("resnet small", lambda stream: TimmMember(ResNetConfig(size="small"), stream), 64, least=100),
+        Row("resnet", lambda stream: TimmMember(ResNetConfig(), stream), 224),
+        Row("vit small", lambda stream: TimmMember(ViTConfig(size="small"), stream), 64, least=100),
+        Row("vit", lambda stream: TimmMember(ViTConfig(), stream), 224),
+        Row("manet small", lambda stream: MANet(MANetConfig(size="small"), stream), 64, least=100),
+        Row("manet", lambda stream: MANet(MANetConfig(), stream), 224),
     ]
 
 

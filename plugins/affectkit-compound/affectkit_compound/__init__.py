@@ -26,4 +26,4 @@ def affectkit_components() -> Iterable[ComponentSpec[Any]]:
 @hookimpl
 def affectkit_pipelines() -> Iterable[PipelineSpec]:
     """Yield the presets."""
-    yield from presets.PRESETS
+    yield from presets.offered()

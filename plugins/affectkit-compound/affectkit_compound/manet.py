@@ -49,10 +49,13 @@ class MANetConfig(MemberConfig):
     `MANetHeadsConfig` scores them as published.
     """
 
+    @property
+    def side(self) -> int:
+        return SIZES[self.size].side
+
     def output(self, stream: FrameStream) -> FeatureStream:
-        size = SIZES[self.size]
-        require_face(stream, size.side)
-        return FeatureStream(dim=2 * size.widths[-1], fps=stream.fps, steps=stream.steps)
+        require_face(stream, self.side)
+        return FeatureStream(dim=2 * SIZES[self.size].widths[-1], fps=stream.fps, steps=stream.steps)
 
 
 SPEC = FeaturesSpec(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,6 +22,11 @@ class MemberConfig(FeaturesConfig):
 
     size: SizeName = "published"
     frozen: bool = False
+
+    @property
+    @abstractmethod
+    def side(self) -> int:
+        """Of the faces in pixels."""
 
     @property
     def is_frozen(self) -> bool:

@@ -10,9 +10,9 @@ from affectkit.errors import ConfigError
 from affectkit.files import read_data
 from affectkit.recipes import Augmentation, Recipe
 
-_AUGMENTATION = Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.01)
-BASIC = Recipe(epochs=20, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
-COMPOUND = Recipe(epochs=16, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
+_AUGMENTATION = Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.02)
+BASIC = Recipe(epochs=14, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
+COMPOUND = Recipe(epochs=10, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
 FUSION = Recipe(epochs=20, batch_size=128, learning_rate=1e-3, weight_decay=0.05, gradient_clip=1.0)
 
 

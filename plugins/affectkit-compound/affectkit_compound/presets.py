@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from affectkit import (
     Branch,
     CompoundExpressionConfig,
     ConcatFusionConfig,
+    ConfigError,
     EnsembleConfig,
     ExpressionConfig,
     FeaturesConfig,
     Frames,
     FrameStream,
     HeadConfig,
+    MissingDependencyError,
     PipelineConfig,
     PipelineSpec,
 )
 from affectkit.data.labels import BASIC_7, COMPOUND_7
-from affectkit_compound import manet
+from affectkit.errors import listed
 from affectkit_compound.manet import MANetConfig
 from affectkit_compound.manet_heads import MANetHeadsConfig
 from affectkit_compound.member import SizeName
@@ -35,6 +38,9 @@ MemberName = Literal["resnet", "vit", "manet", "poster2"]
 MEMBERS: tuple[MemberName, ...] = ("resnet", "vit", "manet")
 # the name of the head by which a member is trained on basic labels, and of the one that scores compounds
 BASIC, COMPOUND = "basic", "compound"
+_CONFIGS: Mapping[str, type[ResNetConfig] | type[ViTConfig] | type[MANetConfig]] = MappingProxyType(
+    {"resnet": ResNetConfig, "vit": ViTConfig, "manet": MANetConfig}
+)
 
 
 def make_member(
@@ -47,13 +53,17 @@ def make_member(
         size: `small` or `published`.
         targets: the classes of the head.
         frozen: whether the network keeps its weights in training.
+
+    Raises:
+        ConfigError: there is no member of that name.
+        MissingDependencyError: it is `poster2`, and affectkit-abaw7 is not installed.
     """
-    side = _sides(name)[size]
+    network, side = _network(name, size, frozen=frozen)
     head: HeadConfig = MANetHeadsConfig(targets=targets) if name == "manet" else ExpressionConfig(targets=targets)
     return PipelineConfig(
         input=FrameStream(height=side, width=side, alignment="arcface"),
         sampling=Frames(),
-        branches={"face": Branch(features=_network(name, size, frozen=frozen))},
+        branches={"face": Branch(features=network)},
         heads={BASIC: head},
     )
 
@@ -73,6 +83,9 @@ def make_published(
         third: `manet`, or `poster2`, which needs affectkit-abaw7.
         targets: the classes: `COMPOUND_7`, or `COMPOUND_11`.
         frozen: whether the members keep their weights in training.
+
+    Raises:
+        MissingDependencyError: as `make_member`.
     """
     names: tuple[MemberName, ...] = ("resnet", "vit", third)
     return EnsembleConfig(
@@ -95,22 +108,26 @@ def make_recipe() -> Recipe:
     return Plan().compound
 
 
-def _sides(name: MemberName) -> Mapping[SizeName, int]:
+def _network(name: MemberName, size: SizeName, *, frozen: bool) -> tuple[FeaturesConfig, int]:
+    """A member's network, and the side of its faces in pixels."""
     if name == "poster2":
-        # 224, of which every second pixel is read, is what its public code takes
-        return {"small": 64, "published": 224}
-    sizes = {"manet": manet.SIZES, "resnet": ResNetConfig.sizes, "vit": ViTConfig.sizes}[name]
-    return {size: found.side for size, found in sizes.items()}  # type: ignore[attr-defined]
+        return _poster2(size, frozen=frozen)
+    if name not in _CONFIGS:
+        raise ConfigError(f"{name!r} is no member", f"write one of {listed((*_CONFIGS, 'poster2'))}", path="name")
+    config = _CONFIGS[name](size=size, frozen=frozen)
+    return config, config.side
 
 
-def _network(name: MemberName, size: SizeName, *, frozen: bool) -> FeaturesConfig:
-    if name == "poster2":
-        # not at the top of the file: the plugin is worth having without it
+def _poster2(size: SizeName, *, frozen: bool) -> tuple[FeaturesConfig, int]:
+    # not at the top of the file: the plugin is worth having without it
+    try:
         from affectkit_abaw7 import POSTER2Config
-
-        return POSTER2Config(size=size, frozen=frozen)
-    configs = {"manet": MANetConfig, "resnet": ResNetConfig, "vit": ViTConfig}
-    return configs[name](size=size, frozen=frozen)
+    except ModuleNotFoundError as error:
+        raise MissingDependencyError(
+            "poster2: needs 'affectkit_abaw7', which is not installed; run pip install affectkit-abaw7"
+        ) from error
+    # 224, of which every second pixel is read, is what its public code takes
+    return POSTER2Config(size=size, frozen=frozen), 64 if size == "small" else 224
 
 
 SYSTEM = PipelineSpec(
@@ -132,7 +149,10 @@ AS_PUBLISHED_POSTER2 = PipelineSpec(
     summary="ResNet-50, ViT-B/16 and POSTER2, their features fused, to seven compound expressions, untrained.",
     citation=CITATION,
 )
-# the last is offered where its third member is installed
-PRESETS = (SYSTEM, AS_PUBLISHED) + (
-    (AS_PUBLISHED_POSTER2,) if importlib.util.find_spec("affectkit_abaw7") is not None else ()
-)
+
+
+def offered() -> tuple[PipelineSpec, ...]:
+    """The presets of this installation: with POSTER2 where affectkit-abaw7 is there."""
+    if importlib.util.find_spec("affectkit_abaw7") is None:
+        return SYSTEM, AS_PUBLISHED
+    return SYSTEM, AS_PUBLISHED, AS_PUBLISHED_POSTER2

@@ -43,8 +43,12 @@ class TimmMemberConfig(MemberConfig):
         """What the config's size stands for."""
         return self.sizes[self.size]
 
+    @property
+    def side(self) -> int:
+        return self.chosen.side
+
     def output(self, stream: FrameStream) -> FeatureStream:
-        require_face(stream, self.chosen.side)
+        require_face(stream, self.side)
         return FeatureStream(dim=self.chosen.dim, fps=stream.fps, steps=stream.steps)
 
 

@@ -7,6 +7,7 @@ any file: whoever loads one says it.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import torch
 
@@ -77,7 +78,8 @@ def load_timm(member: TimmMember, path: str | os.PathLike[str]) -> None:
     Raises:
         WeightsError: as `load_manet`.
     """
-    classifier = member.network.pretrained_cfg["classifier"]
+    network: Any = member.network
+    classifier = network.pretrained_cfg["classifier"]
     # timm's names are ours
-    names = PublicNames({key: key for key in member.network.state_dict()}, (classifier,))
-    load_public_weights(member.network, path, names, f"{member.config.network} {member.config.size}")
+    names = PublicNames({key: key for key in network.state_dict()}, (classifier,))
+    load_public_weights(network, path, names, f"{member.config.network} {member.config.size}")

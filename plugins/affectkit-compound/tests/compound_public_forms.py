@@ -116,8 +116,8 @@ def manet_shapes(
 
     unit("conv1", "bn1", 3, widths[0], 7)
     stages = {"layer1": (0, 1), "layer2": (1, 2), "layer3_2": (2, 2), "layer4_2": (3, 2)}
-    for i in "1234":
-        stages |= {f"layer3_1_p{i}": (2, 2), f"layer4_1_p{i}": (3, 1)}
+    for part in "1234":
+        stages |= {f"layer3_1_p{part}": (2, 2), f"layer4_1_p{part}": (3, 1)}
     for name, (n, stride) in stages.items():
         after = widths[n]
         for i in range(depths[n]):

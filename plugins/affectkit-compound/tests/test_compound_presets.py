@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,15 @@ import torch
 from affectkit_compound import manet, manet_heads, presets, timm_member
 from affectkit_compound.presets import MEMBERS, MemberName, make_member, make_published, make_published_poster2
 
-from affectkit import ComponentSpec, Registry, Sequence, default_registry
+from affectkit import (
+    ComponentSpec,
+    ConfigError,
+    FeatureStream,
+    MissingDependencyError,
+    Registry,
+    Sequence,
+    default_registry,
+)
 from affectkit.data.labels import BASIC_8, COMPOUND_7, COMPOUND_11
 from affectkit.sequences import Targets
 
@@ -49,19 +58,37 @@ def test_a_member_alone_scores_basic_expressions_and_learns_them(name: MemberNam
 @pytest.mark.parametrize("targets", [COMPOUND_7, COMPOUND_11])
 def test_the_published_ensemble(targets: tuple[str, ...]) -> None:
     trace = make_published(targets=targets).trace(registry=registry())
-    widths = {name: stream.dim for name, stream in trace["fusion"].inputs.items()}
-    assert widths == {"resnet": 2048, "vit": 768, "manet": 1024}
-    assert trace["fusion"].output.dim == 512
+    assert trace["fusion"].inputs == {
+        "resnet": FeatureStream(dim=2048), "vit": FeatureStream(dim=768), "manet": FeatureStream(dim=1024)
+    }  # fmt: skip
+    assert trace["fusion"].output == FeatureStream(dim=512)
     assert trace.outputs["compound"].targets == targets
 
 
 @needs_abaw7
 def test_the_published_ensemble_with_poster2() -> None:
     trace = make_published_poster2().trace(registry=registry())
-    assert {name: stream.dim for name, stream in trace["fusion"].inputs.items()} == {
-        "resnet": 2048, "vit": 768, "poster2": 768
+    assert trace["fusion"].inputs == {
+        "resnet": FeatureStream(dim=2048), "vit": FeatureStream(dim=768), "poster2": FeatureStream(dim=768)
     }  # fmt: skip
-    assert presets.AS_PUBLISHED_POSTER2 in presets.PRESETS
+    assert presets.offered() == (presets.SYSTEM, presets.AS_PUBLISHED, presets.AS_PUBLISHED_POSTER2)
+
+
+def test_without_affectkit_abaw7(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "affectkit_abaw7", None)
+    assert presets.offered() == (presets.SYSTEM, presets.AS_PUBLISHED)
+    assert list(make_published().members) == ["resnet", "vit", "manet"]
+    with pytest.raises(MissingDependencyError) as caught:
+        make_published_poster2()
+    assert str(caught.value) == (
+        "poster2: needs 'affectkit_abaw7', which is not installed; run pip install affectkit-abaw7"
+    )
+
+
+def test_a_name_that_is_no_member() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_member("resnet18", "small")  # type: ignore[arg-type]
+    assert str(caught.value) == "name: 'resnet18' is no member; write one of 'resnet', 'vit', 'manet', 'poster2'"
 
 
 def test_in_the_published_ensemble_the_perceptron_alone_learns() -> None:
