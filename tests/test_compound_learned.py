@@ -12,8 +12,10 @@ from affectkit import (
     Branch,
     CompoundFromBasicConfig,
     CompoundLearnedConfig,
+    EnsembleConfig,
     ExpressionConfig,
     FeatureStream,
+    MeanFusionConfig,
     PipelineConfig,
     load,
     save,
@@ -191,6 +193,23 @@ def test_a_fitted_map_is_saved_with_the_model(tmp_path: Path) -> None:
     clips = examples().inputs
     torch.testing.assert_close(load(tmp_path / "model").predict(clips)["compound"], model.predict(clips)["compound"])
     assert not model.training
+
+
+def test_the_map_of_an_ensemble_is_fitted_to_what_its_members_say_together() -> None:
+    torch.manual_seed(0)
+    member = PipelineConfig(
+        input=FeatureStream(dim=4),
+        branches={"face": Branch()},
+        heads={"expression": ExpressionConfig(targets=BASIC_7, resolution="clip")},
+    )
+    model = EnsembleConfig(
+        members={"a": member, "b": member},
+        fusion=MeanFusionConfig(),
+        maps={"compound": CompoundLearnedConfig(source="expression", targets=TARGETS)},
+    ).build()
+    found = fit_compound_map(model, "compound", examples())
+    assert found.after < found.before
+    assert model.get_buffer("maps.compound.bias").abs().max() > 0
 
 
 @pytest.mark.parametrize(
