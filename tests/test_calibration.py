@@ -186,7 +186,8 @@ def test_a_table_of_predictions() -> None:
     for name, one in twice.scores.items():
         # equally many in a bin are other edges if all is there twice
         close = 0.01 if name == "ECE of equal bins" else 1e-9
-        assert (one.value, one.seeds) == (pytest.approx(report.scores[name].value, rel=close), 2)
+        assert one.value == pytest.approx(report.scores[name].value, rel=close)
+        assert one.seeds == 2
         assert one.low == pytest.approx(report.scores[name].low, rel=close)
 
 
@@ -284,9 +285,9 @@ def test_the_diagram(tmp_path: Path) -> None:
     error = calibrate_predictions(table()).scores["ECE"].value
     assert top.get_title(loc="left") == f"as said\nECE {error:.3f}"
     there = found["as said"].count > 0
-    bars = [bar.get_height() for bar in top.containers[0]]  # type: ignore[union-attr]
+    bars = [bar.get_height() for bar in top.containers[0]]
     np.testing.assert_allclose(bars, found["as said"].accuracy[there])
-    assert sum(bar.get_height() for bar in counts.containers[0]) == 200  # type: ignore[union-attr]
+    assert sum(bar.get_height() for bar in counts.containers[0]) == 200
     plot_reliability(found, tmp_path / "reliability.png", overwrite=True)
     for name, message in (
         ("reliability.png", "already there; add --overwrite (in Python overwrite=True), or name another file"),
@@ -317,9 +318,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     labeled = frames().outputs["au"].valid.any(axis=1).sum()
     assert f"calibration of au, {labeled} samples\n" in run(capsys, *words)[1]
     picture.write_bytes(b"")
-    words = ("score", given, "--calibration", "--reliability", picture)
-    assert run(capsys, *words)[0] != 0
-    assert run(capsys, *words, "--overwrite")[0] == 0
+    assert run(capsys, "score", given, "--calibration", "--reliability", picture)[0] != 0
+    assert run(capsys, "score", given, "--calibration", "--reliability", picture, "--overwrite")[0] == 0
     assert picture.stat().st_size > 0
 
 

@@ -135,7 +135,7 @@ def examples(people: int = 40, seed: int = 0, **targets: Targets) -> Examples:
 def accuracy(model: Any, given: Examples) -> float:
     found = model.predict(given.inputs)["expression"].argmax(dim=-1)
     right = (found == given.targets["expression"].values)[given.inputs["clip"].mask]
-    return right.float().mean().item()
+    return float(right.float().mean())
 
 
 def test_the_better_member_gets_the_weight(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def test_units_have_a_temperature_too() -> None:
 )
 def test_fits_that_are_refused(name: str, used: list[str], targets: dict[str, Targets], message: str) -> None:
     with pytest.raises(InputError) as caught:
-        fit_temperature(build(with_map()), name, examples(**targets), used_elsewhere=used)
+        fit_temperature(build(with_map()), name, examples(4, **targets), used_elsewhere=used)
     assert str(caught.value) == message
 
 

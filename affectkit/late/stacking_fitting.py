@@ -9,7 +9,7 @@ solution.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +40,8 @@ def fit_stacking(
         begin: where to begin, such as the solution for another penalty; None for `start`.
     """
     moved = Stacked(*(nn.Parameter(part.clone()) for part in (start if begin is None else begin)))
-    optimizer = torch.optim.LBFGS(
+    # torch leaves its types open, here and below
+    optimizer: Any = torch.optim.LBFGS(
         list(moved), max_iter=_STEPS, tolerance_grad=_FLAT, tolerance_change=1e-14, line_search_fn="strong_wolfe"
     )
 
@@ -64,10 +65,10 @@ def fit_stacking_ref(inputs: Tensor, truth: Tensor, counts: Tensor, start: Stack
     def loss(flat: Tensor) -> Tensor:
         return stacking_loss(parts(flat), inputs, truth, counts) + _drawn(parts(flat), start, penalty)
 
+    functional: Any = torch.autograd.functional
     flat = torch.cat([part.flatten() for part in start])
     for _ in range(50):
-        slope = torch.autograd.functional.jacobian(loss, flat)
-        step = torch.linalg.solve(torch.autograd.functional.hessian(loss, flat), slope)
+        step = torch.linalg.solve(functional.hessian(loss, flat), functional.jacobian(loss, flat))
         # halved until it descends: far from the solution a whole step may lead away
         size = 1.0
         while loss(flat - size * step) > loss(flat) and size > 1e-6:

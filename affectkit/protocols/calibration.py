@@ -136,9 +136,13 @@ def _report(
     # a run is what is valid of one seed: so all runs have the same groups
     rows = (seeds == seed for seed in dict.fromkeys(seeds.tolist()))
     runs = [Forecasts.of(probabilities, truth, (valid.T & one).T) for one in rows]
-    of_top = [np.stack([bin_sums(run.top(), edges, groups).sum(axis=1) for run in runs]) for edges in (wide, full)]
-    of_each = np.stack([bin_sums(run.each(), bin_edges(run.each(), bins, "width"), groups) for run in runs])
-    losses = np.stack([loss_sums(run, groups) for run in runs])
+    of_top: list[NDArray[Any]] = [
+        np.stack([bin_sums(run.top(), edges, groups).sum(axis=1) for run in runs]) for edges in (wide, full)
+    ]
+    of_each: NDArray[Any] = np.stack(
+        [bin_sums(run.each(), bin_edges(run.each(), bins, "width"), groups) for run in runs]
+    )
+    losses: NDArray[Any] = np.stack([loss_sums(run, groups) for run in runs])
     return CalibrationReport(
         samples=int((valid if valid.ndim == 1 else valid.any(axis=1)).sum()),
         scores={
