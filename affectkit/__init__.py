@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ConfigError as ConfigError,
         FallbackWarning as FallbackWarning,
         InputError as InputError,
+        LeftOutWarning as LeftOutWarning,
         MissingDependencyError as MissingDependencyError,
         PluginError as PluginError,
         PluginWarning as PluginWarning,
@@ -106,10 +107,12 @@ if TYPE_CHECKING:
     from affectkit.motion.frame_magnifier import FrameMagnifierConfig as FrameMagnifierConfig
     from affectkit.motion.head_compensation import HeadCompensationConfig as HeadCompensationConfig
     from affectkit.motion.magnet import MagNetConfig as MagNetConfig
+    from affectkit.motion.mirror import MirrorConfig as MirrorConfig
     from affectkit.motion.mm_cof import MMCOFConfig as MMCOFConfig
     from affectkit.motion.optical_flow import OpticalFlowConfig as OpticalFlowConfig
     from affectkit.motion.phase import PhaseConfig as PhaseConfig
     from affectkit.motion.rest_difference import RestDifferenceConfig as RestDifferenceConfig
+    from affectkit.motion.shift import ShiftConfig as ShiftConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
     from affectkit.recipes import Augmentation as Augmentation, Recipe as Recipe
     from affectkit.records import (
@@ -162,6 +165,11 @@ if TYPE_CHECKING:
     from affectkit.temporal.gru import GRUConfig as GRUConfig
     from affectkit.temporal.sparse_mamba import SparseMambaConfig as SparseMambaConfig
     from affectkit.temporal.transformer import TransformerConfig as TransformerConfig
+    from affectkit.variants import (
+        average_models as average_models,
+        mirrored as mirrored,
+        with_augmentations as with_augmentations,
+    )
 
 _PUBLIC = {
     "analyze": "affectkit.analysis",
@@ -195,6 +203,7 @@ _PUBLIC = {
     "ConfigError": "affectkit.errors",
     "FallbackWarning": "affectkit.errors",
     "InputError": "affectkit.errors",
+    "LeftOutWarning": "affectkit.errors",
     "MissingDependencyError": "affectkit.errors",
     "PluginError": "affectkit.errors",
     "PluginWarning": "affectkit.errors",
@@ -253,10 +262,12 @@ _PUBLIC = {
     "FrameMagnifierConfig": "affectkit.motion.frame_magnifier",
     "HeadCompensationConfig": "affectkit.motion.head_compensation",
     "MagNetConfig": "affectkit.motion.magnet",
+    "MirrorConfig": "affectkit.motion.mirror",
     "MMCOFConfig": "affectkit.motion.mm_cof",
     "OpticalFlowConfig": "affectkit.motion.optical_flow",
     "PhaseConfig": "affectkit.motion.phase",
     "RestDifferenceConfig": "affectkit.motion.rest_difference",
+    "ShiftConfig": "affectkit.motion.shift",
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
     "Augmentation": "affectkit.recipes",
@@ -305,6 +316,9 @@ _PUBLIC = {
     "GRUConfig": "affectkit.temporal.gru",
     "SparseMambaConfig": "affectkit.temporal.sparse_mamba",
     "TransformerConfig": "affectkit.temporal.transformer",
+    "average_models": "affectkit.variants",
+    "mirrored": "affectkit.variants",
+    "with_augmentations": "affectkit.variants",
 }
 
 __all__ = ["__version__", *_PUBLIC]

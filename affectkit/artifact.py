@@ -11,7 +11,8 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,16 @@ from torch import Tensor, nn
 from affectkit.cards import model_card
 from affectkit.codec import Data
 from affectkit.devices import check_device
-from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, SpecError, did_you_mean, listed
+from affectkit.errors import (
+    ArtifactError,
+    ConfigError,
+    InputError,
+    RegistryError,
+    SpecError,
+    did_you_mean,
+    join,
+    listed,
+)
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
 from affectkit.model import Model
@@ -283,8 +293,11 @@ def _copy_into(
     keep_dtypes: bool = False,
 ) -> None:
     own = module.state_dict()
+    absent = _absent_members(own.keys(), state.keys())
+    lost = {key for key in own.keys() - state.keys() if not any(key.startswith(f"{path}.") for path in absent)}
     problems = [
-        *_grouped("missing", own.keys() - state.keys(), stages),
+        *(f"nothing of {path} ({count} tensors)" for path, count in absent.items()),
+        *_grouped("missing", lost, stages),
         *_grouped("unexpected", state.keys() - own.keys(), stages),
         *(
             f"{key} is {tuple(state[key].shape)}, the model's is {tuple(own[key].shape)}"
@@ -337,6 +350,23 @@ def _metadata(path: Path) -> dict[str, str]:
 
 def _damaged(path: Path, error: SafetensorError) -> ArtifactError:
     return ArtifactError(f"{path}: can't be read ({error}); the file is damaged, get it again")
+
+
+def _absent_members(own: Iterable[str], given: Container[str]) -> dict[str, int]:
+    """Members of an ensemble of which no tensor is given, and how many there should be; outermost ones alone."""
+    counts: Counter[str] = Counter()
+    present: set[str] = set()
+    for key in own:
+        parts, path = key.split("."), ""
+        # `members.in.members.one.heads.va.weight` is of two members, one within the other
+        while parts[0] == "members" and len(parts) > 2:
+            path = join(path, *parts[:2])
+            parts = parts[2:]
+            counts[path] += 1
+            if key in given:
+                present.add(path)
+    absent = {path: count for path, count in counts.items() if path not in present}
+    return {path: count for path, count in absent.items() if not any(path.startswith(f"{other}.") for other in absent)}
 
 
 def _grouped(what: str, keys: set[str], stages: Mapping[str, nn.Module]) -> Iterator[str]:

@@ -137,6 +137,11 @@ class LateFusionConfig(ComponentConfig, ABC):
 
     kind: ClassVar[str] = "late-fusion"
 
+    @property
+    def can_leave_out(self) -> bool:
+        """Whether the module joins any of the members that it was built for, where others are not in the mapping."""
+        return False
+
     @abstractmethod
     def output(self, members: Mapping[str, PredictionStream]) -> PredictionStream:
         """What comes out for the members' streams, already restricted to common targets in one order."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
+from torch import nn
 
 from affectkit.errors import ConfigError, listed
 
@@ -17,3 +20,11 @@ def check_device(device: str) -> str:
     if device not in known and f"{device}:0" not in known:
         raise ConfigError(f"no device {device!r}", f"devices: {listed(known)}", path="device")
     return device
+
+
+def device_of(*modules: nn.Module) -> torch.device | None:
+    """Where the first tensor of the modules is; None where they have none."""
+    for module in modules:
+        for tensor in itertools.chain(module.parameters(), module.buffers()):
+            return tensor.device
+    return None

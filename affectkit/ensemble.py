@@ -6,11 +6,13 @@ last stage before their heads, are fused and scored by the ensemble's own heads.
 
 An input that several members know under one name is one input if its description is the same everywhere; otherwise
 each member's is `member.name`.
+
+What members think of each other comes out as one more output per joined one, `<output>_agreement`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -30,9 +32,12 @@ from affectkit.pipeline import (
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import FeatureStream, InputStream, PredictionStream
 from affectkit.tracing import Trace, TraceStep, stage_output
+from affectkit.tying import check_tied, check_tied_streams, tied_stages
 
 if TYPE_CHECKING:
     from affectkit.ensemble_model import Ensemble
+
+AGREEMENT = "_agreement"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,16 @@ class EnsembleConfig(ModelConfig):
         targets: what is joined of an output: the `intersection` of the members' targets, or their `union`.
         fill: probability or value of a target that a member does not know; only, and always, with `union`.
         maps: as in a pipeline, on the joined outputs.
+        on_nan: what is done about a member that scores NaN or infinity: `refuse` all with an error that names it, or
+            `drop` it from the rows where it does, if the fusion `can_leave_out` members. The others join as if it were
+            no member there; a row that no member scores is NaN, and counts as padding. With `drop`, `agreement` comes
+            along.
+        agreement: whether the outputs `<output>_agreement` come along. Of classes and labels they say `share`, the
+            share of the members that decide as the ensemble does; `divergence`, how far their probabilities are from
+            the joined ones on average (Jensen-Shannon divergence, Lin 1991, in bits, 0 to 1); and `members`, how many
+            scored the row. Of values they say `spread`, the standard deviation over the members, and `members`.
+        tied: whether the members are variants of one system that share its weights, and differ only in front-ends that
+            come first, such as a mirror. Their common stages are one module each, and are saved once.
 
     Raises:
         ConfigError: names, level and heads do not go together.
@@ -60,6 +75,14 @@ class EnsembleConfig(ModelConfig):
     targets: Literal["intersection", "union"] = "intersection"
     fill: float | None = None
     maps: Mapping[str, ScoreMapConfig] = field(default_factory=dict)
+    on_nan: Literal["refuse", "drop"] = "refuse"
+    agreement: bool = False
+    tied: bool = False
+
+    @property
+    def has_agreement(self) -> bool:
+        """Whether the agreement of the members is among the outputs."""
+        return self.agreement or self.on_nan == "drop"
 
     @property
     def level(self) -> Literal["scores", "features"]:
@@ -83,8 +106,17 @@ class EnsembleConfig(ModelConfig):
             raise ConfigError(f"{self.fill!r} has no effect", "write targets='union', or drop it", path="fill")
         if self.level == "features" and self.targets == "union":
             raise ConfigError("'union' at feature level", "drop it: the heads have the targets", path="targets")
+        if self.level == "features" and self.on_nan == "drop":
+            raise ConfigError("'drop' at feature level", "write 'refuse': heads need all features", path="on_nan")
+        if self.level == "features" and self.agreement:
+            raise ConfigError("agreement at feature level", "drop it: the members do not score", path="agreement")
+        if isinstance(self.fusion, LateFusionConfig) and self.on_nan == "drop" and not self.fusion.can_leave_out:
+            fact = f"'drop', and {type(self.fusion).__name__} needs every member"
+            raise ConfigError(fact, "write 'refuse', or join by a rule such as the mean", path="on_nan")
         if self.level == "features":
             check_outputs(self.heads, self.maps)
+        if self.tied:
+            check_tied(self.members)
         self._check_routes()
         check_sampling(self.sampling, self.input_streams(), _branches(self))
 
@@ -127,7 +159,9 @@ class EnsembleConfig(ModelConfig):
             except RegistryError as error:
                 # registry errors have no path attribute: theirs is the beginning of the text
                 raise type(error)(f"members.{member}.{error}") from None
-        notes = self._sharing_notes()
+        if self.tied:
+            check_tied_streams(traces, self.members)
+        notes = self._sharing_notes() | self._tying_notes()
         steps: list[TraceStep] = []
         if isinstance(self.sampling, Events):
             steps.append(trace_spotter(self.sampling, self.input_streams(), names))
@@ -139,6 +173,8 @@ class EnsembleConfig(ModelConfig):
         if isinstance(self.fusion, LateFusionConfig):
             outputs = self._trace_scores(self.fusion, traces, names, steps)
             features: FeatureStream | None = None
+            if self.has_agreement:
+                outputs |= self._trace_agreement(outputs, steps)
             # not in `validate`: which outputs are joined is known only once the members are traced
             check_outputs((), self.maps, outputs)
         else:
@@ -158,19 +194,33 @@ class EnsembleConfig(ModelConfig):
             add_step(steps, f"fusion.{name}", names, fusion, joined, outputs[name])
         return outputs
 
+    def _trace_agreement(
+        self, outputs: Mapping[str, PredictionStream], steps: list[TraceStep]
+    ) -> dict[str, PredictionStream]:
+        found = {}
+        for name, joined in outputs.items():
+            is_decided = joined.problem in ("multiclass", "multilabel")
+            facts = ("share", "divergence", "members") if is_decided else ("spread", "members")
+            stream = PredictionStream(problem="regression", resolution=joined.resolution, targets=facts)
+            found[name + AGREEMENT] = stream
+            inputs = {step.path: step for step in steps}[f"fusion.{name}"].inputs
+            steps.append(TraceStep(path=f"agreement.{name}", component="-", inputs=inputs, output=stream))
+        return found
+
     def _joined_names(self, traces: Mapping[str, Trace]) -> tuple[str, ...]:
-        first, *rest = traces.values()
-        common = [name for name in first.outputs if all(name in trace.outputs for trace in rest)]
+        known = {member: _own_outputs(self.members[member], trace) for member, trace in traces.items()}
+        first, *rest = known.values()
+        common = [name for name in first if all(name in names for names in rest)]
         hint = f"common outputs: {listed(common) or 'none'}"
         for name in self.outputs:
-            for member, trace in traces.items():
-                if name not in trace.outputs:
+            for member, names in known.items():
+                if name not in names:
                     fact = f"member {member!r} has no output {name!r}"
                     raise ConfigError(fact, hint, path="outputs")
         if self.outputs:
             return self.outputs
-        for member, trace in traces.items():
-            for name in trace.outputs:
+        for member, names in known.items():
+            for name in names:
                 if name not in common:
                     fact = f"only some members have {name!r}, {member!r} among them"
                     raise ConfigError(fact, f"say what to join; {hint}", path="outputs")
@@ -203,21 +253,44 @@ class EnsembleConfig(ModelConfig):
         return {member: replace(stream, targets=tuple(targets)) for member, stream in streams.items()}
 
     def _sharing_notes(self) -> dict[tuple[str, str], str]:
-        """Which branches will be computed once, provided that their weights are equal."""
-        routes = self.routes()
+        """Which branches will be computed once, provided that their weights are equal; by member and path in it."""
         seen: dict[object, list[tuple[str, str]]] = {}
-        for member, config in self.members.items():
-            if isinstance(config, PipelineConfig):
-                for name, branch in config.branches.items():
-                    if branch.features is not None and all(p.is_frozen for p in (*branch.motion, branch.features)):
-                        # by the ensemble's name of the input: two members' inputs of one name may differ
-                        key = (routes[member][branch.source], replace(branch, source="clip"))
-                        seen.setdefault(key, []).append((member, f"branches.{name}.features"))
+        for path, key in self.frozen_branches():
+            # `members.in.members.one.branches.x.features`: who has it is all before the branches
+            owner, _, rest = path.removeprefix("members.").partition(".branches.")
+            seen.setdefault(key, []).append((owner.replace(".members.", "."), f"branches.{rest}"))
+        notes = {}
+        for places in seen.values():
+            owners = dict.fromkeys(owner for owner, _ in places)
+            for owner, path in places if len(places) > 1 else ():
+                others = [other for other in owners if other != owner] or [owner]
+                member, *inner = owner.split(".")
+                inside = join(*(join("members", name) for name in inner), path)
+                notes[member, inside] = f"shared with {', '.join(others)} where weights are equal"
+        return notes
+
+    def frozen_branches(self) -> Iterator[tuple[str, tuple[str, Branch]]]:
+        """Extractors of branches that can't train, nested ones too: path, and what has to be equal to share them."""
+        for member, routes in self.routes().items():
+            config = self.members[member]
+            if isinstance(config, EnsembleConfig):
+                found = config.frozen_branches()
+            else:
+                found = (
+                    (f"branches.{name}.features", (branch.source, replace(branch, source="clip")))
+                    for name, branch in config.branches.items()
+                    if branch.features is not None and all(p.is_frozen for p in (*branch.motion, branch.features))
+                )
+            for path, (source, branch) in found:
+                # by the ensemble's name of the input: two members' inputs of one name may differ
+                yield join("members", member, path), (routes[source], branch)
+
+    def _tying_notes(self) -> dict[tuple[str, str], str]:
+        first, *others = self.members
         return {
-            place: "shared with " + ", ".join(m for m, _ in places if m != place[0]) + " where weights are equal"
-            for places in seen.values()
-            if len(places) > 1
-            for place in places
+            (name, path): f"weights of {first}"
+            for name in (others if self.tied else ())
+            for _, path in tied_stages(self.members[first], self.members[name])
         }
 
     def build(self, *, registry: Registry | None = None) -> Ensemble:
@@ -234,6 +307,15 @@ def _branches(config: PipelineConfig | EnsembleConfig, path: str = "") -> dict[s
     for name, member in config.members.items():
         found |= _branches(member, join(path, "members", name))
     return found
+
+
+def _own_outputs(config: PipelineConfig | EnsembleConfig, trace: Trace) -> tuple[str, ...]:
+    """What a member scores itself: not the agreement of its own members, which nobody else has an opinion of."""
+    if isinstance(config, PipelineConfig) or not config.has_agreement:
+        return tuple(trace.outputs)
+    paths = (step.path.partition("agreement.") for step in trace)
+    said = {output + AGREEMENT for before, found, output in paths if found and not before}
+    return tuple(name for name in trace.outputs if name not in said)
 
 
 def _features(member: str, trace: Trace) -> FeatureStream:

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from affectkit.agreement import measure_agreement
 from affectkit.configs import ModelConfig
+from affectkit.devices import check_device, device_of
 from affectkit.dials import at_path
-from affectkit.ensemble import EnsembleConfig
-from affectkit.errors import InputError, join
+from affectkit.ensemble import AGREEMENT, EnsembleConfig
+from affectkit.errors import ConfigError, InputError, did_you_mean, join
 from affectkit.interfaces import NamedModules, Stage
 from affectkit.model import (
     Clocks,
@@ -32,28 +34,64 @@ from affectkit.model import (
     score_heads,
 )
 from affectkit.registry import Registry, default_registry
-from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets, masked_mean
-from affectkit.streams import PredictionStream, Problem
+from affectkit.score_joining import can_look, check_finite, join_rows, joint_loss, restrict, to_scores
+from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.tracing import Trace
+from affectkit.tying import tied_stages
 
 if TYPE_CHECKING:
     from affectkit.streaming import EnsembleStream
 
-# Not smaller: in float32 1 - 1e-8 is 1, and its logit infinite.
-_TINY = 1e-7
 # Seconds within which two times are the same, as in the fusions of features.
 SAME_TIME = 1e-6
 
 
-class Ensemble(Model):
-    """A built `EnsembleConfig`. `members["cnn"]` is a `Pipeline` or `Ensemble`."""
+class Joined(NamedTuple):
+    """One output of all members as one.
 
-    def __init__(self, config: EnsembleConfig, *, registry: Registry | None = None) -> None:
+    Attributes:
+        scores: raw, `(B, K)` or `(B, T, K)`.
+        mask, times: `(B, T)`, or `(B, 1)` of clips; real where the output was scored.
+        agreement: of the members, `(B, ..., 2 or 3)`; None where it is not asked for.
+    """
+
+    scores: Tensor
+    mask: Tensor
+    times: Tensor
+    agreement: Tensor | None
+
+
+class Ensemble(Model):
+    """A built `EnsembleConfig`. `members["cnn"]` is a `Pipeline` or `Ensemble`.
+
+    Arguments:
+        config: what to build.
+        registry: where components are looked up.
+        members: by name, models that are built already: they become members as they are, weights and all.
+
+    Raises:
+        InputError: a model of `members` has another config than the member of that name.
+    """
+
+    def __init__(
+        self, config: EnsembleConfig, *, registry: Registry | None = None, members: Mapping[str, Model] | None = None
+    ) -> None:
         super().__init__()
         self.registry = registry if registry is not None else default_registry()
         self._config = config
         self.traced = traced = config.trace(registry=self.registry)
-        self.members = NamedModules({name: m.build(registry=self.registry) for name, m in config.members.items()})
+        given = dict(members or {})
+        for name, model in given.items():
+            if name not in config.members:
+                hint = did_you_mean(name, config.members, noun="members")
+                raise InputError(f"members.{name}: no such member; {hint}")
+            if model.config != config.members[name]:
+                raise InputError(f"members.{name}: the model has another config; put its own into the ensemble's")
+        self.members = NamedModules(
+            {name: given.get(name) or m.build(registry=self.registry) for name, m in config.members.items()}
+        )
+        if config.tied:
+            self._tie()
         # outputs of maps are not fused, and have no such step
         paths = {name: f"fusion.{name}" for name in traced.outputs if f"fusion.{name}" in {s.path for s in traced}}
 
@@ -100,6 +138,7 @@ class Ensemble(Model):
         checked = check_batch(batch, self.config.input_streams())
         # What the members compute from one input alike is computed once, nested ensembles included.
         memo = {} if memo is None else memo
+        # the joined outputs, without what is said about the members
         check_targets(targets, self.heads if self.config.level == "features" else self.fusion)
         scores, _ = self.run(checked, targets, losses, memo)
         return scores if targets is None else (scores, losses)
@@ -123,14 +162,14 @@ class Ensemble(Model):
         for name, own in self._routed(batch).items():
             inner: Losses = {}
             # Without labels a member's losses are those of its stages alone, such as a magnifier's.
-            raw[name], clocks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
+            try:
+                raw[name], clocks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
+            except InputError as error:
+                raise name_member(error, name) from None
             losses.update({join("members", name, path): loss for path, loss in inner.items()})
-        joined: Scores = {}
-        common: Clocks = {}
+        joined, common = self.join(raw, clocks)
         for output in self.fusion:
             stream = self.traced.outputs[output]
-            joined[output] = self.join(output, {name: raw[name][output] for name in raw})
-            common[output] = self.join_clocks(output, {name: clocks[name][output] for name in clocks})
             if targets is not None and output in targets:
                 try:
                     loss = joint_loss(joined[output], targets[output], common[output][0], stream)
@@ -147,8 +186,12 @@ class Ensemble(Model):
         for name, own in self._routed(batch).items():
             inner: Losses = {}
             # with labels, unlike at score level: the members' features feed the heads that the labels are for
-            features[name] = self.members[name].encode(own, targets, inner, memo)
+            try:
+                features[name] = self.members[name].encode(own, targets, inner, memo)
+            except InputError as error:
+                raise name_member(error, name) from None
             losses.update({join("members", name, path): loss for path, loss in inner.items()})
+        features = self.gather(features)
         fused: Sequence = self.fusion(features)
         add_auxiliary(losses, "fusion", self.fusion, features, fused, targets)
         return fused
@@ -162,16 +205,76 @@ class Ensemble(Model):
         check_streamable(self)
         return EnsembleStream(self, batch)
 
+    def place(self, devices: Mapping[str, str | torch.device]) -> Ensemble:
+        """Move members to devices, by name; returns the ensemble.
+
+        A batch may be anywhere: what a member needs is copied to where the member is. What members give is joined where
+        the ensemble's own stages are, or where the batch is if they have no weights.
+
+        Raises:
+            InputError: no such member, or the members are tied.
+            ConfigError: no such device.
+        """
+        if self.config.tied:
+            raise InputError("place: the members are tied, so they share their weights; move all with to(device)")
+        for name, device in devices.items():
+            if name not in self.members:
+                raise InputError(f"place: no member {name!r}; {did_you_mean(name, self.members, noun='members')}")
+            if isinstance(device, str):
+                try:
+                    check_device(device)
+                except ConfigError as error:
+                    raise error.at(join("members", name)) from None
+        # all names first, moves after: nothing is half placed
+        for name, device in devices.items():
+            self.members[name].to(device)
+        return self
+
     def member_batches(self, batch: Batch | Sequence | Tensor) -> dict[str, Batch]:
-        """Each member's own batch, by name; checks the batch as `forward` does."""
+        """Each member's own batch, by name, where the member is; checks the batch as `forward` does."""
         return self._routed(check_batch(batch, self.config.input_streams()))
 
     def _routed(self, batch: Batch) -> dict[str, Batch]:
         routes = self.config.routes()
-        return {member: {own: batch[given] for own, given in routes[member].items()} for member in self.members}
+        # one copy for all members of a device, so that they can share what they compute from it
+        moved: dict[tuple[str, torch.device | None], Sequence] = {}
+        routed: dict[str, Batch] = {}
+        for member in self.members:
+            model = self.members[member]
+            # an ensemble moves its inputs itself: its members may be apart too
+            device = None if isinstance(model, Ensemble) else device_of(model)
+            for given in routes[member].values():
+                if (given, device) not in moved:
+                    moved[given, device] = _moved(batch[given], device)
+            routed[member] = {own: moved[given, device] for own, given in routes[member].items()}
+        return routed
 
-    def join(self, output: str, raw: Mapping[str, Tensor]) -> Tensor:
-        """Members' raw scores of one output to the joined raw scores."""
+    def gather(self, features: Mapping[str, Sequence]) -> dict[str, Sequence]:
+        """Members' features `(B, T, D)` where the fusion is, checked to be finite where they are real."""
+        device = self._home(next(iter(features.values())).values)
+        for name, one in features.items():
+            usable = one.values.isfinite().all(dim=-1) | ~one.mask
+            check_finite(name, "features are", usable, "mend the member or what it is given")
+        return {name: _moved(one, device) for name, one in features.items()}
+
+    def join(self, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]) -> tuple[Scores, Clocks]:
+        """Members' raw scores and clocks, by member and output, to those of the ensemble without its maps."""
+        scores: Scores = {}
+        common: Clocks = {}
+        agreement: Scores = {}
+        for output in self.fusion:
+            one = self._join_output(
+                output, {name: raw[name][output] for name in raw}, {name: clocks[name][output] for name in raw}
+            )
+            scores[output], common[output] = one.scores, (one.mask, one.times)
+            if one.agreement is not None:
+                agreement[output + AGREEMENT] = one.agreement
+                common[output + AGREEMENT] = common[output]
+        return scores | agreement, common
+
+    def _join_output(
+        self, output: str, raw: Mapping[str, Tensor], clocks: Mapping[str, tuple[Tensor, Tensor]]
+    ) -> Joined:
         first, *others = raw
         for name in others:
             one, other = tuple(raw[first].shape[:-1]), tuple(raw[name].shape[:-1])
@@ -179,43 +282,67 @@ class Ensemble(Model):
                 fact = f"members {first!r} and {name!r} score {one} and {other} clips and steps"
                 raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
         stream = self.traced.outputs[output]
-        joined = {name: self._restrict(name, output, scores, stream) for name, scores in raw.items()}
-        return to_scores(self.fusion[output](joined), stream.problem)
+        device = self._home(raw[first])
+        fill = 0.0 if self.config.fill is None else self.config.fill
+        values: dict[str, Tensor] = {}
+        usable: dict[str, Tensor] = {}
+        for name, scores in raw.items():
+            model = self.members[name]
+            # decoded where the member is: its head may have tensors of its own
+            decoded = model.decode(output, scores).to(device)
+            mask = clocks[name][0].to(device)
+            real = mask if stream.resolution == "frame" else mask.any(dim=1)
+            usable[name] = decoded.isfinite().all(dim=-1) | ~real
+            values[name] = restrict(decoded, model.traced.outputs[output].targets, stream, fill)
+        mask, times = self._join_clocks(output, clocks, device)
+        if self.config.on_nan == "drop":
+            joined = join_rows(self.fusion[output], values, usable, output)
+            found = torch.stack(list(usable.values())).any(dim=0)
+            mask = mask & (found if stream.resolution == "frame" else found.unsqueeze(-1))
+        else:
+            for name, one_usable in usable.items():
+                hint = "mend the member or what it is given, or write on_nan='drop' to join the others"
+                check_finite(name, f"output {output!r} is", one_usable, hint)
+            joined = self.fusion[output](values)
+        agreement = None
+        if self.config.has_agreement:
+            stacked = torch.stack(list(values.values())), torch.stack(list(usable.values()))
+            agreement = measure_agreement(*stacked, joined, stream.problem)
+        return Joined(to_scores(joined, stream.problem), mask, times, agreement)
 
-    def join_clocks(self, output: str, clocks: Mapping[str, tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def _home(self, tensor: Tensor) -> torch.device:
+        """Where members are joined: at the ensemble's own weights, or else at `tensor`."""
+        own: list[nn.Module] = [self.fusion, self.heads, self.maps]
+        return device_of(*own) or tensor.device
+
+    def _tie(self) -> None:
+        """Let every member have the first one's modules, where the two configs are tied."""
+        first, *others = self.config.members
+        for name in others:
+            for here, there in tied_stages(self.config.members[first], self.config.members[name]):
+                source, known = _holder(self.members[first], here)
+                holder, key = _holder(self.members[name], there)
+                holder._modules[key] = source._modules[known]
+
+    def _join_clocks(
+        self, output: str, clocks: Mapping[str, tuple[Tensor, Tensor]], device: torch.device
+    ) -> tuple[Tensor, Tensor]:
         """Mask and times of joined scores: `(B, T)`, real where every member scored something; `(B, 1)` for clips."""
         if self.traced.outputs[output].resolution == "clip":
             clocks = {name: (mask.any(dim=1, keepdim=True), times[:, :1]) for name, (mask, times) in clocks.items()}
-        mask = torch.stack([mask for mask, _ in clocks.values()]).all(dim=0)
+        mask = torch.stack([mask.to(device) for mask, _ in clocks.values()]).all(dim=0)
         (first, (_, times)), *others = clocks.items()
+        at_home = times.to(device)
+        is_compared = self.traced.outputs[output].resolution == "frame" and can_look(mask)
         for name, (_, other) in others:
             # the same tensor is the usual case, and .item() would make the CPU wait for the GPU
-            if other is not times and self.traced.outputs[output].resolution == "frame":
-                apart = (other - times).abs().masked_fill(~mask, 0.0).max().item()
+            if other is not times and is_compared:
+                apart = (other.to(device) - at_home).abs().masked_fill(~mask, 0.0).max().item()
                 # written so that a NaN time counts as different
                 if not apart <= SAME_TIME:
                     fact = f"members {first!r} and {name!r} score frames up to {apart:.3g} s apart"
                     raise InputError(f"fusion.{output}: {fact}; bring them to one clock in the loader")
-        return mask, times
-
-    def _restrict(self, member: str, output: str, scores: Tensor, stream: PredictionStream) -> Tensor:
-        """One member's probabilities or values for the joined targets; rows of a distribution still sum to 1."""
-        model = self.members[member]
-        values: Tensor = model.decode(output, scores)
-        own = model.traced.outputs[output].targets
-        if own != stream.targets:
-            fill = 0.0 if self.config.fill is None else self.config.fill
-            # a last column that every unknown target points to
-            padded = torch.cat([values, values.new_full((*values.shape[:-1], 1), fill)], dim=-1)
-            index = [own.index(target) if target in own else len(own) for target in stream.targets]
-            values = padded[..., index]
-            if stream.problem == "multiclass":
-                total = values.sum(dim=-1, keepdim=True)
-                # A member that is certain of a target of its own says nothing about the common ones.
-                # clamped although `where` below discards it: 0 / 0 would still make the gradient NaN
-                share = values / total.clamp(min=torch.finfo(values.dtype).tiny)
-                values = torch.where(total > 0, share, 1 / len(stream.targets))
-        return values
+        return mask, at_home
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
         assert isinstance(config, EnsembleConfig)
@@ -230,42 +357,21 @@ class Ensemble(Model):
                 stage.config = at_path(config, path)
 
 
-def to_scores(values: Tensor, problem: Problem) -> Tensor:
-    """Probabilities to log-probabilities (multiclass) or logits (multilabel); values as they are."""
-    if problem == "multiclass":
-        return values.clamp(min=_TINY).log()
-    if problem == "multilabel":
-        return torch.logit(values, eps=_TINY)
-    return values
+def name_member(error: InputError, member: str) -> InputError:
+    """The same error with the member's path in front, where it begins with a path: members do not know their names."""
+    return InputError(f"members.{member}.{error}") if str(error).startswith(("members.", "fusion.")) else error
 
 
-def joint_loss(scores: Tensor, targets: Targets, mask: Tensor, stream: PredictionStream) -> Tensor:
-    """Loss of joined scores, for late fusions that learn: cross-entropy, binary cross-entropy, or squared error.
+def _moved(sequence: Sequence, device: torch.device | None) -> Sequence:
+    """The same sequence, not a copy, where it is on the device already: sharing goes by identity."""
+    return sequence if device is None or sequence.values.device == device else sequence.to(device)
 
-    Raises:
-        InputError: labels of another shape than the scores, or a valid class index that is no class.
-    """
-    classes = stream.problem == "multiclass"
-    shape = tuple(scores.shape[:-1] if classes else scores.shape)
-    for name, tensor in (("values", targets.values), ("valid", targets.valid)):
-        if tuple(tensor.shape) != shape:
-            raise InputError(f"targets: shape {tuple(tensor.shape)} of {name}; the joined scores need {shape}")
-    real = mask if stream.resolution == "frame" else mask.any(dim=1)
-    valid = targets.valid & (real if classes else real.unsqueeze(-1))
-    if classes:
-        if targets.values.is_floating_point():
-            fact = f"targets: dtype {targets.values.dtype}"
-            raise InputError(f"{fact}; class indices are whole numbers, give torch.int64")
-        wrong = targets.values[valid & ((targets.values < 0) | (targets.values >= scores.shape[-1]))]
-        if len(wrong):
-            raise InputError(f"targets: class {int(wrong[0])}; write 0 to {scores.shape[-1] - 1}, or mark it not valid")
-        # labels that are not valid are often -1, which gather refuses
-        index = torch.where(valid, targets.values, 0).unsqueeze(-1)
-        return masked_mean(-scores.gather(-1, index).squeeze(-1), valid)
-    # a label that is not valid may be NaN, which would reach the gradient although the loss is masked
-    wanted = torch.where(valid, targets.values.to(scores.dtype), torch.zeros_like(scores))
-    if stream.problem == "multilabel":
-        each = nn.functional.binary_cross_entropy_with_logits(scores, wanted, reduction="none")
-    else:
-        each = (scores - wanted) ** 2
-    return masked_mean(each, valid)
+
+def _holder(model: nn.Module, path: str) -> tuple[nn.Module, str]:
+    """The module below which the stage at a config path hangs, and its key there."""
+    *parts, key = path.replace("[", ".").replace("]", "").split(".")
+    for part in parts:
+        child = model._modules[part]
+        assert child is not None
+        model = child
+    return model, key

@@ -98,6 +98,10 @@ class DataWarning(UserWarning):
     """Data lack something that a result will suffer from."""
 
 
+class LeftOutWarning(UserWarning):
+    """A member of an ensemble gave no finite numbers, and was left out where it did not."""
+
+
 class UntrainedWarning(UserWarning):
     """A pipeline without trained weights was run: its scores mean nothing."""
 

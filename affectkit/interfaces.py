@@ -162,7 +162,10 @@ class TaskHead(Stage[C]):
 
 
 class LateFusion(Stage[C]):
-    """Members' probabilities (multiclass, multilabel) or values in; combined ones out."""
+    """Members' probabilities (multiclass, multilabel) or values in; combined ones out.
+
+    With a config that `can_leave_out`, `forward` takes any of the members that it was built for, one at the least.
+    """
 
     @property
     def can_stream(self) -> bool:

@@ -52,7 +52,8 @@ INTERFACES: Mapping[str, type[Stage[Any]]] = {
     "map": ScoreMap,
 }
 Clocks = dict[str, tuple[Tensor, Tensor]]
-Memo = dict[tuple[Any, ...], Sequence]
+# What frozen branches gave for an input, and that input: while it is kept, no other has the id by which it is found.
+Memo = dict[tuple[Any, ...], tuple[Sequence, Sequence]]
 # Of one forward: what front-ends made of an input, by its name and their configs.
 Motions = dict[tuple[Any, ...], Sequence]
 
@@ -295,12 +296,10 @@ class Pipeline(Model):
         motions: Motions,
     ) -> Sequence:
         branch = self.branches[name]
-        digest = None if memo is None else branch.digest()
-        # The tensors themselves: they live as long as the batch, so that an id is theirs alone.
-        # The stream, because modules are built for it and the digest does not hold it.
-        key = (digest, self.config.inputs[self.config.branches[name].source], *map(id, sequence[:3]))
-        if memo is not None and digest is not None and key in memo:
-            return memo[key]
+        key = None if memo is None else self.shared_key(name, sequence)
+        if memo is not None and key is not None and key in memo:
+            return memo[key][1]
+        given = sequence
         shared: tuple[Any, ...] | None = (self.config.branches[name].source,)
         for i, motion in enumerate(branch.motion):
             # without weights, equal configs compute the same: once for all branches that begin alike
@@ -313,9 +312,17 @@ class Pipeline(Model):
         if branch.features is not None:
             before, sequence = sequence, branch.features(sequence)
             add_auxiliary(losses, f"branches.{name}.features", branch.features, before, sequence, targets)
-        if memo is not None and digest is not None:
-            memo[key] = sequence
+        if memo is not None and key is not None:
+            memo[key] = given, sequence
         return sequence
+
+    def shared_key(self, name: str, sequence: Sequence) -> tuple[Any, ...] | None:
+        """By what a memo knows what a branch gives for an input; None for a branch that can train."""
+        digest = self.branches[name].digest()
+        # The tensors themselves: the memo keeps them, so that an id is theirs alone.
+        # The stream, because modules are built for it and the digest does not hold it.
+        stream = self.config.inputs[self.config.branches[name].source]
+        return None if digest is None else (digest, stream, *map(id, sequence[:3]))
 
 
 def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Registry) -> Any:
@@ -455,7 +462,8 @@ def check_precision(batch: Batch, model: nn.Module) -> None:
     for name, sequence in batch.items():
         values = sequence.values
         # autocast converts by itself
-        if torch.is_autocast_enabled(values.device.type):
+        kind = values.device.type
+        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
             continue
         first = None
         for parameter in model.parameters():

@@ -46,10 +46,12 @@ from affectkit.motion import (
     frame_magnifier,
     head_compensation,
     magnet,
+    mirror,
     mm_cof,
     optical_flow,
     phase,
     rest_difference,
+    shift,
 )
 from affectkit.presets import MICRO_WEIGHTS, micro_recipe, recognize_micro, spot_motion, starter
 from affectkit.specs import ComponentSpec, PipelineSpec
@@ -57,8 +59,8 @@ from affectkit.spotters import motion_events
 from affectkit.temporal import gru, sparse_mamba, transformer
 
 _MODULES = (
-    eulerian, flow_magnifier, frame_difference, frame_magnifier, head_compensation, magnet, mm_cof, optical_flow,
-    phase, rest_difference,
+    eulerian, flow_magnifier, frame_difference, frame_magnifier, head_compensation, magnet, mirror, mm_cof,
+    optical_flow, phase, rest_difference, shift,
     conv_stem, iresnet, sparse_vssd, timm_backbone,
     affine, concat,
     gru, sparse_mamba, transformer,

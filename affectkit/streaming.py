@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from affectkit.ensemble_model import Ensemble
+from affectkit.ensemble_model import Ensemble, name_member
 from affectkit.errors import InputError
-from affectkit.interfaces import State
-from affectkit.model import Clocks, Model, Pipeline, check_batch, check_precision, run_maps, score_heads
+from affectkit.interfaces import SequenceStage, State
+from affectkit.model import Clocks, Memo, Model, Pipeline, check_batch, check_precision, run_maps, score_heads
 from affectkit.sequences import Batch, Scores, Sequence
 from affectkit.streams import PredictionStream
 
@@ -45,11 +45,11 @@ class PipelineStream(Stream):
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
         return self.run(batch)[0]
 
-    def run(self, batch: Batch | Sequence | Tensor) -> tuple[Scores, Clocks]:
+    def run(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> tuple[Scores, Clocks]:
         """As `step`, and by output the clock of what was scored."""
-        return step_heads(self.model, self.features(batch), self.states)
+        return step_heads(self.model, self.features(batch, memo), self.states)
 
-    def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
+    def features(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> Sequence:
         """What the last stage before the heads puts out for this step, `(B, 1, D)`."""
         checked = check_batch(batch, self.model.config.inputs)
         for name, sequence in checked.items():
@@ -57,7 +57,7 @@ class PipelineStream(Stream):
                 shape = tuple(sequence.mask.shape)
                 raise InputError(f"stream.{name}: (B, T) is {shape}; this session takes {(self.batch, 1)} a step")
         check_precision(checked, self.model)
-        outputs = {name: self._branch(name, checked[b.source]) for name, b in self.model.config.branches.items()}
+        outputs = {name: self._branch(name, checked[b.source], memo) for name, b in self.model.config.branches.items()}
         if self.model.fusion is None:
             features = next(iter(outputs.values()))
         else:
@@ -66,12 +66,22 @@ class PipelineStream(Stream):
             features = self._advance("temporal", self.model.temporal, features)
         return features
 
-    def _branch(self, name: str, sequence: Sequence) -> Sequence:
+    def _branch(self, name: str, sequence: Sequence, memo: Memo | None) -> Sequence:
         branch = self.model.branches[name]
+        key = None
+        # what remembers may remember something else in another session
+        if memo is not None and all(type(part).step is SequenceStage.step for part in branch.motion):
+            is_alone = branch.features is not None and type(branch.features).step is SequenceStage.step
+            key = self.model.shared_key(name, sequence) if is_alone else None
+        if memo is not None and key is not None and key in memo:
+            return memo[key][1]
+        given = sequence
         for i, motion in enumerate(branch.motion):
             sequence = self._advance(f"branches.{name}.motion[{i}]", motion, sequence)
         if branch.features is not None:
             sequence = self._advance(f"branches.{name}.features", branch.features, sequence)
+        if memo is not None and key is not None:
+            memo[key] = given, sequence
         return sequence
 
     def _advance(self, path: str, stage: Any, inputs: Any) -> Sequence:
@@ -93,24 +103,30 @@ class EnsembleStream(Stream):
     def step(self, batch: Batch | Sequence | Tensor) -> Scores:
         return self.run(batch)[0]
 
-    def run(self, batch: Batch | Sequence | Tensor) -> tuple[Scores, Clocks]:
+    def run(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> tuple[Scores, Clocks]:
         """As `step`, and by output the clock of what was scored."""
         if self.model.config.level == "features":
-            return step_heads(self.model, self.features(batch), self.states)
-        batches = self.model.member_batches(batch)
-        raw = {name: session.run(batches[name]) for name, session in self.members.items()}
-        scores: Scores = {}
-        clocks: Clocks = {}
-        for output in self.model.fusion:
-            scores[output] = self.model.join(output, {name: raw[name][0][output] for name in raw})
-            clocks[output] = self.model.join_clocks(output, {name: raw[name][1][output] for name in raw})
-        return run_maps(self.model, scores, clocks, self.states)
+            return step_heads(self.model, self.features(batch, memo), self.states)
+        raw: dict[str, Scores] = {}
+        clocks: dict[str, Clocks] = {}
+        memo = {} if memo is None else memo
+        for name, own in self.model.member_batches(batch).items():
+            try:
+                raw[name], clocks[name] = self.members[name].run(own, memo)
+            except InputError as error:
+                raise name_member(error, name) from None
+        return run_maps(self.model, *self.model.join(raw, clocks), self.states)
 
-    def features(self, batch: Batch | Sequence | Tensor) -> Sequence:
+    def features(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> Sequence:
         """What the fusion of features puts out for this step, `(B, 1, D)`."""
-        batches = self.model.member_batches(batch)
-        parts = {name: session.features(batches[name]) for name, session in self.members.items()}
-        fused, self.state = self.model.fusion.step(parts, self.state)
+        parts: dict[str, Sequence] = {}
+        memo = {} if memo is None else memo
+        for name, own in self.model.member_batches(batch).items():
+            try:
+                parts[name] = self.members[name].features(own, memo)
+            except InputError as error:
+                raise name_member(error, name) from None
+        fused, self.state = self.model.fusion.step(self.model.gather(parts), self.state)
         return fused  # type: ignore[no-any-return]
 
 

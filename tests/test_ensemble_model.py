@@ -15,7 +15,7 @@ from affectkit.artifact import load, save
 from affectkit.configs import HeadConfig, TemporalConfig
 from affectkit.data.labels import BASIC_7
 from affectkit.ensemble import EnsembleConfig
-from affectkit.ensemble_model import Ensemble, to_scores
+from affectkit.ensemble_model import Ensemble
 from affectkit.errors import InputError
 from affectkit.fusion.concat import ConcatFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
@@ -29,6 +29,7 @@ from affectkit.late.stacking import StackingConfig
 from affectkit.late.weighted import WeightedFusionConfig
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.score_joining import to_scores
 from affectkit.sequences import Losses, Sequence, Targets
 from affectkit.specs import TemporalSpec
 from affectkit.streams import FeatureStream, FrameStream

@@ -27,9 +27,9 @@ from affectkit.protocols.frame_report import compare_frames, report_frames, scor
 from affectkit.recipes import Recipe
 from affectkit.sequences import Targets
 from affectkit.training import Examples, fit
-from affectkit.training.fold_models import join_models
 from affectkit.training.frame_evaluation import evaluate_frames
 from affectkit.training.frame_tables import predict_segments
+from affectkit.variants import average_models
 from tests.frame_examples import CONFIG, RECIPE, make_frames, make_segments
 
 QUICK = replace(RECIPE, epochs=4)
@@ -188,15 +188,15 @@ def test_models_of_folds_are_averaged(segments: Examples, tmp_path: Path) -> Non
 
     evaluate_frames(CONFIG, segments, replace(QUICK, epochs=1), folds=2, folder=tmp_path, keep_models=True)
     models = [load(tmp_path / "models" / f"part-{number}") for number in (1, 2)]
-    joined = join_models(models)
+    joined = average_models(models)
     inputs, _ = segments.batch(torch.arange(3))
     both = joined.predict(inputs)
     for name, scores in both.items():
         mean = (models[0].predict(inputs)[name] + models[1].predict(inputs)[name]) / 2
         assert torch.allclose(scores, mean, atol=1e-5)
     with pytest.raises(InputError) as caught:
-        join_models([])
-    assert str(caught.value) == "models: none; give those of the folds"
+        average_models([])
+    assert str(caught.value) == "models: none; give those of the folds or seeds"
 
 
 def test_an_interrupted_evaluation_goes_on(segments: Examples, tmp_path: Path) -> None:

@@ -16,12 +16,12 @@ import affectkit
 PACKAGE = Path(affectkit.__file__).parent
 # Each module may import, at its top level, those before it.
 TORCH_FREE = (
-    "errors", "streams", "records", "fields", "tracing", "configs", "codec", "specs", "hookspecs", "plugins",
-    "registry", "pipeline", "ensemble", "files", "lookup", "recipes", "dials",
+    "errors", "streams", "records", "fields", "tracing", "configs", "codec", "dials", "specs", "hookspecs", "plugins",
+    "registry", "pipeline", "tying", "ensemble", "files", "lookup", "recipes",
 )  # fmt: skip
 TORCH_FROM_HERE = (
-    "sequences", "interfaces", "model", "ensemble_model", "streaming", "weights", "caching", "devices", "cards", "hub",
-    "artifact",
+    "sequences", "interfaces", "devices", "agreement", "score_joining", "model", "ensemble_model", "streaming",
+    "weights", "caching", "cards", "hub", "artifact",
 )  # fmt: skip
 LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)
 # What a bare import, and making the default registry, may load besides the standard library.

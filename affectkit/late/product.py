@@ -29,6 +29,10 @@ class ProductFusionConfig(LateFusionConfig):
     def is_frozen(self) -> bool:
         return True
 
+    @property
+    def can_leave_out(self) -> bool:
+        return True
+
     def output(self, members: Mapping[str, PredictionStream]) -> PredictionStream:
         return joined_stream(members, ("multiclass", "multilabel"))
 

@@ -42,10 +42,16 @@ class RuleFusion(LateFusion[C]):
         self.stream = joined_stream(streams)
         self.members = tuple(streams)
 
+    def present(self, members: Mapping[str, Tensor]) -> tuple[str, ...]:
+        """Names of the members at hand, in the order of the build; all of them unless the rule `can_leave_out` some."""
+        if not self.config.can_leave_out:
+            return self.members
+        return tuple(name for name in self.members if name in members)
+
     def stacked(self, members: Mapping[str, Tensor]) -> Tensor:
         """`(..., M, K)`."""
         # By the names of the build: the mapping at hand may be in another order, and weights go by position.
-        return torch.stack([members[name] for name in self.members], dim=-2)
+        return torch.stack([members[name] for name in self.present(members)], dim=-2)
 
 
 @final
@@ -64,7 +70,7 @@ class WeightedFusion(RuleFusion[WeightedFusionConfig]):
         values = self.stacked(members)
         # scaled before they become tensors: float32 holds neither 1e-50 nor 1e50
         largest = max(self.config.weights.values())
-        weights = values.new_tensor([self.config.weights[name] / largest for name in self.members])
+        weights = values.new_tensor([self.config.weights[name] / largest for name in self.present(members)])
         return (values * weights.unsqueeze(-1)).sum(dim=-2) / weights.sum()
 
 
@@ -92,7 +98,7 @@ class VoteFusion(RuleFusion[VoteFusionConfig]):
             votes = torch.nn.functional.one_hot(values.argmax(dim=-1), values.shape[-1])
         else:
             votes = values >= 0.5
-        return (votes.sum(dim=-2) + TIE_BREAK * values.mean(dim=-2)) / (len(self.members) + TIE_BREAK)
+        return (votes.sum(dim=-2) + TIE_BREAK * values.mean(dim=-2)) / (values.shape[-2] + TIE_BREAK)
 
 
 def log_probabilities(values: Tensor) -> Tensor:

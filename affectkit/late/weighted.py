@@ -26,6 +26,10 @@ class WeightedFusionConfig(LateFusionConfig):
     def is_frozen(self) -> bool:
         return True
 
+    @property
+    def can_leave_out(self) -> bool:
+        return True
+
     def validate(self) -> None:
         for name, weight in self.weights.items():
             if weight < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from affectkit.ensemble import AGREEMENT
 from affectkit.results.colors import KIND_COLORS, TRACK_COLORS, is_action_units, target_of
 from affectkit.results.rows import EventRow, Row
 from affectkit.results.timeline import by_output
@@ -67,7 +68,10 @@ def describe(row: Row, targets: tuple[str, ...]) -> list[str]:
     Of classes it is the most probable one, of action units those that are active, of valence and arousal both.
     """
     lines = [f"track {row.track}" if row.track is not None else "face"]
-    for columns in by_output(targets).values():
+    for output, columns in by_output(targets).items():
+        # how far the members of an ensemble agree is no label
+        if output.endswith(AGREEMENT):
+            continue
         values = {target_of(name): row.predictions[name] for name in columns if name in row.predictions}
         if not values:
             continue

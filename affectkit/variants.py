@@ -1,0 +1,153 @@
+"""Ensembles of one kind of model: variants of it that see the input another way, and models of several folds or seeds.
+
+Both are ordinary ensembles, made here from what they have in common.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from affectkit.configs import LateFusionConfig, MotionConfig
+from affectkit.ensemble import EnsembleConfig
+from affectkit.ensemble_model import Ensemble
+from affectkit.errors import ConfigError, InputError, join
+from affectkit.late.mean import MeanFusionConfig
+from affectkit.model import Model
+from affectkit.motion.mirror import MirrorConfig
+from affectkit.pipeline import PipelineConfig
+from affectkit.registry import Registry
+from affectkit.streams import FeatureStream
+
+# The member that sees the input as it is.
+PLAIN = "plain"
+# `left_brow`, `brow-left`; `AU12_L`, `12R`; `L12`, `RAU4`
+_SIDED = re.compile(r"(.*[_ -])?(left|right)([_ -].*)?|(au)?\d+[_ -]?[lr]|[lr][_ -]?(au)?\d+", re.IGNORECASE)
+
+
+def with_augmentations(
+    model: Model,
+    variants: Mapping[str, tuple[MotionConfig, ...]],
+    *,
+    fusion: LateFusionConfig | None = None,
+    agreement: bool = False,
+    registry: Registry | None = None,
+) -> Ensemble:
+    """Test-time augmentation: a model that also looks at changed inputs, and averages what it scores.
+
+    The members are `plain`, which is the given model itself, and one per variant. Their weights are tied: they are in
+    memory and on the disk once.
+
+    Arguments:
+        model: a built pipeline or ensemble.
+        variants: by name, front-ends that change every input of frames before anything else does, such as
+            `{"mirrored": (MirrorConfig(),), "left": (ShiftConfig(right=-4),)}`.
+        fusion: how the scores are joined; None for their mean.
+        agreement: as in `EnsembleConfig`: whether it is reported how far the variants agree.
+        registry: where components are looked up; None for the model's.
+
+    Raises:
+        InputError: the model has a target of one side of the face, and a variant mirrors it; or stored features.
+        ConfigError: no variants, or what they put out is not what the model takes.
+    """
+    if not variants:
+        raise ConfigError("none", "name one, such as {'mirrored': (MirrorConfig(),)}", path="variants")
+    config = _config_of(model)
+    if PLAIN in variants:
+        raise ConfigError(f"{PLAIN!r} is the model as it is", "give the variant another name", path="variants")
+    for name, front_ends in variants.items():
+        if any(isinstance(one, MirrorConfig) for one in front_ends):
+            _check_sides(model, name)
+    members = {PLAIN: config} | {name: _changed(config, front_ends) for name, front_ends in variants.items()}
+    joined = EnsembleConfig(
+        members=members,
+        fusion=fusion or MeanFusionConfig(),
+        agreement=agreement,
+        tied=True,
+        sampling=config.sampling,
+        faces=config.faces,
+        tracking=config.tracking,
+    )
+    return _with_provenance(Ensemble(joined, registry=registry or model.registry, members={PLAIN: model}), [model])
+
+
+def mirrored(model: Model, *, registry: Registry | None = None) -> Ensemble:
+    """`with_augmentations` by a mirror alone: the mean of what a model says of a face and of its mirror image."""
+    return with_augmentations(model, {"mirrored": (MirrorConfig(),)}, registry=registry)
+
+
+def average_models(
+    models: Mapping[str, Model] | Iterable[Model],
+    *,
+    fusion: LateFusionConfig | None = None,
+    agreement: bool = False,
+    registry: Registry | None = None,
+) -> Ensemble:
+    """Models of several folds or seeds as an ensemble that averages their decoded scores.
+
+    It is for videos that none of them saw. arXiv 2407.12258 joins models that were trained on parts of the data
+    ("integrated learning across sub-datasets"); that their decoded scores are averaged is inferred.
+
+    Arguments:
+        models: by name; or in order, as `model1`, `model2`, ... They become the members as they are, without a copy.
+        fusion: how the scores are joined; None for their mean.
+        agreement: as in `EnsembleConfig`.
+        registry: where components are looked up; None for the first model's.
+
+    Raises:
+        InputError: there is none.
+        ConfigError: they don't fit together.
+    """
+    if not isinstance(models, Mapping):
+        models = {f"model{number}": model for number, model in enumerate(models, start=1)}
+    if not models:
+        raise InputError("models: none; give those of the folds or seeds")
+    configs = {name: _config_of(model) for name, model in models.items()}
+    first = next(iter(configs.values()))
+    joined = EnsembleConfig(
+        members=configs,
+        fusion=fusion or MeanFusionConfig(),
+        agreement=agreement,
+        sampling=first.sampling,
+        faces=first.faces,
+        tracking=first.tracking,
+    )
+    used = registry or next(iter(models.values())).registry
+    return _with_provenance(Ensemble(joined, registry=used, members=models), models.values())
+
+
+def _config_of(model: Model) -> PipelineConfig | EnsembleConfig:
+    config = getattr(model, "config", None)
+    if not isinstance(config, PipelineConfig | EnsembleConfig):
+        raise InputError(f"models: {type(model).__name__} is no built model; give what build() or load() returns")
+    return config
+
+
+def _changed(
+    config: PipelineConfig | EnsembleConfig, front_ends: tuple[MotionConfig, ...]
+) -> PipelineConfig | EnsembleConfig:
+    """The same system with front-ends before all others of every branch."""
+    if isinstance(config, EnsembleConfig):
+        members = {name: _changed(member, front_ends) for name, member in config.members.items()}
+        return replace(config, members=members)
+    for name, branch in config.branches.items():
+        if isinstance(config.inputs[branch.source], FeatureStream):
+            raise InputError(f"branches.{name}: holds stored features; change pictures before they become features")
+    branches = {name: replace(branch, motion=(*front_ends, *branch.motion)) for name, branch in config.branches.items()}
+    return replace(config, branches=branches)
+
+
+def _check_sides(model: Model, variant: str) -> None:
+    for name, output in model.traced.outputs.items():
+        for target in output.targets:
+            if _SIDED.fullmatch(target):
+                fact = f"mirrors the face, and {join(name, target)!r} is of one side of it"
+                raise InputError(f"variants.{variant}: {fact}; leave the mirror out, or score both sides as one target")
+
+
+def _with_provenance(ensemble: Ensemble, models: Iterable[Model]) -> Ensemble:
+    """Where the members' weights come from, each once, and evaluation mode."""
+    found = {item.get("sha256", item["name"]): item for model in models for item in model.provenance}
+    ensemble.provenance = tuple(found.values())
+    return ensemble.eval()

@@ -1,0 +1,232 @@
+"""What an ensemble costs beside its members: run `python benchmarks/ensemble_overhead.py` on an idle machine.
+
+Three members of published size with random weights, on which speed does not depend: ResNet-50 and ViT-B/16 at 224
+pixels, and a residual network for faces at 112. Bars: what is done outside of the members takes at most 5 % of the
+members' sum; members that share a frozen backbone run it once. Times are medians of rounds, in which ensemble and
+members take turns.
+
+- `beside`: time of the ensemble less what its members took within it, by a clock around each member.
+- `against`: time of the ensemble less that of its members called alone; noisy where other programs run.
+
+With ../shared there is a third part, `analyze` on a video: faces are found once for all members.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from affectkit import analyze
+from affectkit.configs import FeaturesConfig, Frames, HeadConfig
+from affectkit.ensemble import EnsembleConfig
+from affectkit.ensemble_model import Ensemble
+from affectkit.errors import UntrainedWarning
+from affectkit.features.conv_stem import ConvStemConfig
+from affectkit.features.iresnet import IResNetConfig
+from affectkit.features.timm_backbone import TimmConfig
+from affectkit.fusion.concat import ConcatFusionConfig
+from affectkit.heads.compound_expression import CompoundExpressionConfig
+from affectkit.late.mean import MeanFusionConfig
+from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.sequences import Sequence
+from affectkit.streams import FrameStream
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+BAR, ROUNDS, THREADS = 0.05, 9, 2
+HEADS: dict[str, HeadConfig] = {"compound": CompoundExpressionConfig()}
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Seconds: of the ensemble, of its members within it, and of the members alone by name."""
+
+    whole: float
+    inside: float
+    alone: dict[str, float]
+
+    @property
+    def beside(self) -> float:
+        """Share of the members' time that is spent outside of them."""
+        return (self.whole - self.inside) / self.inside
+
+    @property
+    def against(self) -> float:
+        """The same by members that were called alone."""
+        return self.whole / sum(self.alone.values()) - 1
+
+
+def main() -> int:
+    """Print the tables; 1 if a bar is missed."""
+    torch.set_num_threads(THREADS)
+    torch.manual_seed(0)
+    warnings.simplefilter("ignore", UntrainedWarning)
+    members = {
+        "resnet50": _member(TimmConfig(model="resnet50"), 224),
+        "vit_b": _member(TimmConfig(model="vit_base_patch16_224"), 224),
+        "iresnet50": _member(IResNetConfig(size="50"), 112),
+    }
+    small = {name: _member(ConvStemConfig(dim=64, width=16), 48) for name in ("a", "b", "c")}
+    scores: dict[str, Any] = {"fusion": MeanFusionConfig()}
+    told: dict[str, Any] = {"fusion": MeanFusionConfig(), "on_nan": "drop", "agreement": True}
+    features: dict[str, Any] = {"fusion": ConcatFusionConfig(hidden=(256,)), "heads": HEADS}
+    print(f"{os.cpu_count()} processors, {THREADS} threads, one face a time; {ROUNDS} rounds\n")
+    print(f"{'ensemble of three':<44}{'ms':>8}{'members':>9}{'slowest':>9}{'beside':>9}{'against':>9}")
+    missed = 0
+    for name, fields in (("scores", scores), ("scores, with agreement", told), ("features", features)):
+        costs = _costs(_build(members, fields))
+        _line(f"{name} (bar {BAR:.0%})", costs)
+        missed += costs.beside > BAR
+    _line("small members, scores (no bar)", _costs(_build(small, scores)))
+    _line("small members, with agreement (no bar)", _costs(_build(small, told)))
+    missed += _shared()
+    if SHARED.is_dir():
+        _video(members, told)
+    return int(missed > 0)
+
+
+def _member(features: FeaturesConfig, size: int) -> PipelineConfig:
+    stream = FrameStream(height=size, width=size)
+    return PipelineConfig(input=stream, branches={"face": Branch(features=features)}, heads=HEADS, sampling=Frames())
+
+
+def _build(members: dict[str, PipelineConfig], fields: dict[str, Any]) -> Ensemble:
+    return EnsembleConfig(members=members, sampling=Frames(), **fields).build().eval()
+
+
+def _batch(model: Ensemble) -> dict[str, Sequence]:
+    return {
+        name: Sequence.of(torch.rand(1, 1, 3, stream.height, stream.width))
+        for name, stream in model.config.input_streams().items()
+        if isinstance(stream, FrameStream)
+    }
+
+
+def _costs(model: Ensemble) -> Costs:
+    """Members and ensemble in turns, so that what else the machine does meets them alike."""
+    batch = _batch(model)
+    own = {name: dict(given) for name, given in model.member_batches(batch).items()}
+    wholes: list[float] = []
+    insides: list[float] = []
+    alone: dict[str, list[float]] = {name: [] for name in model.members}
+    for turn in range(ROUNDS + 1):
+        for name, times in alone.items():
+            seconds = _seconds(lambda name=name: model.members[name].predict(own[name]))  # type: ignore[misc]
+            times += [seconds] if turn else []
+        inside: list[float] = []
+        with _Clocks(model, inside):
+            whole = _seconds(lambda: model.predict(batch))
+        # the first turn warms up
+        if turn:
+            wholes.append(whole)
+            insides.append(sum(inside))
+    medians = {name: statistics.median(times) for name, times in alone.items()}
+    # of a pair from one round: two medians might be of different rounds
+    middle = sorted(range(ROUNDS), key=lambda i: (wholes[i] - insides[i]) / insides[i])[ROUNDS // 2]
+    return Costs(wholes[middle], insides[middle], medians)
+
+
+class _Clocks:
+    """Measures what each member takes, wherever an ensemble calls it."""
+
+    def __init__(self, model: Ensemble, seconds: list[float]) -> None:
+        self.members = [model.members[name] for name in model.members]
+        self.seconds = seconds
+
+    def __enter__(self) -> None:
+        for member in self.members:
+            for method in ("run", "encode") if not isinstance(member, Ensemble) else ("run",):
+                setattr(member, method, self._timed(getattr(member, method)))
+
+    def __exit__(self, *_: object) -> None:
+        for member in self.members:
+            for method in ("run", "encode"):
+                member.__dict__.pop(method, None)
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            before, started = len(self.seconds), time.perf_counter()
+            try:
+                return method(*arguments)
+            finally:
+                # `run` calls `encode`, whose time is in its own
+                del self.seconds[before:]
+                self.seconds.append(time.perf_counter() - started)
+
+        return call
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _line(name: str, costs: Costs) -> None:
+    values = f"{1e3 * costs.whole:>8.1f}{1e3 * costs.inside:>9.1f}{1e3 * max(costs.alone.values()):>9.1f}"
+    print(f"{name:<44}{values}{costs.beside:>9.1%}{costs.against:>9.1%}", flush=True)
+
+
+def _shared() -> int:
+    """Three members on one frozen backbone: how often it runs, and how long that takes; 1 if it runs more than once."""
+    frozen = _member(TimmConfig(model="resnet50", frozen=True), 224)
+    model = _build({"one": frozen, "two": frozen, "three": frozen}, {"fusion": MeanFusionConfig()})
+    state = model.members["one"].branches["face"].state_dict()
+    for name in ("two", "three"):
+        model.members[name].branches["face"].load_state_dict(state)
+    runs = 0
+
+    def count(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+
+    handles = [model.members[name].branches["face"].features.register_forward_hook(count) for name in model.members]
+    model.predict(_batch(model))
+    for handle in handles:
+        handle.remove()
+    batch = _batch(model)
+    both = [
+        (_seconds(lambda: model.predict(batch)), _seconds(lambda: model.members["one"].predict(batch)))
+        for _ in range(ROUNDS)
+    ]
+    whole, one = (statistics.median(times) for times in zip(*both, strict=True))
+    print(f"\nthree members on one frozen ResNet-50: it ran {runs} time(s) (bar 1); {whole / one:.2f} x one member")
+    return int(runs != 1)
+
+
+def _video(members: dict[str, PipelineConfig], fields: dict[str, Any]) -> None:
+    """One second of video at 10 frames per second: the ensemble, and each member with faces of its own."""
+    os.environ.setdefault("AFFECTKIT_WEIGHTS", str(SHARED / "weights"))
+    video = SHARED / "media" / "single_face.mp4"
+
+    def seconds(model: Any) -> float:
+        rows = 0
+
+        def work() -> None:
+            nonlocal rows
+            rows = len(analyze(video, model, faces="yunet", fps=10.0, stop=1.0))
+
+        times = [_seconds(work) for _ in range(3)]
+        assert rows
+        return statistics.median(times)
+
+    print(f"\n{'analyze, one second at 10 frames per second':<44}{'s':>8}")
+    alone = {name: seconds(replace(config).build().eval()) for name, config in members.items()}
+    for name, took in alone.items():
+        print(f"{name + ' alone':<44}{took:>8.2f}", flush=True)
+    whole = seconds(_build(members, fields))
+    print(f"{'ensemble, scores, with agreement':<44}{whole:>8.2f}")
+    print(f"{'of the sum of the members':<44}{whole / sum(alone.values()):>8.0%}")
+    print(f"{'of the slowest member':<44}{whole / max(alone.values()):>8.0%}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
