@@ -132,7 +132,7 @@ def train_member(job: MemberJob, *, progress: Callable[..., None] | None = None)
         alone = fit(
             make_small_member(job.name, ("expression",)),
             labeled(examples, "expression"),
-            plan.basic,
+            plan.recipe("basic", job.name),
             seed=plan.seed,
             folder=runs / f"{job.name}-basic",
             resume=True,
@@ -143,7 +143,7 @@ def train_member(job: MemberJob, *, progress: Callable[..., None] | None = None)
     model = fit(
         whole,
         examples,
-        plan.compound,
+        plan.recipe("compound", job.name),
         seed=plan.seed,
         start=_with_compound_head(load(path), job.name, plan.seed),
         folder=runs / f"{job.name}-compound",

@@ -170,6 +170,15 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     )
     wrong = refusal(lambda: Plan(choice_people=1), ConfigError)
     assert wrong == "choice_people: 1 is out of range; write 2 to 5000"
+    wrong = refusal(lambda: Plan(rates={"vgg": 1.0}), ConfigError)
+    assert wrong == "rates: no member 'vgg'; members: 'vit', 'manet', 'resnet'"
+    assert refusal(lambda: Plan(rates={"vit": 0.0}), ConfigError) == "rates.vit: 0.0 is no factor; write more than 0"
+
+
+def test_each_member_has_a_rate_of_its_own() -> None:
+    plan = Plan(rates={"vit": 0.5})
+    assert plan.recipe("basic", "vit") == replace(plan.basic, learning_rate=0.5 * plan.basic.learning_rate)
+    assert plan.recipe("compound", "manet") == plan.compound
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
