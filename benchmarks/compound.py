@@ -3,8 +3,9 @@
 FOLDER is what `affectkit-compound train --out FOLDER` left; by default `.cache/compound/run`. 100 report people show 20
 compound expressions each, all eleven equally often, as `STILLS_V1` says; every model says which of the eleven it is.
 Scored are the members alone, their scores joined in several ways, their features joined, and what is trivial: one class
-for all, classes by lot, and a linear model on pixels (ridge regression, 32 x 32 in gray, of the same train people). Ways with parameters of their own are fitted on the first half of the choice people;
-the second half chooses the best member. Macro F1, with 95 % intervals over people; differences are of the same people.
+for all, classes by lot, and a linear model on pixels (ridge regression, 32 x 32 in gray, of the same train people).
+Ways with parameters of their own are fitted on the first half of the choice people; the second half chooses the best
+member. Macro F1, with 95 % intervals over people; differences are of the same people.
 
 Bar: the ensemble, that of the preset `compound`, above the best member by 0.01, with an interval above 0.
 """

@@ -73,7 +73,7 @@ def make_local_heads(tasks: Iterable[str] = TASKS) -> dict[str, HeadConfig]:
     }
 
 
-def make_member(name: str, tasks: Iterable[str] = TASKS) -> PipelineConfig:
+def make_small_member(name: str, tasks: Iterable[str] = TASKS) -> PipelineConfig:
     """One member, usable alone, frame by frame."""
     return PipelineConfig(
         input=make_stream(),
@@ -93,7 +93,7 @@ def make_ensemble(
     tasks = tuple(tasks)
     return EnsembleConfig(
         sampling=Frames(),
-        members={name: make_member(name, tasks) for name in members},
+        members={name: make_small_member(name, tasks) for name in members},
         fusion=fusion,
         heads=make_heads(tasks) if isinstance(fusion, FusionConfig) else {},
     )

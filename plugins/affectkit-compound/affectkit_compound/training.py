@@ -20,7 +20,7 @@ from affectkit.workers import Workers
 from affectkit_compound.joining import halves, join_ways
 from affectkit_compound.plan import Plan
 from affectkit_compound.scores import describe_scores, labeled
-from affectkit_compound.system import JOINED, MEMBERS, make_member, make_tail
+from affectkit_compound.system import JOINED, MEMBERS, make_small_member, make_tail
 
 Say = Callable[[str], None]
 # Faces whose features are computed at once.
@@ -130,20 +130,20 @@ def train_member(job: MemberJob, *, progress: Callable[..., None] | None = None)
     runs, plan, path = job.folder / "runs", job.plan, job.folder / "basic" / job.name
     if not path.is_dir():
         alone = fit(
-            make_member(job.name, ("expression",)),
+            make_small_member(job.name, ("expression",)),
             labeled(examples, "expression"),
-            plan.basic,
+            plan.recipe("basic", job.name),
             seed=plan.seed,
             folder=runs / f"{job.name}-basic",
             resume=True,
             after_epoch=watch,
         )
         save(alone, path, notes=NOTES)
-    whole = make_member(job.name)
+    whole = make_small_member(job.name)
     model = fit(
         whole,
         examples,
-        plan.compound,
+        plan.recipe("compound", job.name),
         seed=plan.seed,
         start=_with_compound_head(load(path), job.name, plan.seed),
         folder=runs / f"{job.name}-compound",
@@ -181,7 +181,7 @@ def _with_compound_head(basic: Model, name: str, seed: int) -> Model:
     """The member with its second head, which is new."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = make_member(name).build()
+        model = make_small_member(name).build()
     state: dict[str, Tensor] = dict(model.state_dict())
     known = basic.state_dict()
     new = {key for key in state if key not in known}

@@ -71,12 +71,12 @@ def test_the_published_ensemble_with_poster2() -> None:
     assert trace["fusion"].inputs == {
         "resnet": FeatureStream(dim=2048), "vit": FeatureStream(dim=768), "poster2": FeatureStream(dim=768)
     }  # fmt: skip
-    assert presets.offered() == (presets.AS_PUBLISHED, presets.AS_PUBLISHED_POSTER2)
+    assert presets.offered() == (presets.SYSTEM, presets.AS_PUBLISHED, presets.AS_PUBLISHED_POSTER2)
 
 
 def test_without_affectkit_abaw7(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "affectkit_abaw7", None)
-    assert presets.offered() == (presets.AS_PUBLISHED,)
+    assert presets.offered() == (presets.SYSTEM, presets.AS_PUBLISHED)
     assert list(make_published().members) == ["resnet", "vit", "manet"]
     with pytest.raises(MissingDependencyError) as caught:
         make_published_poster2()

@@ -27,7 +27,15 @@ from affectkit_compound.synthetic_faces import (
     expressions_of,
     render_examples,
 )
-from affectkit_compound.system import JOINED, MEMBERS, WAYS, make_compound, make_ensemble, make_member, make_stream
+from affectkit_compound.system import (
+    JOINED,
+    MEMBERS,
+    WAYS,
+    make_compound,
+    make_ensemble,
+    make_small_member,
+    make_stream,
+)
 from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
 
 from affectkit import MeanFusionConfig, load
@@ -162,6 +170,15 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     )
     wrong = refusal(lambda: Plan(choice_people=1), ConfigError)
     assert wrong == "choice_people: 1 is out of range; write 2 to 5000"
+    wrong = refusal(lambda: Plan(rates={"vgg": 1.0}), ConfigError)
+    assert wrong == "rates: no member 'vgg'; members: 'vit', 'manet', 'resnet'"
+    assert refusal(lambda: Plan(rates={"vit": 0.0}), ConfigError) == "rates.vit: 0.0 is no factor; write more than 0"
+
+
+def test_each_member_has_a_rate_of_its_own() -> None:
+    plan = Plan(rates={"vit": 0.5})
+    assert plan.recipe("basic", "vit") == replace(plan.basic, learning_rate=0.5 * plan.basic.learning_rate)
+    assert plan.recipe("compound", "manet") == plan.compound
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -178,7 +195,7 @@ def test_the_preset_scores_basic_and_compound_expressions_of_every_face() -> Non
     assert make_compound().level == ("features" if JOINED == "features" else "scores")
     # one cut of each face for all members
     assert list(make_compound().input_streams()) == ["clip"]
-    assert list(make_member("manet", ("expression",)).trace().outputs) == ["expression"]
+    assert list(make_small_member("manet", ("expression",)).trace().outputs) == ["expression"]
 
 
 @pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
@@ -211,7 +228,7 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
 
 def test_the_fusion_of_features_learns_and_members_stay() -> None:
     torch.manual_seed(0)
-    members = {name: make_member(name).build().eval() for name in MEMBERS}
+    members = {name: make_small_member(name).build().eval() for name in MEMBERS}
     before = {name: {k: v.clone() for k, v in one.state_dict().items()} for name, one in members.items()}
     train = faces()
     features = extract_features(members, train)
@@ -248,7 +265,7 @@ def test_scores_are_of_what_is_labeled() -> None:
     assert tuple(some.targets) == ("compound",)
     right = torch.eye(11).repeat(2, 1)
     assert np.trace(confusions(right, some, "compound").sum(axis=0)) == 22
-    members = {name: make_member(name).build().eval() for name in MEMBERS}
+    members = {name: make_small_member(name).build().eval() for name in MEMBERS}
     model = join_members(make_ensemble(MeanFusionConfig()), members)
     assert score_people(model, examples, "expression").sum() == 14
     assert describe_scores(model, examples).startswith("expression 0.")
