@@ -46,8 +46,9 @@ ABOVE = {
     "results": ("video",),
     "video": ("results",),
     "workers": (),
-    "resolving": ("faces", "results"),
-    "analysis": ("motion", "resolving", "results", "video"),
+    "export": ("faces",),
+    "resolving": ("export", "faces", "results"),
+    "analysis": ("export", "motion", "resolving", "results", "video"),
     "batch": ("analysis", "results", "workers"),
     "magnification": ("motion", "results", "video"),
 }

@@ -23,6 +23,7 @@ from affectkit.cli import (
     demo,
     describe,
     evaluate,
+    export,
     features,
     magnify,
     plugins,
@@ -53,7 +54,7 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, predict, train, evaluate, search, score, submit, data, weights, plugins,
+    demo, analyze, magnify, features, predict, train, evaluate, search, export, score, submit, data, weights, plugins,
     components, describe, check,
 )  # fmt: skip
 
