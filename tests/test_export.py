@@ -240,10 +240,27 @@ def test_a_stage_that_decides_by_values_is_named(tmp_path: Path) -> None:
     names = default_registry().with_components([spec], provider="toys")
     model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
     assert message(lambda: export_onnx(model, tmp_path / "m.onnx")) == (
-        "export: branches.face.features decides by values what it computes (GuardOnDataDependentSymNode), which a graph "
-        "can't; run it with PyTorch, or export a pipeline that begins behind it, on stored features"
+        "export: branches.face.features decides by values what it computes (GuardOnDataDependentSymNode), which a "
+        "graph can't; run it with PyTorch, or export a pipeline that begins behind it, on stored features"
     )
     assert not list(tmp_path.iterdir())
+
+
+class Unknown(Picky):
+    """Uses an operator that ONNX does not have."""
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(torch.special.bessel_j0(inputs.values.mean(dim=(2, 3, 4)).unsqueeze(-1)))
+
+
+def test_an_operator_that_onnx_does_not_have_is_named(tmp_path: Path) -> None:
+    spec = FeaturesSpec(name="unknown", config=PickyConfig, factory=Unknown, summary="Bessel.")
+    names = default_registry().with_components([spec], provider="toys")
+    model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
+    text = message(lambda: export_onnx(model, tmp_path / "m.onnx"))
+    assert text.startswith("export: the graph can't be converted to ONNX (")
+    assert "special_bessel_j0" in text
+    assert text.endswith("); run it with PyTorch, or export a pipeline without that operator")
 
 
 def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,8 +306,8 @@ def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:
         members={"a": stored(), "b": stored(input=FeatureStream(dim=6, stride=2))}, fusion=MeanFusionConfig(),
     ))  # fmt: skip
     assert message(lambda: export_onnx(clocks, path)) == (
-        "export: inputs 'a.clip' and 'b.clip' have different clocks (any steps and any steps, stride 2); a file has one "
-        "mask and one list of times, export the members one by one"
+        "export: inputs 'a.clip' and 'b.clip' have different clocks (any steps and any steps, stride 2); a file has "
+        "one mask and one list of times, export the members one by one"
     )
     spotting = resolve_model("motion-events", device=None, seed=0, registry=default_registry())
     assert message(lambda: export_onnx(spotting, path)) == (

@@ -190,6 +190,16 @@ def record(model: Model, *, steps: int | None) -> tuple[bytes, list[str]]:
         except Exception as error:
             raise _refusal(watch, model, error) from error
         flat.watch = None
+        program = _convert(recorded, flat)
+    graph = program.model.graph
+    _drop_unused(graph)
+    _name_sizes(graph, is_free)
+    return program.model_proto.SerializeToString(deterministic=True), [str(value.name) for value in graph.inputs]
+
+
+def _convert(recorded: torch.export.ExportedProgram, flat: Flat) -> torch.onnx.ONNXProgram:
+    """The recorded graph in operators of ONNX; raises InputError for one that has none."""
+    try:
         program = torch.onnx.export(
             recorded,
             input_names=flat.inputs,
@@ -198,11 +208,15 @@ def record(model: Model, *, steps: int | None) -> tuple[bytes, list[str]]:
             dynamo=True,
             verbose=False,
         )
+    except torch.onnx.OnnxExporterError as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        reason = str(cause).partition("\n")[0]
+        hint = "run it with PyTorch, or export a pipeline without that operator"
+        raise InputError(f"export: the graph can't be converted to ONNX ({reason}); {hint}") from error
     assert program is not None
-    graph = program.model.graph
-    _drop_unused(graph)
-    _name_sizes(graph, is_free)
-    return program.model_proto.SerializeToString(deterministic=True), [str(value.name) for value in graph.inputs]
+    return program
 
 
 def _drop_unused(graph: Any) -> None:

@@ -128,7 +128,8 @@ def _evaluating(model: Model) -> Iterator[None]:
 
 def _described(stream: object) -> dict[str, object]:
     """A stream's fields, and what it is."""
-    assert dataclasses.is_dataclass(stream) and not isinstance(stream, type)
+    assert dataclasses.is_dataclass(stream)
+    assert not isinstance(stream, type)
     return {"kind": getattr(stream, "tag", "predictions"), **dataclasses.asdict(stream)}
 
 

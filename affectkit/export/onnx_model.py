@@ -78,7 +78,7 @@ class OnnxModel(Model):
         first = checked[next(iter(streams))]
         for name in streams:
             _check(name, checked[name], first)
-        clips, steps = first.mask.shape
+        steps = first.mask.shape[1]
         missing = 0 if self.facts.steps is None else self.facts.steps - steps
         if missing < 0:
             fact = f"{steps} steps, and the file takes up to {self.facts.steps}"
