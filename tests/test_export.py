@@ -237,7 +237,7 @@ class Picky(FeatureExtractor[PickyConfig]):
 
 def test_a_stage_that_decides_by_values_is_named(tmp_path: Path) -> None:
     spec = FeaturesSpec(name="picky", config=PickyConfig, factory=Picky, summary="Looks.")
-    names = default_registry().with_components([spec], provider="toys")
+    names = default_registry().with_components(spec, provider="toys")
     model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
     assert message(lambda: export_onnx(model, tmp_path / "m.onnx")) == (
         "export: branches.face.features decides by values what it computes (GuardOnDataDependentSymNode), which a "
@@ -255,7 +255,7 @@ class Unknown(Picky):
 
 def test_an_operator_that_onnx_does_not_have_is_named(tmp_path: Path) -> None:
     spec = FeaturesSpec(name="unknown", config=PickyConfig, factory=Unknown, summary="Bessel.")
-    names = default_registry().with_components([spec], provider="toys")
+    names = default_registry().with_components(spec, provider="toys")
     model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
     text = message(lambda: export_onnx(model, tmp_path / "m.onnx"))
     assert text.startswith("export: the graph can't be converted to ONNX (")

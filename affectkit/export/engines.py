@@ -1,4 +1,4 @@
-"""What runs a graph: onnxruntime, or OpenVINO where that is installed; both on the CPU, with torch's number of threads."""
+"""What runs a graph on the CPU: onnxruntime, or OpenVINO where that is installed; with as many threads as torch."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ class GRU(TemporalEncoder[GRUConfig]):
 
 
 def _places(mask: Tensor) -> Tensor:
-    """Where each step of `(B, T)` lies when the real ones come first: a stable sort, without what ONNX does not have."""
+    """Where each step of `(B, T)` lies when the real ones come first: a stable sort, which ONNX does not have."""
     real, padding = mask.long().cumsum(dim=1), (~mask).long().cumsum(dim=1)
     return torch.where(mask, real - 1, real[:, -1:] + padding - 1)
 
