@@ -53,7 +53,7 @@ ABOVE = {
     "magnification": ("motion", "results", "video"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.
-SCORES = {"detection", "engine", "event_scoring", "scoring"}
+SCORES = {"batches", "detection", "engine", "event_scoring", "scoring"}
 DRAWS = {"annotate", "overlay", "plotting", "timeline"}
 
 
