@@ -57,6 +57,9 @@ if TYPE_CHECKING:
         UntrainedWarning as UntrainedWarning,
         WeightsError as WeightsError,
     )
+    from affectkit.export.int8 import Int8 as Int8
+    from affectkit.export.onnx_export import export_onnx as export_onnx
+    from affectkit.export.onnx_model import OnnxModel as OnnxModel, load_onnx as load_onnx
     from affectkit.faces.auto import AutoFacesConfig as AutoFacesConfig
     from affectkit.faces.given_boxes import GivenBoxesConfig as GivenBoxesConfig
     from affectkit.faces.haar import HaarConfig as HaarConfig
@@ -216,6 +219,10 @@ _PUBLIC = {
     "SyntheticWeightsWarning": "affectkit.errors",
     "UntrainedWarning": "affectkit.errors",
     "WeightsError": "affectkit.errors",
+    "Int8": "affectkit.export.int8",
+    "export_onnx": "affectkit.export.onnx_export",
+    "OnnxModel": "affectkit.export.onnx_model",
+    "load_onnx": "affectkit.export.onnx_model",
     "AutoFacesConfig": "affectkit.faces.auto",
     "GivenBoxesConfig": "affectkit.faces.given_boxes",
     "HaarConfig": "affectkit.faces.haar",

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from affectkit.configs import Events, FaceDetectorConfig, ModelConfig, Windows
 from affectkit.devices import check_device
 from affectkit.errors import InputError, SyntheticWeightsWarning
+from affectkit.export.engines import EngineName
+from affectkit.export.onnx_model import OnnxModel
 from affectkit.files import config_to_data
 from affectkit.model import Model
 from affectkit.motion.map_pictures import MapPictures
@@ -64,6 +66,7 @@ def analyze(
     maps: str | Path | None = None,
     device: str | None = None,
     precision: Precision = "float32",
+    engine: EngineName | None = None,
     batch_size: int = 16,
     seed: int = 0,
     registry: Registry | None = None,
@@ -77,7 +80,8 @@ def analyze(
 
     Arguments:
         video: path of a video or picture, a picture being a video of one frame; or a camera's number.
-        pipeline: a built model; a config; a path of a `.toml` or `.json` file or of a saved model; a preset's name; or
+        pipeline: a built model; a config; a path of a `.toml` or `.json` file, of a saved model or
+            of an `.onnx` file that `affectkit export` wrote; a preset's name; or
             a hub id. A config or preset without weights is built with random ones, and an UntrainedWarning says so.
             None for `expression` where its plugin is installed, or else `motion-events`.
         frames: pictures in place of a video: `(T, H, W, 3)` RGB or `(T, H, W)` gray, uint8; or any iterable of them.
@@ -96,7 +100,8 @@ def analyze(
             unless `overwrite` or `resume`.
         device: `cpu`, `cuda`, `cuda:1`; None for where a built model is, and otherwise the CPU. A built model
             is moved there.
-        precision: `bfloat16` runs the model under autocast.
+        precision: `bfloat16` runs the model under autocast; an `.onnx` file, by OpenVINO's own.
+        engine: what runs an `.onnx` file: `onnxruntime`, which None stands for, or `openvino`.
         batch_size: about how many frames are scored at once; a window is never split.
         seed: of an untrained pipeline's weights.
         registry: where names are looked up.
@@ -117,7 +122,7 @@ def analyze(
     footage = open_footage(video, frames, times, start=start, stop=stop, fps=fps)
     device = check_device(device) if device is not None else None
     pipeline = pipeline if pipeline is not None else default_pipeline(names)
-    model = resolve_model(pipeline, device=device, seed=seed, registry=names)
+    model = resolve_model(pipeline, device=device, seed=seed, registry=names, engine=engine, precision=precision)
     warn_if_synthetic(model)
     if isinstance(video, str | Path) and is_picture(Path(video)):
         check_still(model.config, pipeline_name(pipeline, model), str(video), names)
@@ -139,21 +144,23 @@ def analyze(
         scoring = WindowScoring(scorer, sampling, batch_size)
         row_columns, event_columns = (*BASE_COLUMNS, *scorer.columns), ()
     chosen = getattr(detector, "chosen", None) or names.id_of(type(detector_config))
-    options = {"fps": fps, "start": start, "stop": stop, "precision": precision}
+    options: dict[str, float | str | None] = {"fps": fps, "start": start, "stop": stop, "precision": precision}
+    if isinstance(model, OnnxModel):
+        options["engine"] = model.engine.name
     info = run_info(footage.name, footage.size, pipeline, model, chosen, seed, options)
 
-    def engine(state: Mapping[str, Any] | None) -> Engine:
+    def started(state: Mapping[str, Any] | None) -> Engine:
         return Engine(detector, model.config.tracking, Cutter(streams), scoring, state=state)
 
     if out is None:
-        return _in_memory(engine(None), footage, row_columns, event_columns, info, progress)
+        return _in_memory(started(None), footage, row_columns, event_columns, info, progress)
     if not resume or not (Path(out).exists() or is_unfinished(out)):
         writer = ResultWriter(out, row_columns, info, event_columns=event_columns, overwrite=overwrite)
-        return _to_file(engine(None), footage, None, writer, progress)
+        return _to_file(started(None), footage, None, writer, progress)
     if not is_unfinished(out):
         return _read_finished(Path(out), info)
     writer, state = ResultWriter.resume(out, row_columns, info, event_columns=event_columns)
-    return _to_file(engine(state or None), footage, state or None, writer, progress)
+    return _to_file(started(state or None), footage, state or None, writer, progress)
 
 
 def _read_finished(out: Path, info: RunInfo) -> Results:

@@ -11,6 +11,9 @@ import torch
 from affectkit.artifact import from_pretrained
 from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.errors import ConfigError, UntrainedWarning
+from affectkit.export.engines import ENGINES
+from affectkit.export.onnx_file import ENDING
+from affectkit.export.onnx_model import OnnxModel, load_onnx
 from affectkit.faces.auto import AutoFacesConfig
 from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.files import errors_in_file, read_config
@@ -30,9 +33,26 @@ def default_pipeline(registry: Registry) -> str:
 
 
 def resolve_model(
-    pipeline: Model | ModelConfig | str | Path, *, device: str | None, seed: int, registry: Registry
+    pipeline: Model | ModelConfig | str | Path,
+    *,
+    device: str | None,
+    seed: int,
+    registry: Registry,
+    engine: str | None = None,
+    precision: str = "float32",
 ) -> Model:
     """The built model that `pipeline` means; a warning says if its weights are random. Arguments as of `analyze`."""
+    if isinstance(pipeline, str | Path) and Path(pipeline).suffix == ENDING:
+        if device not in (None, "cpu"):
+            raise ConfigError(f"{device!r}, and {pipeline} runs on the CPU", "leave it out", path="device")
+        return load_onnx(pipeline, engine=engine or ENGINES[0], precision=precision, registry=registry)
+    if engine is not None:
+        fact = f"{engine!r}, and PyTorch runs this pipeline"
+        raise ConfigError(fact, "export it, and give the .onnx file", path="engine")
+    if isinstance(pipeline, OnnxModel):
+        if device not in (None, "cpu"):
+            raise ConfigError(f"{device!r}, and an exported pipeline runs on the CPU", "leave it out", path="device")
+        return pipeline
     if isinstance(pipeline, Model):
         return pipeline if device is None else pipeline.to(device)
     if isinstance(pipeline, ModelConfig):

@@ -46,15 +46,16 @@ ABOVE = {
     "results": ("video",),
     "video": ("results",),
     "workers": (),
-    "resolving": ("faces", "results"),
+    "export": ("faces",),
+    "resolving": ("export", "faces", "results"),
     "stills": (),
-    "analysis": ("motion", "resolving", "results", "stills", "video"),
+    "analysis": ("export", "motion", "resolving", "results", "stills", "video"),
     "batch": ("analysis", "results", "video", "workers"),
     "many_pictures": ("analysis", "batch", "resolving", "results", "stills", "video"),
     "magnification": ("motion", "results", "video"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.
-SCORES = {"detection", "engine", "event_scoring", "scoring"}
+SCORES = {"batches", "detection", "engine", "event_scoring", "scoring"}
 DRAWS = {"annotate", "contact_sheet", "findings", "overlay", "panels", "picture_overlay", "plotting", "timeline"}
 
 

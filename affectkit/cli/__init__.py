@@ -24,6 +24,7 @@ from affectkit.cli import (
     demo,
     describe,
     evaluate,
+    export,
     features,
     magnify,
     plugins,
@@ -54,7 +55,7 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, predict, train, evaluate, search, aggregate, score, submit, data, weights,
+    demo, analyze, magnify, features, predict, train, evaluate, search, export, aggregate, score, submit, data, weights,
     plugins, components, describe, check,
 )  # fmt: skip
 

@@ -21,6 +21,7 @@ SUMMARY = "score every face of every frame of a video, and find events in it"
 _SHOWN, _SHOWN_EVENTS = 6, 8
 _NO_DETECTOR = "affectkit/whole-frame"
 _PRECISIONS = ("float32", "bfloat16")
+_ENGINES = ("onnxruntime", "openvino")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "videos", metavar="VIDEO", nargs="+", help="a video, a picture, a folder of them, or a camera's number"
     )
     parser.add_argument(
-        "--pipeline", metavar="P", help="a preset, a .toml or .json file, a saved model or a hub id (expression, "
-        "where its plugin is installed, or else motion-events)",
+        "--pipeline", metavar="P", help="a preset, a .toml or .json file, a saved model, an .onnx file or a hub id "
+        "(expression, where its plugin is installed, or else motion-events)",
     )  # fmt: skip
     parser.add_argument(
         "--faces", metavar="F", help="face detector, or a .csv of boxes (the pipeline's own, or else auto)"
@@ -62,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--webvtt", metavar="FILE", type=Path, help="write the events as subtitles: .vtt")
     parser.add_argument("--device", metavar="D", default="cpu", help="cpu (the default), cuda or cuda:1")
     parser.add_argument("--precision", choices=_PRECISIONS, default="float32", help="float32 by default")
+    parser.add_argument("--engine", choices=_ENGINES, help="what runs an .onnx file; onnxruntime by default")
     parser.add_argument("--batch-size", metavar="N", type=int, default=16, help="frames scored at once, about (16)")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the weights of an untrained pipeline (0)")
     parser.add_argument("--workers", metavar="N", type=int, help="videos at once, of several (one per processor)")
@@ -85,7 +87,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
-    names = ("faces", "fps", "start", "stop", "overwrite", "resume", "device", "precision", "batch_size", "seed")
+    names = (
+        "faces", "fps", "start", "stop", "overwrite", "resume", "device", "precision", "engine", "batch_size", "seed",
+    )  # fmt: skip
     return {name: getattr(args, name) for name in names}
 
 

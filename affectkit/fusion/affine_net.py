@@ -37,7 +37,7 @@ class AffineFusion(Fusion[AffineFusionConfig]):
         """
         sequences = aligned(inputs, self._widths)
         # a whole clip is one long step from an empty clock, which makes `step` equal to it
-        fused, _ = self._fuse(sequences, self.initial_state(len(next(iter(sequences.values())).mask)))
+        fused, _ = self._fuse(sequences, self.initial_state(next(iter(sequences.values())).mask.shape[0]))
         return fused
 
     def initial_state(self, batch: int) -> Clock:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from affectkit.errors import InputError
+from affectkit.ops.exporting import is_exporting
 from affectkit.sequences import Sequence
 
 
@@ -52,7 +53,7 @@ def pair_frames(inputs: Sequence, reference: Literal["previous", "first"], state
         # after a gap of padding there is no previous frame: the motion across the gap is not the motion of one step
         known = torch.cat([state.known.unsqueeze(1), mask[:, :-1]], dim=1)
         return FramePairs(references, frames, mask & known, PairState(frames[:, -1], mask[:, -1]))
-    clips = torch.arange(len(frames), device=frames.device)
+    clips = torch.arange(frames.shape[0], device=frames.device)
     # argmax finds the first True (torch has none for bool); a clip of padding gets step 0, and stays not known
     first = torch.where(state.known[:, None, None, None], state.frame, frames[clips, mask.int().argmax(dim=1)])
     # strictly after the first real frame, which is not compared with itself
@@ -72,6 +73,8 @@ def check_finite(inputs: Sequence, name: str) -> None:
     Raises:
         InputError: NaN or infinity in a frame; the message begins with `name` and names the first such frame.
     """
+    if is_exporting():  # a graph can't refuse; who runs it does
+        return
     is_finite = inputs.values.isfinite().flatten(2).all(dim=2)
     faulty = (inputs.mask & ~is_finite).nonzero()
     if len(faulty):

@@ -14,6 +14,7 @@ from affectkit.motion.frame_pairs_net import PairState, check_finite, luma, pair
 from affectkit.motion.opencv_flow_net import PairFlow, opencv_flow
 from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.ops.clg import WINDOW as CLG_WINDOW, clg
+from affectkit.ops.exporting import is_exporting
 from affectkit.ops.lucas_kanade import WINDOW, lucas_kanade
 from affectkit.ops.rigid_flow import rigid_flow
 from affectkit.ops.tv_l1 import check_numba, tv_l1
@@ -65,6 +66,11 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
 
     def _flows(self, before: Tensor, after: Tensor, valid: Tensor) -> Tensor:
         """Flow of the valid pairs of `(B, T, C, H, W)`, zero elsewhere: `(B, T, 2 to 4, H, W)`."""
+        if is_exporting():
+            # one graph for every mask; differentiable methods alone get as far as that
+            first, second = (luma(frames.flatten(0, 1)).squeeze(-3) for frames in (before, after))
+            maps = self._maps(first, second).unflatten(0, valid.shape)
+            return torch.where(valid[..., None, None, None], maps, 0.0).to(before.dtype)
         # only real pairs are computed below: a flow costs milliseconds, and one from or to zeros would mean nothing
         flows = before.new_zeros(*before.shape[:2], len(self._channels), *before.shape[-2:])
         if not valid.any():
@@ -72,8 +78,11 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         # float32 at least: half precision errs by more than these motions
         dtype = torch.promote_types(before.dtype, torch.float32)
         first, second = (luma(frames[valid].to(dtype)).squeeze(-3) for frames in (before, after))
+        return flows.index_put((valid,), self._maps(first, second).to(flows.dtype))
+
+    def _maps(self, first: Tensor, second: Tensor) -> Tensor:
+        """Maps `(N, 2 to 4, H, W)` of the motion from `first` to `second`, `(N, H, W)`."""
         flow = self._flow(first, second)
         if self.config.rigid == "subtract":
             flow = flow - rigid_flow(flow, "similarity")
-        maps = flow_maps(flow, self._channels)
-        return flows.index_put((valid,), maps.to(flows.dtype))
+        return flow_maps(flow, self._channels)

@@ -105,7 +105,7 @@ class WarpedDifference:
         return self._constant + self._sample(torch.addcmul(self._grid, flow, self._scale))
 
     def _sample(self, grid: Tensor) -> Tensor:
-        places = grid.movedim(-3, -1).expand(len(self._second), -1, -1, -1)
+        places = grid.movedim(-3, -1).expand(self._second.shape[0], -1, -1, -1)
         return F.grid_sample(self._second, places, mode="bilinear", padding_mode="border", align_corners=True)
 
 

@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from affectkit.ops.exporting import is_exporting
 from affectkit.ops.scan_checks import check_arguments, check_finite
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_mamba_ssm import scan_mamba_ssm
@@ -63,7 +64,7 @@ def selective_scan(
     if strict:
         check_finite(tensors)
     exact = torch.promote_types(u.dtype, torch.float32)
-    if path is None and _is_exporting():
+    if path is None and is_exporting():
         y, last = scan_traced(_uniform(tensors, delta_softplus, exact, exact).grouped())
         return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
     learns = torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in tensors.values())
@@ -85,12 +86,6 @@ def describe_scan() -> str:
         MissingDependencyError: it names one that needs what is not installed.
     """
     return describe_paths()
-
-
-def _is_exporting() -> bool:
-    # `is_exporting` came with torch 2.7
-    is_exporting = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)
-    return is_exporting() or torch._C._get_tracing_state() is not None or torch.onnx.is_in_onnx_export()
 
 
 def _uniform(tensors: dict[str, Tensor | None], softplus: bool, of_time: torch.dtype, exact: torch.dtype) -> ScanInputs:

@@ -38,8 +38,10 @@ class GRU(TemporalEncoder[GRUConfig]):
 
     def forward(self, inputs: Sequence) -> Sequence:
         """Features `(B, T, D)` to features `(B, T, dim)`, or `(B, T, 2 * dim)` if bidirectional."""
-        # a stable sort brings the real steps to the front, in their order; sorting the order itself undoes it
-        order = torch.argsort((~inputs.mask).int(), dim=1, stable=True)
+        # real steps go to the front, in their order; `places` says where each step goes, `order` which one comes there
+        places = _places(inputs.mask)
+        steps = torch.arange(inputs.mask.shape[1], device=places.device).expand_as(places)
+        order = torch.zeros_like(places).scatter(1, places, steps)
         values = _permute(self._enter(inputs), order)
         with torch.autocast(values.device.type, enabled=False):
             if self.config.bidirectional:
@@ -47,7 +49,7 @@ class GRU(TemporalEncoder[GRUConfig]):
             else:
                 # forwards, padding behind the last real step can't reach it: no packing, and no wait for the lengths
                 output, _ = self.gru(values)
-        return self._leave(inputs, _permute(output, torch.argsort(order, dim=1)))
+        return self._leave(inputs, _permute(output, places))
 
     def initial_state(self, batch: int) -> Tensor:
         """Zeros `(depth, B, dim)`.
@@ -85,6 +87,12 @@ class GRU(TemporalEncoder[GRUConfig]):
 
     def _leave(self, inputs: Sequence, output: Tensor) -> Sequence:
         return inputs.with_values(self.dropout(output).masked_fill(~inputs.mask.unsqueeze(-1), 0.0))
+
+
+def _places(mask: Tensor) -> Tensor:
+    """Where each step of `(B, T)` lies when the real ones come first: a stable sort, which ONNX does not have."""
+    real, padding = mask.long().cumsum(dim=1), (~mask).long().cumsum(dim=1)
+    return torch.where(mask, real - 1, real[:, -1:] + padding - 1)
 
 
 def _permute(values: Tensor, order: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
 
     def forward(self, inputs: Sequence) -> Sequence:
         """Features `(B, T, D)` to features `(B, T, dim)`."""
-        x, _ = self._enter(inputs, start_clock(len(inputs.mask), inputs.values.device))
+        x, _ = self._enter(inputs, start_clock(inputs.mask.shape[0], inputs.values.device))
         for layer in self._layers():
             query, key, value = layer.project(x)
             attended = attend(

@@ -71,7 +71,7 @@ class POSTER2Network(nn.Module):
         landmarks[2] = self.narrow(landmarks[2])
         scales = zip(self.embed, self.scales, self.image(faces), landmarks, strict=True)
         tokens = [embed(scale(maps, marks)).flatten(2).transpose(1, 2) for embed, scale, maps, marks in scales]
-        x = torch.cat([self.summary.expand(len(faces), -1, -1), *tokens], dim=1)
+        x = torch.cat([self.summary.expand(faces.shape[0], -1, -1), *tokens], dim=1)
         # attention relates all tokens, but one is read: the others need no normalization in the end
         return self.gate(self.norm(self.blocks(x + self.positions)[:, 0]))  # type: ignore[no-any-return]
 

@@ -1,0 +1,105 @@
+"""`affectkit export`: a pipeline as an ONNX file that was compared with PyTorch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affectkit.cli.output import Output
+
+if TYPE_CHECKING:
+    from affectkit.export.int8 import Int8
+    from affectkit.model import Model
+    from affectkit.sequences import Batch
+
+SUMMARY = "write a pipeline as an ONNX file, compared with PyTorch before it is kept"
+# Batches of eight frames or so, of each half of the calibration data and of --check-on.
+_MOST = 64
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """`PIPELINE OUT` and options."""
+    parser.add_argument("pipeline", metavar="PIPELINE", help="a saved model, preset, pipeline file or hub id")
+    parser.add_argument("out", metavar="OUT", type=Path, help="a .onnx file")
+    parser.add_argument("--steps", metavar="N", type=int, help="fix the number of steps, for stages that need one")
+    parser.add_argument(
+        "--check-on", metavar="PATH", type=Path, help="a video, a picture or a folder of them: compare on its faces too"
+    )
+    parser.add_argument("--int8", action="store_true", help="eight-bit weights and activations; needs --calibrate")
+    parser.add_argument(
+        "--calibrate", metavar="DIR", type=Path,
+        help="a folder of pictures or videos: every second file is calibrated on, the others are held out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--max-drop", metavar="F", type=float, default=0.01, help="share of decisions that int8 may change (0.01)"
+    )
+    parser.add_argument("--faces", metavar="F", help="face detector (the pipeline's own, or else auto)")
+    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the weights of an untrained pipeline (0)")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    """Export it, then say how far it is from PyTorch."""
+    from affectkit.errors import ConfigError
+    from affectkit.export.onnx_export import export_onnx
+    from affectkit.registry import default_registry
+    from affectkit.resolving import resolve_model
+
+    if args.int8 != (args.calibrate is not None):
+        fact = "given without --calibrate" if args.int8 else "not given, and --calibrate is"
+        raise ConfigError(fact, "give both or neither", path="--int8")
+    model = resolve_model(args.pipeline, device=None, seed=args.seed, registry=default_registry())
+    real = () if args.check_on is None else _batches(args, model, _files(args.check_on))
+    int8 = _int8(args, model) if args.int8 else None
+    facts = export_onnx(model, args.out, steps=args.steps, check_on=real, int8=int8, overwrite=args.overwrite)
+    size = args.out.stat().st_size
+    output.json(
+        {
+            "out": str(args.out),
+            "bytes": size,
+            "numbers": facts.numbers,
+            "inputs": facts.takes,
+            "outputs": list(facts.outputs),
+            "steps": facts.steps,
+            "differences": facts.differences,
+            "gate": facts.gate,
+        }
+    )
+    output.text(f"{args.out}: {size:,} bytes, {facts.numbers}, takes {', '.join(facts.takes)}")
+    for what, difference in facts.differences.items():
+        output.text(f"float32, largest difference from PyTorch on {what} input: {difference:.2g}")
+    for name, shares in facts.gate.get("agreement", {}).items():
+        both = f"float32 {shares['float32']:.4f}, int8 {shares['int8']:.4f}"
+        output.text(f"decisions of {name} that are PyTorch's, of {facts.gate['decisions'][name]} held out: {both}")
+    return 0
+
+
+def _int8(args: argparse.Namespace, model: Model) -> Int8:
+    from affectkit.errors import InputError
+    from affectkit.export.int8 import Int8
+
+    files = _files(args.calibrate)
+    calibrate, held_out = _batches(args, model, files[::2]), _batches(args, model, files[1::2])
+    if not calibrate or not held_out:
+        fact = f"{len(files)} files, with faces in {len(calibrate)} batches to calibrate on and {len(held_out)} others"
+        raise InputError(f"{args.calibrate}: {fact}; give pictures of faces, two at the least, better hundreds")
+    return Int8(calibrate=calibrate, held_out=held_out, max_drop=args.max_drop)
+
+
+def _files(path: Path) -> list[Path]:
+    from affectkit.batch import find_videos
+
+    return find_videos(path) if path.is_dir() else [path]
+
+
+def _batches(args: argparse.Namespace, model: Model, files: list[Path]) -> tuple[Batch, ...]:
+    from affectkit.errors import InputError
+    from affectkit.resolving import resolve_detector
+    from affectkit.video.batches import face_batches
+
+    detector = resolve_detector(args.faces, model.config, model.registry)
+    found = face_batches(files, model, detector, most=_MOST)
+    if files and not found:
+        raise InputError(f"{files[0]}: no face that the pipeline could be given; give a file with faces")
+    return found

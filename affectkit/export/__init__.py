@@ -1,0 +1,1 @@
+"""Pipelines as ONNX files: written, compared with PyTorch, and run again."""

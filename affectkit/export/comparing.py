@@ -1,0 +1,65 @@
+"""An exported graph beside the model that it was made of, on the same input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from affectkit.errors import InputError
+from affectkit.export.engines import Engine
+from affectkit.export.graph import Flat, flatten, random_batch
+from affectkit.model import Model
+from affectkit.sequences import Batch
+
+# Largest absolute difference that a float32 graph may have.
+TOLERANCE = 1e-4
+# Clips and steps: one of each first, which the recorder never saw.
+_SIZES = ((1, 1), (2, 4), (4, 7))
+
+
+def largest_difference(model: Model, engine: Engine, takes: list[str], batches: Iterable[Batch]) -> float:
+    """Largest absolute difference of any output, raw or decoded, in any of the batches; NaN where one is NaN."""
+    largest = 0.0
+    for flat, tensors in _flattened(model, batches):
+        with torch.no_grad():
+            expected = dict(zip(flat.outputs, flat(*tensors), strict=True))
+        found = run(engine, flat, takes, tensors)
+        for name, values in expected.items():
+            apart = (found[name] - values).abs().max().item()
+            # written so that NaN wins
+            largest = largest if apart <= largest else apart
+    return largest
+
+
+def run(engine: Engine, flat: Flat, takes: list[str], tensors: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    """Outputs of a graph by name, for tensors as the recorded model takes them."""
+    named = dict(zip(flat.inputs, tensors, strict=True))
+    found = engine.run({name: named[name].contiguous().numpy() for name in takes})
+    return {name: torch.from_numpy(values) for name, values in found.items()}
+
+
+def random_batches(model: Model, steps: int | None) -> Iterator[Batch]:
+    """Batches of several sizes with padding, of `steps` steps where that is fixed."""
+    generator = torch.Generator().manual_seed(1)
+    for clips, free in _SIZES:
+        yield random_batch(model, clips, steps or free, generator, padded=True)
+
+
+def check_difference(what: str, difference: float) -> float:
+    """`difference`, if it is small enough.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not difference <= TOLERANCE:
+        fact = f"differs from PyTorch by {difference:.2g} on {what} input, and {TOLERANCE:g} is allowed"
+        raise InputError(f"export: the graph {fact}; nothing was written, run the pipeline with PyTorch")
+    return difference
+
+
+def _flattened(model: Model, batches: Iterable[Batch]) -> Iterator[tuple[Flat, tuple[Tensor, ...]]]:
+    flat = Flat(model).eval()
+    for batch in batches:
+        yield flat, flatten(batch)

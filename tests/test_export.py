@@ -1,0 +1,570 @@
+"""Pipelines as ONNX files: equal to PyTorch, described, refused by the stage's name, and safe to load."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from affectkit.analysis import analyze
+from affectkit.configs import FeaturesConfig, Frames
+from affectkit.ensemble import EnsembleConfig
+from affectkit.errors import AffectkitError, ConfigError, InputError, MissingDependencyError
+from affectkit.export import comparing, int8 as int8_module, onnx_export
+from affectkit.export.engines import has_openvino_bfloat16, start_engine
+from affectkit.export.int8 import Int8
+from affectkit.export.onnx_export import export_onnx
+from affectkit.export.onnx_file import FACTS_KEY, FORMAT_KEY, HASH_KEY, read_onnx, signed
+from affectkit.export.onnx_model import OnnxModel, load_onnx
+from affectkit.faces.whole_frame import WholeFrameConfig
+from affectkit.features.conv_stem import ConvStemConfig
+from affectkit.fusion.affine import AffineFusionConfig
+from affectkit.heads.action_units import ActionUnitsConfig
+from affectkit.heads.expression import ExpressionConfig
+from affectkit.heads.valence_arousal import ValenceArousalConfig
+from affectkit.interfaces import FeatureExtractor
+from affectkit.late.mean import MeanFusionConfig
+from affectkit.model import Model
+from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.registry import Registry, default_registry
+from affectkit.resolving import resolve_model
+from affectkit.sequences import Sequence
+from affectkit.specs import FeaturesSpec
+from affectkit.streams import FeatureStream, FrameStream
+from affectkit.temporal.gru import GRUConfig
+from affectkit.temporal.transformer import TransformerConfig
+from tests.cli_runs import run, run_json
+from tests.clips import write_levels
+
+pytest.importorskip("onnx", reason="needs the extra export")
+pytest.importorskip("onnxscript", reason="needs the extra export")
+
+SIDE = 24
+
+
+def faces(**changes: Any) -> PipelineConfig:
+    """Frame by frame, with no temporal encoder."""
+    given: dict[str, Any] = {
+        "input": FrameStream(height=SIDE, width=SIDE),
+        "branches": {"face": Branch(features=ConvStemConfig(dim=8))},
+        "heads": {"expr": ExpressionConfig(), "va": ValenceArousalConfig()},
+        "sampling": Frames(),
+        "faces": WholeFrameConfig(),
+    }
+    return PipelineConfig(**{**given, **changes})
+
+
+def stored(**changes: Any) -> PipelineConfig:
+    given: dict[str, Any] = {
+        "input": FeatureStream(dim=6),
+        "branches": {"x": Branch()},
+        "heads": {"au": ActionUnitsConfig(resolution="clip")},
+    }
+    return PipelineConfig(**{**given, **changes})
+
+
+def build(config: Any, registry: Registry | None = None) -> Model:
+    torch.manual_seed(0)
+    model: Model = config.build(registry=registry)
+    return model
+
+
+def clip(clips: int = 2, steps: int = 3, *, padded: int = 0) -> Sequence:
+    values = torch.rand(clips, steps, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(3))
+    mask = torch.ones(clips, steps, dtype=torch.bool)
+    mask[0, steps - padded :] = False
+    return Sequence.of(values, mask=mask)
+
+
+def message(call: Any) -> str:
+    with pytest.raises(AffectkitError) as caught:
+        call()
+    return str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of `faces()`, made once: it takes seconds."""
+    path = tmp_path_factory.mktemp("export") / "faces.onnx"
+    model = build(faces())
+    model.provenance = ({"name": "toy", "sha256": "0" * 64, "license": "MIT", "training_data_terms": "synthetic"},)
+    export_onnx(model, path, check_on=[{"clip": clip(2, 2)}])
+    return path
+
+
+# What is written.
+
+
+def test_a_file_says_what_it_is(exported: Path) -> None:
+    _, facts = read_onnx(exported)
+    assert facts.takes == ["inputs.clip", "mask"]
+    assert facts.inputs["clip"]["channels"] == ["r", "g", "b"]
+    assert (facts.inputs["clip"]["height"], facts.inputs["clip"]["unit"], facts.inputs["clip"]["alignment"]) == (
+        SIDE, "intensity", "none",
+    )  # fmt: skip
+    assert facts.outputs["va"]["targets"] == ["valence", "arousal"]
+    assert facts.outputs["expr"]["problem"] == "multiclass"
+    assert (facts.steps, facts.numbers, facts.gate) == (None, "float32", {})
+    assert facts.provenance[0]["license"] == "MIT"
+    assert facts.requires[0]["distribution"] == "affectkit"
+    assert facts.versions["torch"] == torch.__version__
+    assert set(facts.differences) == {"random", "real"}
+    assert max(facts.differences.values()) <= comparing.TOLERANCE
+    assert [path.name for path in exported.parent.iterdir()] == [exported.name]
+
+
+def test_onnx_tools_read_it_too(exported: Path) -> None:
+    import onnx
+
+    model = onnx.load(str(exported))
+    onnx.checker.check_model(model)
+    properties = {entry.key: entry.value for entry in model.metadata_props}
+    assert sorted(properties) == [FACTS_KEY, FORMAT_KEY, HASH_KEY]
+    assert json.loads(properties[FACTS_KEY])["outputs"]["va"]["bounds"] == [-1.0, 1.0]
+    sizes = [
+        [size.dim_param or size.dim_value for size in value.type.tensor_type.shape.dim] for value in model.graph.input
+    ]
+    assert sizes == [["clips", "steps", 3, SIDE, SIDE], ["clips", "steps"]]
+
+
+# What runs again.
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("clips", "steps", "padded"), [(1, 1, 0), (2, 5, 2), (7, 3, 1)])
+def test_what_is_loaded_scores_as_pytorch_does(
+    exported: Path, engine: str, clips: int, steps: int, padded: int
+) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="needs the extra openvino")
+    model, again = build(faces()), load_onnx(exported, engine=engine)
+    batch = clip(clips, steps, padded=padded)
+    found, expected = again.predict(batch), model.predict(batch)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, atol=1e-5, rtol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(again(batch)["expr"], model.eval()(batch)["expr"], atol=1e-5, rtol=0)
+    assert again.config == model.config
+    assert again.provenance[0]["name"] == "toy"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        stored(temporal=TransformerConfig(dim=8, heads=2)),
+        EnsembleConfig(members={"a": stored(), "b": stored()}, fusion=MeanFusionConfig()),
+        stored(
+            inputs={"a": FeatureStream(dim=4), "b": FeatureStream(dim=3)}, input=None,
+            branches={"a": Branch(source="a"), "b": Branch(source="b")}, fusion=AffineFusionConfig(dim=5),
+        ),
+    ],
+    ids=["transformer", "ensemble", "two inputs"],
+)  # fmt: skip
+def test_pipelines_of_several_kinds(config: Any, tmp_path: Path) -> None:
+    model = build(config)
+    facts = export_onnx(model, tmp_path / "m.onnx")
+    assert facts.differences["random"] <= comparing.TOLERANCE
+    streams = model.config.input_streams()
+    batch = {name: Sequence.of(torch.randn(3, 4, stream.dim)) for name, stream in streams.items()}  # type: ignore[union-attr]
+    # one clock
+    batch = {name: sequence._replace(times=batch[next(iter(batch))].times) for name, sequence in batch.items()}
+    found = load_onnx(tmp_path / "m.onnx").predict(batch)["au"]
+    torch.testing.assert_close(found, model.predict(batch)["au"], atol=1e-5, rtol=0)
+
+
+def test_a_fixed_number_of_steps_is_padded_to(tmp_path: Path) -> None:
+    model = build(stored(temporal=GRUConfig(dim=5), heads={"va": ValenceArousalConfig()}))
+    path = tmp_path / "gru.onnx"
+    assert message(lambda: export_onnx(model, path)) == (
+        "export: temporal goes through the steps one by one, so a graph has to have a number of them; "
+        "give steps=N (--steps N), to which shorter clips are padded"
+    )
+    assert not list(tmp_path.iterdir())
+    assert export_onnx(model, path, steps=6).steps == 6
+    again = load_onnx(path)
+    for steps in (1, 4, 6):
+        batch = torch.randn(2, steps, 6)
+        assert again.predict(batch)["va"].shape == (2, steps, 2)
+        torch.testing.assert_close(again.predict(batch)["va"], model.predict(batch)["va"], atol=1e-5, rtol=0)
+    assert message(lambda: again.predict(torch.randn(1, 7, 6))) == (
+        "batch: 7 steps, and the file takes up to 6; export it again with more (--steps), or give shorter clips"
+    )
+
+
+def test_a_video_gives_the_same_table(exported: Path, tmp_path: Path) -> None:
+    video = write_levels(tmp_path / "clip.mp4", [20, 90, 160, 230], [0.0, 0.04, 0.08, 0.12])
+    model = build(faces())
+    expected = analyze(video, model)
+    for pipeline in (exported, load_onnx(exported)):
+        with pytest.warns(UserWarning, match="trained on synthetic faces"):
+            found = analyze(video, pipeline)
+        for row, other in zip(found, expected, strict=True):
+            assert row.pts == other.pts
+            assert row.predictions == pytest.approx(other.predictions, abs=1e-5)
+        assert found.info is not None
+        assert expected.info is not None
+        assert found.info.pipeline_hash == expected.info.pipeline_hash
+        assert str(found.info.options["engine"]).startswith("onnxruntime ")
+
+
+# What is refused.
+
+
+@dataclass(frozen=True, kw_only=True)
+class PickyConfig(FeaturesConfig):
+    """Bright frames get other features than dark ones: what no graph can hold."""
+
+    def output(self, stream: FrameStream) -> FeatureStream:
+        return FeatureStream(dim=1)
+
+
+class Picky(FeatureExtractor[PickyConfig]):
+    def __init__(self, config: PickyConfig, stream: FrameStream) -> None:
+        super().__init__(config)
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        level = inputs.values.mean(dim=(2, 3, 4)).unsqueeze(-1)
+        return inputs.with_values(level if bool(level.mean() > 0.5) else -level)
+
+
+def test_a_stage_that_decides_by_values_is_named(tmp_path: Path) -> None:
+    spec = FeaturesSpec(name="picky", config=PickyConfig, factory=Picky, summary="Looks.")
+    names = default_registry().with_components(spec, provider="toys")
+    model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
+    assert message(lambda: export_onnx(model, tmp_path / "m.onnx")) == (
+        "export: branches.face.features decides by values what it computes (GuardOnDataDependentSymNode), which a "
+        "graph can't; run it with PyTorch, or export a pipeline that begins behind it, on stored features"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+class Unknown(Picky):
+    """Uses an operator that ONNX does not have."""
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        return inputs.with_values(torch.special.bessel_j0(inputs.values.mean(dim=(2, 3, 4)).unsqueeze(-1)))
+
+
+def test_an_operator_that_onnx_does_not_have_is_named(tmp_path: Path) -> None:
+    spec = FeaturesSpec(name="unknown", config=PickyConfig, factory=Unknown, summary="Bessel.")
+    names = default_registry().with_components(spec, provider="toys")
+    model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
+    text = message(lambda: export_onnx(model, tmp_path / "m.onnx"))
+    assert text.startswith("export: the graph can't be converted to ONNX (")
+    assert "special_bessel_j0" in text
+    assert text.endswith("); run it with PyTorch, or export a pipeline without that operator")
+
+
+def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, record = build(stored()), onnx_export.record
+
+    def wrong(model: Model, *, steps: int | None) -> Any:
+        made = record(model, steps=steps)
+        with torch.no_grad():
+            next(model.parameters()).mul_(1.5)
+        return made
+
+    monkeypatch.setattr(onnx_export, "record", wrong)
+    text = message(lambda: export_onnx(model, tmp_path / "m.onnx"))
+    assert text.startswith("export: the graph differs from PyTorch by ")
+    assert text.endswith(" on random input, and 0.0001 is allowed; nothing was written, run the pipeline with PyTorch")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="differs from PyTorch by nan"):
+        comparing.check_difference("real", float("nan"))
+
+
+def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:
+    model, path = build(stored()), tmp_path / "m.onnx"
+    assert message(lambda: export_onnx(model, tmp_path / "m.pt")) == (
+        f"{tmp_path / 'm.pt'}: ending '.pt'; write a .onnx file"
+    )
+    assert message(lambda: export_onnx(model, exported)) == (
+        f"{exported}: already there; pass overwrite=True (--overwrite) to replace a file"
+    )
+    assert message(lambda: export_onnx(model, tmp_path / "no" / "m.onnx")) == (
+        f"{tmp_path / 'no' / 'm.onnx'}: no folder {str(tmp_path / 'no')!r}; make it first"
+    )
+    assert message(lambda: export_onnx(model, path, steps=0)) == "steps: 0 steps; write 1 or more"
+    assert message(lambda: export_onnx(model.config, path)) == (  # type: ignore[arg-type]
+        "export: PipelineConfig is no built model; call build(), or load a saved one"
+    )
+    named = build(stored(input=FeatureStream(dim=6, steps=("onset", "apex"))))
+    assert message(lambda: export_onnx(named, path, steps=3)) == ("steps: 3 steps, and the inputs name 2; leave it out")
+    half = build(stored()).to(torch.bfloat16)
+    assert message(lambda: export_onnx(half, path)) == (
+        "export: heads.au.linear.weight is bfloat16 on cpu; call model.float().cpu() first"
+    )
+    clocks = build(EnsembleConfig(
+        members={"a": stored(), "b": stored(input=FeatureStream(dim=6, stride=2))}, fusion=MeanFusionConfig(),
+    ))  # fmt: skip
+    assert message(lambda: export_onnx(clocks, path)) == (
+        "export: inputs 'a.clip' and 'b.clip' have different clocks (any steps and any steps, stride 2); a file has "
+        "one mask and one list of times, export the members one by one"
+    )
+    spotting = resolve_model("motion-events", device=None, seed=0, registry=default_registry())
+    assert message(lambda: export_onnx(spotting, path)) == (
+        "export: the pipeline has no heads; a spotter alone has nothing that ONNX could hold"
+    )
+
+
+def test_without_the_extra_the_command_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, find = build(stored()), importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name))
+    with pytest.raises(MissingDependencyError) as caught:
+        export_onnx(model, tmp_path / "m.onnx")
+    assert str(caught.value) == (
+        "export: needs 'onnxscript', which is not installed; run pip install 'affectkit[export]'"
+    )
+
+
+# Files that are not what they should be.
+
+
+def test_foreign_and_changed_files(exported: Path, tmp_path: Path) -> None:
+    import onnx
+
+    path = tmp_path / "m.onnx"
+    assert message(lambda: load_onnx(path)) == f"{path}: no such file; give a file that affectkit export wrote"
+    for content in (b"", b"no model at all", exported.read_bytes()[: 2**12]):
+        path.write_bytes(content)
+        assert message(lambda: load_onnx(path)) == f"{path}: is no ONNX file, or is damaged; get it again"
+    model = onnx.load(str(exported))
+    for entry in model.metadata_props:
+        if entry.key == FORMAT_KEY:
+            entry.value = "2"
+    path.write_bytes(model.SerializeToString())
+    assert message(lambda: load_onnx(path)) == f"{path}: format '2'; this affectkit reads up to 1: update it"
+    del model.metadata_props[:]
+    path.write_bytes(model.SerializeToString())
+    assert message(lambda: load_onnx(path)) == (
+        f"{path}: its metadata hold no 'affectkit_format', so its inputs and labels are not known; "
+        "give a file that affectkit export wrote"
+    )
+
+
+@pytest.mark.parametrize("part", ["weights", "labels"])
+def test_what_was_changed_is_not_run(exported: Path, tmp_path: Path, part: str) -> None:
+    import onnx
+
+    model, path = onnx.load(str(exported)), tmp_path / "m.onnx"
+    if part == "weights":
+        tensor = next(tensor for tensor in model.graph.initializer if len(tensor.raw_data) > 64)
+        tensor.raw_data = bytes(len(tensor.raw_data))
+    else:
+        for entry in model.metadata_props:
+            entry.value = entry.value.replace('"happiness", "sadness"', '"sadness", "happiness"')
+    path.write_bytes(model.SerializeToString())
+    text = message(lambda: load_onnx(path))
+    assert text.startswith(f"{path}: sha256 is ")
+    assert text.endswith("; it was changed, export it again")
+
+
+def test_weights_in_other_files_are_refused(exported: Path, tmp_path: Path) -> None:
+    import onnx
+
+    _, facts = read_onnx(exported)
+    model, path = onnx.load(str(exported)), tmp_path / "m.onnx"
+    (tmp_path / "secret").write_bytes(bytes(4096))
+    tensor = next(tensor for tensor in model.graph.initializer if len(tensor.raw_data) > 64)
+    onnx.external_data_helper.set_external_data(tensor, location="../secret")
+    tensor.ClearField("raw_data")
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    path.write_bytes(signed(model.SerializeToString(), facts))
+    assert message(lambda: load_onnx(path)) == (
+        f"{path}: tensor {tensor.name!r} lies in another file; give a file that holds its weights"
+    )
+
+
+def test_a_missing_plugin_is_named(exported: Path, tmp_path: Path) -> None:
+    model, facts = read_onnx(exported)
+    data = json.loads(json.dumps(facts.config).replace("affectkit/conv-stem", "affectkit-nowhere/stem"))
+    path = tmp_path / "m.onnx"
+    path.write_bytes(signed(model, replace(facts, config=data)))
+    text = message(lambda: load_onnx(path))
+    assert text.startswith(f"{path}: ")
+    assert "pip install affectkit-nowhere" in text
+    assert "; saved with affectkit==" in text
+
+
+# What a model that can't learn or change refuses.
+
+
+def test_what_an_exported_pipeline_can_not_do(exported: Path) -> None:
+    model: OnnxModel = load_onnx(exported)
+    batch = clip()
+    assert message(lambda: model(batch, {})) == (
+        "targets: given to an exported pipeline, which can't be trained; train, then export it"
+    )
+    assert message(lambda: model.features(batch)) == (
+        "features: an exported pipeline gives scores alone; ask the pipeline that it was made of"
+    )
+    assert message(lambda: model.decode("va", torch.zeros(1, 1, 2))) == (
+        "decode: an exported pipeline decodes inside; call predict"
+    )
+    assert message(lambda: model.stream()) == (
+        "stream: an exported pipeline scores whole clips; stream the pipeline that it was made of"
+    )
+    assert message(lambda: model.set_dials({})) == (
+        "dials: dials are fixed in an exported pipeline; turn them, then export"
+    )
+    values = batch.values.clone()
+    values[1, 2, 0, 0, 0] = float("nan")
+    assert message(lambda: model.predict(Sequence.of(values))) == (
+        "batch.clip: NaN or infinity in clip 1, step 2; give finite values, or mask False for what is not real"
+    )
+    assert message(lambda: model.predict(batch.values.double())) == (
+        "batch.clip: dtype torch.float64; the file takes float32"
+    )
+
+
+def test_engines_and_precisions(exported: Path) -> None:
+    assert message(lambda: load_onnx(exported, engine="openvin")) == (
+        "engine: no engine 'openvin'; did you mean 'openvino'? engines: 'onnxruntime', 'openvino'"
+    )
+    assert message(lambda: load_onnx(exported, precision="float16")) == (
+        "precision: 'float16' is not accepted; write 'float32' or 'bfloat16'"
+    )
+    assert message(lambda: load_onnx(exported, precision="bfloat16")) == (
+        "precision: onnxruntime computes in float32; write engine='openvino' (--engine openvino), which computes in it"
+    )
+    model, registry = load_onnx(exported), default_registry()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert message(lambda: model.predict(clip())) == (
+            "precision: an exported pipeline is not under autocast; "
+            "write engine='openvino' (--engine openvino), which computes in it"
+        )
+    assert message(lambda: resolve_model(exported, device="cuda", seed=0, registry=registry)) == (
+        f"device: 'cuda', and {exported} runs on the CPU; leave it out"
+    )
+    assert message(lambda: resolve_model(model, device="cuda", seed=0, registry=registry)) == (
+        "device: 'cuda', and an exported pipeline runs on the CPU; leave it out"
+    )
+    assert message(lambda: resolve_model(stored(), device=None, seed=0, registry=registry, engine="openvino")) == (
+        "engine: 'openvino', and PyTorch runs this pipeline; export it, and give the .onnx file"
+    )
+
+
+def test_bfloat16_where_the_cpu_has_it(exported: Path) -> None:
+    pytest.importorskip("openvino", reason="needs the extra openvino")
+    if not has_openvino_bfloat16():
+        assert message(lambda: load_onnx(exported, engine="openvino", precision="bfloat16")) == (
+            "precision: this CPU has no instructions for bfloat16; write 'float32'"
+        )
+        return
+    again, model = load_onnx(exported, engine="openvino", precision="bfloat16"), build(faces())
+    apart = (again.predict(clip())["expr"] - model.predict(clip())["expr"]).abs().max().item()
+    # rounded, and not by much
+    assert 1e-6 < apart < 0.05
+
+
+# Int8.
+
+
+def halves() -> tuple[tuple[dict[str, Sequence], ...], tuple[dict[str, Sequence], ...]]:
+    made = torch.Generator().manual_seed(5)
+    batches = [{"clip": Sequence.of(torch.rand(4, 2, 3, SIDE, SIDE, generator=made))} for _ in range(6)]
+    return tuple(batches[::2]), tuple(batches[1::2])
+
+
+def test_int8_is_kept_where_it_decides_alike(tmp_path: Path) -> None:
+    calibrate, held_out = halves()
+    model, path = build(faces()), tmp_path / "m.onnx"
+    facts = export_onnx(model, path, int8=Int8(calibrate=calibrate, held_out=held_out, max_drop=0.9))
+    assert facts.numbers == "int8"
+    assert facts.gate["decisions"] == {"expr": 24, "va": 48}
+    assert facts.gate["agreement"]["expr"]["float32"] == 1.0
+    found, expected = load_onnx(path).predict(held_out[0]), model.predict(held_out[0])
+    apart = (found["expr"] - expected["expr"]).abs().max().item()
+    assert 0 < apart < 0.1
+    float32 = export_onnx(model, tmp_path / "f.onnx")
+    assert float32.numbers == "float32"
+
+
+def test_int8_that_decides_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibrate, held_out = halves()
+
+    def flipped(values: Tensor, stream: Any, mask: Tensor) -> Tensor:
+        # of what the int8 graph says, every second decision is another
+        decisions = original(values, stream, mask)
+        seen.append(None)
+        if len(seen) % 4 == 3:
+            decisions[::2] = (decisions[::2] + 1) % 8
+        return decisions
+
+    original, seen = int8_module._decisions, list[None]()
+    monkeypatch.setattr(int8_module, "_decisions", flipped)
+    model = build(faces(heads={"expr": ExpressionConfig()}))
+    int8 = Int8(calibrate=calibrate[:1], held_out=held_out[:1], max_drop=0.01)
+    text = message(lambda: export_onnx(model, tmp_path / "m.onnx", int8=int8))
+    assert text == (
+        "export: int8 agrees with PyTorch in 0.5000 of 8 decisions of 'expr', float32 in 1.0000, and a drop of 0.01 is "
+        "allowed; nothing was written, calibrate on more pictures, or stay with float32"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_gate_without_data_is_none() -> None:
+    calibrate, held_out = halves()
+    assert message(lambda: Int8(calibrate=calibrate, held_out=())) == (
+        "int8: 3 batches to calibrate on and 0 held out; give at least one of each"
+    )
+    assert message(lambda: Int8(calibrate=calibrate, held_out=held_out, max_drop=1.0)) == (
+        "max_drop: 1.0 is no share; write 0 or more, below 1"
+    )
+
+
+# The commands.
+
+
+def test_export_and_analyze_from_the_command_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    from affectkit.files import write_config
+
+    write_config(faces(), here / "faces.toml")
+    (here / "pictures").mkdir()
+    for i in range(8):
+        picture = np.random.default_rng(i).integers(0, 255, (40, 40, 3), dtype=np.uint8)
+        cv2.imwrite(str(here / "pictures" / f"{i}.png"), picture)
+    words = ("export", "faces.toml", "faces.onnx", "--check-on", "pictures")
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert "faces.onnx: " in out
+    assert "float32, largest difference from PyTorch on real input: " in out
+    made = run_json(capsys, *words, "--overwrite", "--int8", "--calibrate", "pictures", "--max-drop", "0.9")
+    assert made["numbers"] == "int8"
+    assert made["gate"]["decisions"]["expr"] == 4
+    code, out, _ = run(capsys, "analyze", "pictures/0.png", "--pipeline", "faces.onnx", "--out", "rows.csv")
+    assert code == 0
+    assert "1 row in rows.csv, by faces.onnx with affectkit/whole-frame" in out
+    assert run(capsys, *words, "--int8") == (
+        1, "", "error: --int8: given without --calibrate; give both or neither\n",
+    )  # fmt: skip
+
+
+def test_one_picture_can_not_be_both(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    from affectkit.files import write_config
+
+    write_config(faces(), here / "faces.toml")
+    cv2.imwrite(str(here / "one.png"), np.zeros((40, 40, 3), dtype=np.uint8))
+    code, _, err = run(capsys, "export", "faces.toml", "f.onnx", "--int8", "--calibrate", "one.png")
+    assert code == 1
+    assert err.splitlines()[-1] == (
+        "error: one.png: 1 files, with faces in 1 batches to calibrate on and 0 others; "
+        "give pictures of faces, two at the least, better hundreds"
+    )
+
+
+def test_the_engine_starts_from_bytes(exported: Path) -> None:
+    with pytest.raises(ConfigError):
+        start_engine(exported.read_bytes(), "tensorrt")
