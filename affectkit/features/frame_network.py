@@ -79,7 +79,7 @@ class FrameNetwork(FeatureExtractor[C]):
             features = found.new_zeros(len(frames), found.shape[1]).index_put((real,), found)
         else:
             features = self._nothing(frames)
-        return inputs.with_values(features.unflatten(0, inputs.mask.shape))
+        return inputs.with_values(features.reshape(*inputs.mask.shape, -1))
 
     def _nothing(self, frames: Tensor) -> Tensor:
         """Zeros that are joined to all parameters, so that a backward pass finds what it expects."""

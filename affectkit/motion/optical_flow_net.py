@@ -69,7 +69,8 @@ class OpticalFlow(MotionFrontEnd[OpticalFlowConfig]):
         if is_exporting():
             # one graph for every mask; differentiable methods alone get as far as that
             first, second = (luma(frames.flatten(0, 1)).squeeze(-3) for frames in (before, after))
-            maps = self._maps(first, second).unflatten(0, valid.shape)
+            maps = self._maps(first, second)
+            maps = maps.reshape(*valid.shape, *maps.shape[1:])
             return torch.where(valid[..., None, None, None], maps, 0.0).to(before.dtype)
         # only real pairs are computed below: a flow costs milliseconds, and one from or to zeros would mean nothing
         flows = before.new_zeros(*before.shape[:2], len(self._channels), *before.shape[-2:])

@@ -38,7 +38,7 @@ class Plan(Config):
     train_people: int = 700
     stills: int = 18
     choice_people: int = 200
-    rates: Mapping[str, float] = field(default_factory=lambda: {"vit": 0.25})
+    rates: Mapping[str, float] = field(default_factory=lambda: {"vit": 0.5})
     basic: Recipe = BASIC
     compound: Recipe = COMPOUND
     fusion: Recipe = FUSION

@@ -22,11 +22,13 @@ class Size(NamedTuple):
         side: of the faces in pixels.
         dim: width of the pooled feature.
         options: what timm's constructor gets beside the name of the published network.
+        stem: channels of convolutions that halve the picture, in place of the projection of patches; none for patches.
     """
 
     side: int
     dim: int
     options: Options = MappingProxyType({})
+    stem: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +77,10 @@ class ResNetConfig(TimmMemberConfig):
 class ViTConfig(TimmMemberConfig):
     """Faces in RGB to one vector each, by a Vision Transformer (Dosovitskiy et al. 2021, arXiv 2010.11929).
 
-    `published` is ViT-B/16: faces of 224 pixels, 768 features. `small` has patches of 8 pixels, four blocks and four
-    heads: faces of 64 pixels, 96 features. These are the mean of its tokens, and not one token of their own as in
-    `published`: from nothing and on few faces that is easier to train. Normalized inside, to [-1, 1].
+    `published` is ViT-B/16: faces of 224 pixels, 768 features. `small` has tokens of 8 pixels, four blocks and four
+    heads: faces of 64 pixels, 96 features. It has to learn from nothing and from few faces, so its tokens come from
+    three convolutions that halve the face (Xiao et al. 2021, arXiv 2106.14881), and the features are the mean of its
+    tokens; `published` has patches, and a token of its own. Normalized inside, to [-1, 1].
     """
 
     network: ClassVar[str] = "vit_base_patch16_224"
@@ -85,7 +88,7 @@ class ViTConfig(TimmMemberConfig):
         "small": Size(64, 96, {
             "img_size": 64, "patch_size": 8, "embed_dim": 96, "depth": 4, "num_heads": 4,
             "global_pool": "avg", "class_token": False,
-        }),
+        }, (24, 48, 96)),
         "published": Size(224, 768),
     })  # fmt: skip
     normalization: ClassVar[tuple[tuple[float, float, float], tuple[float, float, float]]] = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from torch import nn
+
 from affectkit import FrameStream
 from affectkit.features.frame_network import FrameNetwork
 from affectkit.features.timm_import import import_timm
@@ -22,5 +24,15 @@ class TimmMember(FrameNetwork[TimmMemberConfig]):
         dim, (mean, std) = config.output(stream).dim, config.normalization
         options = dict(config.chosen.options)
         network = import_timm().create_model(config.network, pretrained=False, num_classes=0, **options)
+        if stem := config.chosen.stem:
+            network.patch_embed.proj = make_stem(stem, dim)
         frozen = (network,) if config.frozen else ()
         super().__init__(config, network, dim=dim, mean=mean, std=std, frozen=frozen)
+
+
+def make_stem(channels: tuple[int, ...], dim: int) -> nn.Sequential:
+    """Pictures `(N, 3, H, W)` to tokens in their places, `(N, dim, H / 2^n, W / 2^n)`, by n halving convolutions."""
+    layers: list[nn.Module] = []
+    for before, after in zip((3, *channels), channels, strict=False):
+        layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Conv2d(channels[-1], dim, 1))

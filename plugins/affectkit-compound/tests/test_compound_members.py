@@ -37,7 +37,7 @@ def clip(batch: int = 2, steps: int = 2, side: int = 64) -> Tensor:
     ("name", "size", "dim", "parameters"),
     [
         ("resnet", "small", 192, 130_048),
-        ("vit", "small", 96, 472_224),
+        ("vit", "small", 96, 515_832),
         ("manet", "small", 128, 504_368),
         ("resnet", "published", 2048, 23_508_032),
         ("vit", "published", 768, 85_798_656),
