@@ -19,6 +19,8 @@ from affectkit.batch import find_pictures, list_files, names_below
 from affectkit.configs import Events, FaceDetectorConfig, ModelConfig, Windows
 from affectkit.devices import check_device
 from affectkit.errors import InputError
+from affectkit.export.engines import EngineName
+from affectkit.export.onnx_model import OnnxModel
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import check_options, default_pipeline, device_of, resolve_detector, resolve_model
@@ -54,6 +56,7 @@ def analyze_pictures(
     resume: bool = False,
     device: str | None = None,
     precision: Precision = "float32",
+    engine: EngineName | None = None,
     batch_size: int = 16,
     seed: int = 0,
     registry: Registry | None = None,
@@ -74,6 +77,7 @@ def analyze_pictures(
         resume: go on where an earlier run with the same arguments stopped; one that was finished is read.
         device: as of `analyze`.
         precision: as of `analyze`.
+        engine: as of `analyze`.
         batch_size: about how many faces of a picture are scored at once.
         seed: of an untrained pipeline's weights.
         registry: where names are looked up.
@@ -96,7 +100,7 @@ def analyze_pictures(
     files = [name.as_posix().encode("utf-8", "backslashreplace").decode() for name in names_below(paths, folder)]
     device = check_device(device) if device is not None else None
     pipeline = pipeline if pipeline is not None else default_pipeline(names)
-    model = resolve_model(pipeline, device=device, seed=seed, registry=names)
+    model = resolve_model(pipeline, device=device, seed=seed, registry=names, engine=engine, precision=precision)
     warn_if_synthetic(model)
     check_still(model.config, pipeline_name(pipeline, model), str(paths[0]), names)
     streams = video_streams(model.config.input_streams())
@@ -106,7 +110,9 @@ def analyze_pictures(
     sampling = model.config.sampling or Windows()
     assert not isinstance(sampling, Events)  # check_still has refused it
     chosen = getattr(detector, "chosen", None) or names.id_of(type(detector_config))
-    options = {"precision": precision, "pictures": _hash(files)}
+    options: dict[str, float | str | None] = {"precision": precision, "pictures": _hash(files)}
+    if isinstance(model, OnnxModel):
+        options["engine"] = model.engine.name
     noun = "picture" if len(paths) == 1 else "pictures"
     size = sum(path.stat().st_size for path in paths if path.is_file())
     info = run_info(f"{len(paths)} {noun}", size, pipeline, model, chosen, seed, options)

@@ -51,7 +51,7 @@ ABOVE = {
     "stills": (),
     "analysis": ("export", "motion", "resolving", "results", "stills", "video"),
     "batch": ("analysis", "results", "video", "workers"),
-    "many_pictures": ("analysis", "batch", "resolving", "results", "stills", "video"),
+    "many_pictures": ("analysis", "batch", "export", "resolving", "results", "stills", "video"),
     "magnification": ("motion", "results", "video"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.

@@ -311,6 +311,11 @@ def relabeled(values: Any) -> Examples:
             "fusion.au: label 0.5 is none; write 0 or 1, or mark it not valid",
         ),
         (
+            replace(ensemble(), on_nan="drop"),
+            {},
+            "on_nan: 'drop', and a fit needs every member in every row; fit with 'refuse', then set it",
+        ),
+        (
             ensemble(StackingConfig()),
             {"examples": replace(examples(), subjects=("made/1",) * 40)},
             "examples: 1 subject; choosing a penalty needs at least 2, or give penalty=",
@@ -340,7 +345,9 @@ def test_a_member_that_says_nan_is_named() -> None:
         model.get_parameter("members.poor.heads.expression.linear.bias").fill_(torch.nan)
     with pytest.raises(InputError) as caught:
         fit_late_fusion(model, examples())
-    # padding is not asked about
-    message = "fusion.expression: member 'poor' gives NaN for 238 of 238; mend it, or leave it out of the members"
+    message = (
+        "members.poor: output 'expression' is not finite (NaN or infinite) in 94 of 96 rows; mend the member or what "
+        "it is given, or write on_nan='drop' to join the others"
+    )
     assert str(caught.value) == message
     assert model.config.fusion == WEIGHTED

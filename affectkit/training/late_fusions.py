@@ -80,7 +80,7 @@ def fit_late_fusion(
 
     Raises:
         InputError: another fusion; no labels; a class that nobody shows, or a label that everybody or nobody has; a
-            member that says NaN; values instead of classes or labels; a subject that is used elsewhere; fewer than two
+            member that is not finite, or that may be dropped for it; values instead of classes or labels; a subject that is used elsewhere; fewer than two
             subjects to choose a penalty by, or a penalty that is not above 0.
     """
     joins_scores = ensemble.config.level == "scores"
@@ -91,6 +91,8 @@ def fit_late_fusion(
             f"fusion: {type(ensemble.config.fusion).__name__} is not fitted here; "
             "join scores by WeightedFusionConfig or StackingConfig"
         )
+    if ensemble.config.on_nan == "drop":
+        raise InputError("on_nan: 'drop', and a fit needs every member in every row; fit with 'refuse', then set it")
     if penalty is not None and not 0 < penalty < float("inf"):
         raise InputError(f"penalty: {penalty!r}; give more than 0, or None to choose one")
     check_others(examples, used_elsewhere)
@@ -157,11 +159,6 @@ def _with_labels(name: str, values: Tensor, mask: Tensor, ensemble: Ensemble, la
     labels, valid = flat_labels(examples.targets[label], (*steps, targets), mask, stream.problem, path)
     values = values.reshape(-1, members, targets)
     counted = torch.from_numpy(valid if valid.ndim == 1 else valid.any(axis=1))
-    for member, one in zip(ensemble.fusion[name].members, values.unbind(dim=1), strict=True):
-        # where nothing is real, nothing is asked of it
-        if bad := int((~one.isfinite()).any(dim=1)[counted].sum()):
-            fact = f"member {member!r} gives NaN for {bad} of {int(counted.sum())}"
-            raise InputError(f"{path}: {fact}; mend it, or leave it out of the members")
     _check_shown(labels, valid, stream, label)
     subjects = np.repeat(np.asarray(examples.subjects, np.str_), len(labels) // len(examples))
     rows = counted.numpy()

@@ -22,7 +22,7 @@ def of_real_frames(inputs: Sequence, network: Callable[[Tensor], Tensor], dim: i
     if is_exporting():
         # one graph for every mask; zeros first, since padding may hold NaN
         frames = torch.where(inputs.mask[..., None, None, None], inputs.values, 0.0)
-        found = network(frames.flatten(0, 1)).unflatten(0, inputs.mask.shape)
+        found = network(frames.flatten(0, 1)).reshape(*inputs.mask.shape, dim)
         return inputs.with_values(torch.where(inputs.mask.unsqueeze(-1), found, 0.0))
     features = inputs.values.new_zeros(*inputs.mask.shape, dim)
     if inputs.mask.any():
