@@ -66,9 +66,9 @@ def main() -> int:
     print(f"\n{len(report)} faces of {len(set(report.subjects))} report people, {len(COMPOUND_11)} classes\n")
     print(f"{'macro F1':24}{'choice people':>24}{'report people':>24}{'less the best member':>26}")
     for name, one in counts.items():
-        less = "" if name == best else str(bootstrap_difference(one["report"], counts[best]["report"], uf1))
+        shown = "" if name == best else str(bootstrap_difference(one["report"], counts[best]["report"], uf1))
         both = "".join(f"{bootstrap_score(one[part], uf1)!s:>24}" for part in faces)
-        print(f"{name:24}{both}{less:>26}")
+        print(f"{name:24}{both}{shown:>26}")
     _print_classes(counts)
     preset = f"joined: {JOINED}"
     less = bootstrap_difference(counts[preset]["report"], counts[best]["report"], uf1)

@@ -104,7 +104,7 @@ def _mapped(net: Model, fitting: Examples, trained_on: list[str]) -> Model:
 def _scored(models: Mapping[str, Model], examples: Examples) -> dict[tuple[str, str], Counts]:
     """Confusions of each person by net and map; a net runs once for all of its maps."""
     some = labeled(examples, OUTPUT)
-    found = {}
+    found: dict[tuple[str, str], Counts] = {}
     for net, model in models.items():
         parts: dict[str, list[Tensor]] = {name: [] for name in MAPS}
         for rows in torch.split(torch.arange(len(some)), AT_ONCE):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import cast
 
 from affectkit import EnsembleConfig, Model, WeightedFusionConfig
 from affectkit.ensemble_model import Ensemble
@@ -49,7 +48,7 @@ def join_members(config: EnsembleConfig, members: Mapping[str, Model], tail: Mod
     if tail is not None:
         state |= tail.state_dict()
     model.load_state_dict(state)
-    return cast(Ensemble, model.eval())
+    return model.eval()
 
 
 def halves(examples: Examples) -> tuple[Examples, Examples]:

@@ -230,4 +230,5 @@ def _compressed(picture: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     import cv2
 
     _, coded = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1])
+    read: NDArray[np.uint8] = cv2.imdecode(coded, cv2.IMREAD_COLOR)  # type: ignore[assignment]
+    return np.ascontiguousarray(read[..., ::-1])

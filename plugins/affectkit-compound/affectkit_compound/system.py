@@ -30,6 +30,8 @@ from affectkit_compound.timm_member import ResNetConfig, ViTConfig
 # Pixels of a face.
 SIDE = 64
 TASKS = ("expression", "compound")
+# Of every head.
+DROPOUT, SMOOTHING = 0.2, 0.05
 # The slowest first: workers take them in this order.
 MEMBERS: Mapping[str, FeaturesConfig] = MappingProxyType(
     {"vit": ViTConfig(size="small"), "manet": MANetConfig(size="small"), "resnet": ResNetConfig(size="small")}
@@ -55,22 +57,19 @@ def make_stream() -> FrameStream:
     return FrameStream(height=SIDE, width=SIDE, alignment="arcface")
 
 
-def make_heads(tasks: Iterable[str] = TASKS, *, dropout: float = 0.2) -> dict[str, HeadConfig]:
+def make_heads(tasks: Iterable[str] = TASKS) -> dict[str, HeadConfig]:
     """Heads of the 7 basic and of the 11 compound expressions, or of one of the two."""
     found: dict[str, HeadConfig] = {
-        "expression": ExpressionConfig(targets=BASIC_7, dropout=dropout, label_smoothing=0.05),
-        "compound": CompoundExpressionConfig(targets=COMPOUND_11, dropout=dropout, label_smoothing=0.05),
+        "expression": ExpressionConfig(targets=BASIC_7, dropout=DROPOUT, label_smoothing=SMOOTHING),
+        "compound": CompoundExpressionConfig(targets=COMPOUND_11, dropout=DROPOUT, label_smoothing=SMOOTHING),
     }
     return {name: found[name] for name in tasks}
 
 
 def make_local_heads(tasks: Iterable[str] = TASKS) -> dict[str, HeadConfig]:
     """The same for MA-Net: a classifier for each half of its feature."""
-    heads = make_heads(tasks)
-    return {
-        name: MANetHeadsConfig(targets=head.targets, dropout=head.dropout, label_smoothing=head.label_smoothing)
-        for name, head in heads.items()
-    }
+    targets = {"expression": BASIC_7, "compound": COMPOUND_11}
+    return {name: MANetHeadsConfig(targets=targets[name], dropout=DROPOUT, label_smoothing=SMOOTHING) for name in tasks}
 
 
 def make_small_member(name: str, tasks: Iterable[str] = TASKS) -> PipelineConfig:
