@@ -80,8 +80,8 @@ def fit_late_fusion(
 
     Raises:
         InputError: another fusion; no labels; a class that nobody shows, or a label that everybody or nobody has; a
-            member that is not finite, or that may be dropped for it; values instead of classes or labels; a subject that is used elsewhere; fewer than two
-            subjects to choose a penalty by, or a penalty that is not above 0.
+            member that is not finite, or that may be dropped for it; values instead of classes or labels; a subject
+            that is used elsewhere; fewer than two subjects to choose a penalty by, or a penalty that is not above 0.
     """
     joins_scores = ensemble.config.level == "scores"
     fusions: dict[str, Any] = {name: ensemble.fusion[name] for name in ensemble.fusion} if joins_scores else {}
