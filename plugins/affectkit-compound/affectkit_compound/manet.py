@@ -2,7 +2,8 @@
 
 Stated in accounts of it: the first two stages of ResNet-18 for all; a global branch of multi-scale blocks; a local
 branch of four quadrants with attention (CBAM, arXiv 1807.06521); two classifiers, of which the local one counts 0.6.
-Widths, depths, strides and the order within the blocks are read in the public code (zengqunzhao/MA-Net). `small` is ours.
+Widths, depths, strides and the order within the blocks are read in the public code (zengqunzhao/MA-Net). `small` is
+ours.
 """
 
 from __future__ import annotations
