@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,9 @@ def _display_matrix_only(frame: Any) -> Any:
     from av.sidedata.sidedata import Type
 
     graph = Graph()
-    chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)]
+    # which one does not matter: no time is read behind the graph
+    base = frame.time_base or Fraction(1, 1000)
+    chain = [graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=base)]
     for number in set(range(_SIDE_DATA_TYPES)) - {Type.DISPLAYMATRIX.value}:
         chain.append(graph.add("sidedata", f"mode=delete:type={number}"))
     chain.append(graph.add("buffersink"))
