@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 from affectkit_abaw7.choosing import choose_maps
-from affectkit_abaw7.folders import read_plan_of
 from affectkit_abaw7.plan import Plan
 from affectkit_abaw7.presets import ENCODERS, HEADS, make_abaw7
 from affectkit_abaw7.scores import predict_tasks
@@ -32,6 +31,7 @@ from affectkit.protocols.frame_predictions import FramePredictions
 from affectkit.protocols.frame_report import FrameReport, compare_frames, report_frames
 from affectkit.training import Examples
 from affectkit.training.examples import read_examples, write_examples
+from affectkit.training.plan_folders import read_plan_of
 from affectkit.video.clips import video_streams
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "abaw7"
@@ -50,7 +50,7 @@ def main() -> int:
         return 2
     encoders: dict[str, Model] = {name: load(folder / "encoders" / name) for name in ENCODERS}
     train, choice = (read_examples(folder / f"{part}.safetensors") for part in ("train", "choice"))
-    report, plan = _report_features(encoders, folder), read_plan_of(folder)
+    report, plan = _report_features(encoders, folder), read_plan_of(folder, Plan)
     variants: dict[str, tuple[Names, Names]] = {WHOLE: (tuple(ENCODERS), HEADS)}
     variants |= {f"{task} alone": (tuple(ENCODERS), (task,)) for task in HEADS}
     variants |= {f"{name} alone": ((name,), HEADS) for name in ENCODERS}

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from affectkit_compound.folders import read_plan_of
 from affectkit_compound.joining import halves, join_ways
 from affectkit_compound.plan import Plan
 from affectkit_compound.scores import confusions, labeled, score_people
@@ -41,6 +40,7 @@ from affectkit.data.labels import COMPOUND_11
 from affectkit.metrics.bootstrap import bootstrap_difference, bootstrap_score
 from affectkit.metrics.recognition import Counts, f1_per_class, uf1
 from affectkit.training import Examples
+from affectkit.training.plan_folders import read_plan_of
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
 PEOPLE, WORKERS, BAR = 100, 2, 0.01
@@ -57,7 +57,7 @@ def main() -> int:
     if not (folder / "model").is_dir():
         print(f"no model in {folder}: run affectkit-compound train --out {folder}")
         return 2
-    plan = read_plan_of(folder)
+    plan = read_plan_of(folder, Plan)
     fitting, choosing = halves(_faces(CHOICE[: plan.choice_people], plan))
     if settings is not STILLS_V1:
         choosing = _faces(CHOICE[plan.choice_people // 2 : plan.choice_people], plan, settings)

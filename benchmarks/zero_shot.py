@@ -19,7 +19,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from affectkit_compound.folders import read_plan_of
 from affectkit_compound.joining import halves, join_members
 from affectkit_compound.plan import Plan
 from affectkit_compound.scores import confusions, labeled, score_people
@@ -37,6 +36,7 @@ from affectkit.metrics.recognition import Counts, uf1
 from affectkit.model import Model
 from affectkit.training import Examples
 from affectkit.training.compound_maps import fit_compound_map
+from affectkit.training.plan_folders import read_plan_of
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
 PEOPLE, WORKERS, BAR = 100, 2, 0.6
@@ -68,7 +68,7 @@ def main() -> int:
     if not (folder / "model").is_dir():
         print(f"no model in {folder}: run affectkit-compound train --out {folder}")
         return 2
-    plan = read_plan_of(folder)
+    plan = read_plan_of(folder, Plan)
     fitting, choosing = halves(_faces(CHOICE[: plan.choice_people], plan))
     trained_on = [f"synthetic/{seed:05}" for seed in TRAIN[: plan.train_people]]
     nets: dict[str, Model] = dict(load_members(folder, "basic"))

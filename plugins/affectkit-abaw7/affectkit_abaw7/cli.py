@@ -47,9 +47,9 @@ def make_parser() -> argparse.ArgumentParser:
 def _train(args: argparse.Namespace, output: Output) -> int:
     from affectkit import save
     from affectkit.training import Examples
+    from affectkit.training.plan_folders import open_folder
     from affectkit.video.clips import video_streams
     from affectkit.weights import sha256
-    from affectkit_abaw7.folders import open_folder
     from affectkit_abaw7.presets import make_abaw7
     from affectkit_abaw7.synthetic_videos import CHOICE, INPUT, TRAIN, render_examples
     from affectkit_abaw7.training import train_system

@@ -14,7 +14,6 @@ from affectkit_abaw7.choosing import OPEN, choose_smoothing, chosen_smoothing
 from affectkit_abaw7.cli import main
 from affectkit_abaw7.flow_picture import FlowPictureConfig
 from affectkit_abaw7.flow_picture_net import FlowPicture
-from affectkit_abaw7.folders import open_folder, read_plan_of
 from affectkit_abaw7.plan import Plan, quick, read_plan
 from affectkit_abaw7.presets import ENCODERS, make_abaw7, make_published, make_system
 from affectkit_abaw7.scores import describe_scores, predict_tasks
@@ -37,6 +36,7 @@ from affectkit.recipes import Recipe
 from affectkit.records import Labels
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
+from affectkit.training.plan_folders import open_folder, read_plan_of
 
 
 def is_installed() -> bool:
@@ -331,7 +331,7 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     assert (plan.train_videos, plan.seed, plan.fusion.epochs, plan.encoder) == (12, 3, 5, Plan().encoder)
     open_folder(tmp_path / "run", plan)
     open_folder(tmp_path / "run", plan)
-    assert read_plan_of(tmp_path / "run") == plan
+    assert read_plan_of(tmp_path / "run", Plan) == plan
     folder = tmp_path / "run"
     assert refusal(lambda: open_folder(folder, Plan())) == (
         f"{folder}: holds a run of another plan; give another folder, or --plan {folder / 'plan.json'}"

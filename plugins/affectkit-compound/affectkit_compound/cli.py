@@ -51,8 +51,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _train(args: argparse.Namespace, output: Output) -> int:
     from affectkit import save
     from affectkit.training import Examples
+    from affectkit.training.plan_folders import open_folder
     from affectkit.weights import sha256
-    from affectkit_compound.folders import open_folder
     from affectkit_compound.synthetic_faces import CHOICE, TRAIN, render_examples
     from affectkit_compound.system import make_stream
     from affectkit_compound.training import NOTES, train_system

@@ -13,7 +13,6 @@ import pytest
 import torch
 from affectkit_compound import synthetic_faces
 from affectkit_compound.cli import main
-from affectkit_compound.folders import open_folder, read_plan_of
 from affectkit_compound.joining import halves, join_members, join_ways
 from affectkit_compound.plan import Plan, quick, read_plan
 from affectkit_compound.scores import confusions, describe_scores, labeled, score_people
@@ -46,6 +45,7 @@ from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
 from affectkit.training.folds import probabilities
+from affectkit.training.plan_folders import open_folder, read_plan_of
 
 
 def is_installed() -> bool:
@@ -164,7 +164,7 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     open_folder(folder, plan)
     open_folder(folder, plan)
-    assert read_plan_of(folder) == plan
+    assert read_plan_of(folder, Plan) == plan
     assert refusal(lambda: open_folder(folder, Plan())) == (
         f"{folder}: holds a run of another plan; give another folder, or --plan {folder / 'plan.json'}"
     )
