@@ -48,7 +48,7 @@ WAYS: Mapping[str, LateFusionConfig | FusionConfig] = MappingProxyType(
         "features": FEATURES,
     }
 )
-# That of the preset: the best on the second half of the choice people.
+# That of the preset: the best on the second half of the choice people, by the mean of both tasks.
 JOINED = "features"
 
 
