@@ -26,7 +26,7 @@ from affectkit.maps.compound_from_basic_net import CompoundFromBasic
 from affectkit.maps.compound_learned_net import CompoundLearned, basic_features, product_weight
 from affectkit.model import Model
 from affectkit.ops import softmax_regression
-from affectkit.ops.softmax_regression import fit_softmax, softmax_loss
+from affectkit.ops.softmax_regression import fit_softmax, fit_softmax_ref, softmax_loss
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import PredictionStream
 from affectkit.training import Examples
@@ -70,6 +70,18 @@ def rows(seed: int, count: int = 200) -> tuple[torch.Tensor, torch.Tensor]:
     labels = torch.arange(count) % 3
     x = torch.randn(count, 5, generator=make, dtype=torch.float64) * torch.tensor([1.0, 8.0, 0.1, 3.0, 1.0])
     return x + 0.7 * torch.nn.functional.one_hot(labels, 5), labels
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_fit_equals_its_slow_twin(weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(softmax_regression, "_AT_ONCE", 64)
+    x, labels = rows(3)
+    start = torch.randn(3, 5, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    v = torch.rand(len(x), generator=torch.Generator().manual_seed(2)) if weighted else None
+    for l2 in (0.001, 1.0):
+        found = fit_softmax(x, labels, start, l2=l2, weights=v)
+        slow = fit_softmax_ref(x, labels, start, l2=l2, weights=v)
+        torch.testing.assert_close((found.weight, found.bias), slow, atol=1e-6, rtol=1e-6)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

@@ -25,7 +25,7 @@ from affectkit import (
     save,
 )
 from affectkit.errors import InputError, StreamError
-from affectkit.late.stacking_fitting import Stacked, fit_stacking, fit_stacking_ref, stacked_scores
+from affectkit.late.stacking_fitting import Stacked, fit_stacking, fit_stacking_ref, stacked_scores, stacking_loss
 from affectkit.late.weights_fitting import fit_weights, fit_weights_ref, mixture_nll
 from affectkit.model import Pipeline
 from affectkit.sequences import Sequence, Targets
@@ -75,10 +75,36 @@ def test_stacking_equals_its_slow_twin(is_of_classes: bool) -> None:
     given = (inputs, truth, counts / counts.sum(), Stacked(start, torch.zeros(3, dtype=torch.float64)))
     for penalty in (1.0, 1e-3):
         found, slow = fit_stacking(*given, penalty=penalty), fit_stacking_ref(*given, penalty=penalty)
-        torch.testing.assert_close(found, slow, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(found, slow, atol=1e-6, rtol=1e-6)
     # what is left of it under a strong penalty is the mean
     strong = fit_stacking(*given, penalty=1e6)
     torch.testing.assert_close(strong, given[3], atol=1e-5, rtol=0)
+
+
+def test_stacking_goes_to_its_minimum() -> None:
+    """Members that say almost the same make the loss flat along what tells them apart."""
+    make = torch.Generator().manual_seed(0)
+    truth = torch.randint(7, (800,), generator=make)
+    common = 2 * torch.randn(800, 1, 7, generator=make, dtype=torch.float64)
+    common = common + 2 * torch.nn.functional.one_hot(truth, 7)[:, None]
+    noise = torch.randn(800, 4, 7, generator=make, dtype=torch.float64)
+    inputs = torch.log_softmax(2 * common + 0.02 * noise, dim=-1).clamp(min=-16.0)
+    start = Stacked(torch.eye(7, dtype=torch.float64).repeat(4, 1, 1) / 4, torch.zeros(7, dtype=torch.float64))
+    counts = torch.full((800,), 1 / 800, dtype=torch.float64)
+    found = Stacked(*(part.requires_grad_() for part in fit_stacking(inputs, truth, counts, start, penalty=1e-4)))
+    away = (found.weight - start.weight).square().sum() + found.bias.square().sum()
+    slopes = torch.autograd.grad(stacking_loss(found, inputs, truth, counts) + 1e-4 / 2 * away, list(found))
+    assert max(float(slope.abs().max()) for slope in slopes) < 1e-8
+
+
+def test_a_label_without_anything_valid_stays_at_the_mean() -> None:
+    start = Stacked(torch.full((2, 2), 0.5, dtype=torch.float64), torch.zeros(2, dtype=torch.float64))
+    inputs = torch.tensor([[[1.0, 3.0], [2.0, 3.0]], [[-1.0, 3.0], [1.0, 3.0]]], dtype=torch.float64)
+    counts = torch.tensor([[0.5, 0.0], [0.5, 0.0]], dtype=torch.float64)
+    found = fit_stacking(inputs, torch.tensor([[1, 0], [0, 0]]), counts, start, penalty=0.1)
+    assert found.weight[:, 1].tolist() == [0.5, 0.5]
+    assert found.bias[1] == 0
+    assert found.weight[0, 0] > 0.5
 
 
 def test_counts_are_balanced() -> None:

@@ -1,4 +1,4 @@
-"""`stacking` fitted to convergence: logistic regression on what the members say, drawn towards their geometric mean.
+"""`stacking` fitted to its minimum: logistic regression on what the members say, drawn towards their geometric mean.
 
     loss(W, b) = sum_n c_n (-log p_n(y_n)) + l / 2 (|W - W_0|^2 + |b|^2),        sum_n c_n = 1
 
@@ -9,14 +9,12 @@ solution.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-# Of the gradient's largest entry; counts sum to 1, so that it is of the order of a probability.
-_FLAT = 1e-7
-_STEPS = 500
+from affectkit.ops.softmax_regression import fit_softmax, minimize_ref
 
 
 class Stacked(NamedTuple):
@@ -26,10 +24,8 @@ class Stacked(NamedTuple):
     bias: Tensor
 
 
-def fit_stacking(
-    inputs: Tensor, truth: Tensor, counts: Tensor, start: Stacked, *, penalty: float, begin: Stacked | None = None
-) -> Stacked:
-    """The solution, by L-BFGS.
+def fit_stacking(inputs: Tensor, truth: Tensor, counts: Tensor, start: Stacked, *, penalty: float) -> Stacked:
+    """The solution, in float64.
 
     Arguments:
         inputs: log-probabilities of classes, or logits of labels, `(n, M, K)` float64.
@@ -37,46 +33,44 @@ def fit_stacking(
         counts: c, `(n,)` of classes or `(n, K)` of labels; 0 leaves one out.
         start: W_0 and a bias of 0.
         penalty: l, more than 0.
-        begin: where to begin, such as the solution for another penalty; None for `start`.
+
+    Raises:
+        InputError: as `fit_softmax`.
     """
-    moved = Stacked(*(nn.Parameter(part.clone()) for part in (start if begin is None else begin)))
-    # torch leaves its types open, here and below
-    optimizer: Any = torch.optim.LBFGS(
-        list(moved), max_iter=_STEPS, tolerance_grad=_FLAT, tolerance_change=1e-14, line_search_fn="strong_wolfe"
-    )
+    if truth.ndim == 1:
+        found = fit_softmax(inputs.flatten(1), truth, start.weight.flatten(0, 1).T, l2=penalty, weights=counts)
+        return Stacked(found.weight.T.reshape(start.weight.shape), found.bias)
+    columns = [
+        _fit_label(inputs[..., k], truth[:, k].long(), counts[:, k], start.weight[:, k], penalty)
+        for k in range(truth.shape[1])
+    ]
+    return Stacked(torch.stack([w for w, _ in columns], dim=1), torch.stack([b for _, b in columns]))
 
-    def closure() -> float:
-        optimizer.zero_grad()
-        loss = stacking_loss(moved, inputs, truth, counts) + _drawn(moved, start, penalty)
-        torch.autograd.backward(loss)
-        return loss.item()
 
-    optimizer.step(closure)
-    return Stacked(*(part.detach() for part in moved))
+def _fit_label(inputs: Tensor, truth: Tensor, counts: Tensor, start: Tensor, penalty: float) -> tuple[Tensor, Tensor]:
+    """w `(M,)` and b `()` of one label, as those of two classes."""
+    share = counts.sum()
+    if share == 0:
+        return start, start.new_zeros(())
+    # sigmoid(s) is a softmax of -s / 2 and s / 2, whose squares together are half of that of s
+    halves = torch.stack([-start, start]) / 2
+    found = fit_softmax(inputs, truth, halves, l2=2 * penalty / float(share), weights=counts)
+    return found.weight[1] - found.weight[0], found.bias[1] - found.bias[0]
 
 
 def fit_stacking_ref(inputs: Tensor, truth: Tensor, counts: Tensor, start: Stacked, *, penalty: float) -> Stacked:
-    """The slow twin: Newton's method with the whole matrix of second derivatives."""
+    """The slow twin: the loss as it is written, with derivatives that autograd finds."""
 
     def parts(flat: Tensor) -> Stacked:
         size = start.weight.numel()
         return Stacked(flat[:size].view_as(start.weight), flat[size:])
 
     def loss(flat: Tensor) -> Tensor:
-        return stacking_loss(parts(flat), inputs, truth, counts) + _drawn(parts(flat), start, penalty)
+        moved = parts(flat)
+        away = sum((one - origin).square().sum() for one, origin in zip(moved, start, strict=True))
+        return stacking_loss(moved, inputs, truth, counts) + penalty / 2 * away
 
-    functional: Any = torch.autograd.functional
-    flat = torch.cat([part.flatten() for part in start])
-    for _ in range(50):
-        step = torch.linalg.solve(functional.hessian(loss, flat), functional.jacobian(loss, flat))
-        # halved until it descends: far from the solution a whole step may lead away
-        size = 1.0
-        while loss(flat - size * step) > loss(flat) and size > 1e-6:
-            size /= 2
-        flat = flat - size * step
-        if step.abs().max() < 1e-9:
-            break
-    return parts(flat)
+    return parts(minimize_ref(loss, torch.cat([part.flatten() for part in start])))
 
 
 def stacking_loss(moved: Stacked, inputs: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
@@ -94,8 +88,3 @@ def stacked_scores(moved: Stacked, inputs: Tensor) -> Tensor:
     if moved.weight.ndim == 3:
         return torch.einsum("nmk,mkj->nj", inputs, moved.weight) + moved.bias
     return (inputs * moved.weight).sum(dim=1) + moved.bias
-
-
-def _drawn(moved: Stacked, start: Stacked, penalty: float) -> Tensor:
-    away = [(one - origin).square().sum() for one, origin in zip(moved, start, strict=True)]
-    return penalty / 2 * torch.stack(away).sum()

@@ -8,7 +8,8 @@ W_0 as it is.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from affectkit.errors import InputError
 _STEPS = 100
 # Largest derivative, over l2 where that is more than 1, at which the minimum counts as reached.
 _FLAT = 1e-9
+# Rows of which second derivatives are summed at once: they take this times K' (K + 1) numbers.
+_AT_ONCE = 4096
 
 
 class SoftmaxFit(NamedTuple):
@@ -68,6 +71,40 @@ def fit_softmax(
     raise InputError(f"features: no minimum in {_STEPS} steps; raise l2={l2!r}")
 
 
+def fit_softmax_ref(
+    features: Tensor, labels: Tensor, start: Tensor, *, l2: float, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The slow twin: W and b, by derivatives that autograd finds."""
+    v = torch.ones(len(labels), dtype=torch.float64) if weights is None else weights.double()
+    x, w_0 = features.double(), start.double()
+
+    def parts(flat: Tensor) -> tuple[Tensor, Tensor]:
+        return flat[: w_0.numel()].view_as(w_0), flat[w_0.numel() :]
+
+    def loss(flat: Tensor) -> Tensor:
+        w, b = parts(flat)
+        each = torch.nn.functional.cross_entropy(x @ w.T + b, labels, reduction="none")
+        return (v * each).sum() / v.sum() + l2 / 2 * ((w - w_0).square().sum() + b.square().sum())
+
+    return parts(minimize_ref(loss, torch.cat([w_0.flatten(), w_0.new_zeros(len(w_0))])))
+
+
+def minimize_ref(loss: Callable[[Tensor], Tensor], start: Tensor) -> Tensor:
+    """Where a strictly convex loss of `(n,)` is lowest: Newton's method with the whole matrix that autograd gives."""
+    functional: Any = torch.autograd.functional
+    flat = start
+    for _ in range(50):
+        step = torch.linalg.solve(functional.hessian(loss, flat), functional.jacobian(loss, flat))
+        # halved until it descends: far from the solution a whole step may lead away
+        size = 1.0
+        while loss(flat - size * step) > loss(flat) and size > 1e-6:
+            size /= 2
+        flat = flat - size * step
+        if step.abs().max() < 1e-9:
+            break
+    return flat
+
+
 def softmax_loss(w: Tensor, x: Tensor, labels: Tensor, v: Tensor, w_0: Tensor, l2: float) -> Tensor:
     """J, from W and b side by side `(K', K + 1)`, rows `(N, K + 1)` that end with 1, and weights that sum to 1."""
     return _loss(w, x, labels, v) + l2 / 2 * (w - w_0).square().sum()
@@ -79,17 +116,19 @@ def _loss(w: Tensor, x: Tensor, labels: Tensor, v: Tensor) -> Tensor:
 
 def _derivatives(w: Tensor, x: Tensor, labels: Tensor, v: Tensor, w_0: Tensor, l2: float) -> tuple[Tensor, Tensor]:
     """Gradient `(K', K + 1)` and Hessian, of its flat entries, of J."""
-    p = torch.softmax(x @ w.T, dim=-1)
-    residual = v[:, None] * (p - torch.nn.functional.one_hot(labels, len(w)))
-    gradient = residual.T @ x + l2 * (w - w_0)
-    # entry (k, d), (l, e): sum_n v p_k (delta_kl - p_l) x_d x_e
-    products = (p[:, :, None] * x[:, None, :]).flatten(1)
-    hessian = -products.T @ (v[:, None] * products)
+    gradient, hessian = l2 * (w - w_0), l2 * torch.eye(w.numel(), dtype=torch.float64)
     width = x.shape[1]
-    for k in range(len(w)):
-        own = slice(k * width, (k + 1) * width)
-        hessian[own, own] += x.T @ ((v * p[:, k])[:, None] * x)
-    return gradient, hessian + l2 * torch.eye(len(hessian), dtype=torch.float64)
+    for x_n, y_n, v_n in zip(*(part.split(_AT_ONCE) for part in (x, labels, v)), strict=True):
+        p = torch.softmax(x_n @ w.T, dim=-1)
+        residual = v_n[:, None] * (p - torch.nn.functional.one_hot(y_n, len(w)))
+        gradient += residual.T @ x_n
+        # entry (k, d), (l, e): sum_n v p_k (delta_kl - p_l) x_d x_e
+        products = (p[:, :, None] * x_n[:, None, :]).flatten(1)
+        hessian -= products.T @ (v_n[:, None] * products)
+        for k in range(len(w)):
+            own = slice(k * width, (k + 1) * width)
+            hessian[own, own] += x_n.T @ ((v_n * p[:, k])[:, None] * x_n)
+    return gradient, hessian
 
 
 def _descend(

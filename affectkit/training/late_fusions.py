@@ -250,8 +250,7 @@ def _held_out(
     for fold in split_subjects(subjects.tolist(), min(FOLDS, people), seed=seed):
         train, test = list(fold.train), list(fold.test)
         share = counts[train] / counts[train].sum()
-        moved: Stacked | None = None
         for penalty in PENALTIES:
-            moved = fit_stacking(inputs[train], truth[train], share, start, penalty=penalty, begin=moved)
+            moved = fit_stacking(inputs[train], truth[train], share, start, penalty=penalty)
             losses[penalty] += stacking_loss(moved, inputs[test], truth[test], counts[test]).item()
     return losses
