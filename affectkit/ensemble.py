@@ -12,6 +12,8 @@ What members think of each other comes out as one more output per joined one, `<
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -192,7 +194,15 @@ class EnsembleConfig(ModelConfig):
             joined = self._joined_streams(name, {member: trace.outputs[name] for member, trace in traces.items()})
             outputs[name] = stage_output("fusion", fusion.output, joined)
             add_step(steps, f"fusion.{name}", names, fusion, joined, outputs[name])
+            self._check_fill(name, outputs[name])
         return outputs
+
+    def _check_fill(self, name: str, stream: PredictionStream) -> None:
+        is_decided = stream.problem in ("multiclass", "multilabel")
+        low, high = ((0.0, 1.0) if is_decided else stream.bounds) or (-math.inf, math.inf)
+        if self.fill is not None and not low <= self.fill <= high:
+            fact = f"{self.fill!r} is no {'probability' if is_decided else 'value'} of {name!r}"
+            raise ConfigError(fact, f"write {low:g} to {high:g}", path="fill")
 
     def _trace_agreement(
         self, outputs: Mapping[str, PredictionStream], steps: list[TraceStep]
@@ -202,6 +212,9 @@ class EnsembleConfig(ModelConfig):
             is_decided = joined.problem in ("multiclass", "multilabel")
             facts = ("share", "divergence", "members") if is_decided else ("spread", "members")
             stream = PredictionStream(problem="regression", resolution=joined.resolution, targets=facts)
+            if name + AGREEMENT in outputs:
+                fact = f"the members have an output {name + AGREEMENT!r} of their own"
+                raise ConfigError(fact, "call that head or map something else", path="agreement")
             found[name + AGREEMENT] = stream
             inputs = {step.path: step for step in steps}[f"fusion.{name}"].inputs
             steps.append(TraceStep(path=f"agreement.{name}", component="-", inputs=inputs, output=stream))
@@ -219,13 +232,16 @@ class EnsembleConfig(ModelConfig):
                     raise ConfigError(fact, hint, path="outputs")
         if self.outputs:
             return self.outputs
+        if not any(known.values()):
+            raise ConfigError("members have no heads", "give them some, or fuse features", path="members")
+        if not common:
+            facts = "; ".join(f"{member!r} has {listed(names) or 'none'}" for member, names in known.items())
+            raise ConfigError("no output that all members have", facts, path="outputs")
         for member, names in known.items():
             for name in names:
                 if name not in common:
                     fact = f"only some members have {name!r}, {member!r} among them"
                     raise ConfigError(fact, f"say what to join; {hint}", path="outputs")
-        if not common:
-            raise ConfigError("members have no heads", "give them some, or fuse features", path="members")
         return tuple(common)
 
     def _joined_streams(self, name: str, streams: Mapping[str, PredictionStream]) -> dict[str, PredictionStream]:
@@ -337,4 +353,5 @@ def _check_spelling(streams: Mapping[str, PredictionStream], path: str) -> None:
 
 
 def _fold(name: str) -> str:
-    return name.casefold().replace("-", "").replace("_", "").replace(" ", "")
+    # AU01 is AU1, and AU10 is not
+    return re.sub(r"[-_ ]|(?<!\d)0+(?=\d)", "", name.casefold())

@@ -67,7 +67,8 @@ class Ensemble(Model):
     Arguments:
         config: what to build.
         registry: where components are looked up.
-        members: by name, models that are built already: they become members as they are, weights and all.
+        members: by name, models that are built already: they become members as they are, weights, their provenance and
+            all.
 
     Raises:
         InputError: a model of `members` has another config than the member of that name.
@@ -79,6 +80,8 @@ class Ensemble(Model):
         super().__init__()
         self.registry = registry if registry is not None else default_registry()
         self._config = config
+        # no dial changes an input; looked up in every forward
+        self._routes, self._inputs = config.routes(), config.input_streams()
         self.traced = traced = config.trace(registry=self.registry)
         given = dict(members or {})
         for name, model in given.items():
@@ -87,6 +90,8 @@ class Ensemble(Model):
                 raise InputError(f"members.{name}: no such member; {hint}")
             if model.config != config.members[name]:
                 raise InputError(f"members.{name}: the model has another config; put its own into the ensemble's")
+        published = [item for model in given.values() for item in model.provenance]
+        self.provenance = tuple({item.get("sha256", item["name"]): item for item in published}.values())
         self.members = NamedModules(
             {name: given.get(name) or m.build(registry=self.registry) for name, m in config.members.items()}
         )
@@ -135,25 +140,25 @@ class Ensemble(Model):
         memo: Memo | None = None,
     ) -> Any:
         losses: Losses = {}
-        checked = check_batch(batch, self.config.input_streams())
+        checked = check_batch(batch, self._inputs)
         # What the members compute from one input alike is computed once, nested ensembles included.
         memo = {} if memo is None else memo
         # the joined outputs, without what is said about the members
-        check_targets(targets, self.heads if self.config.level == "features" else self.fusion)
+        check_targets(targets, self.heads if self._config.level == "features" else self.fusion)
         scores, _ = self.run(checked, targets, losses, memo)
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
         if self.config.level == "scores":
             raise InputError("features: the ensemble joins scores; ask a member, or fuse features")
-        checked = check_batch(batch, self.config.input_streams())
+        checked = check_batch(batch, self._inputs)
         return self.encode(checked, None, {}, {} if memo is None else memo)
 
     def run(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> tuple[Scores, Clocks]:
         """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
-        if self.config.level == "features":
+        if self._config.level == "features":
             features = self.encode(batch, targets, losses, memo)
             scores = score_heads(self, features, targets, losses)
             return run_maps(self, scores, dict.fromkeys(scores, (features.mask, features.times)))
@@ -232,10 +237,9 @@ class Ensemble(Model):
 
     def member_batches(self, batch: Batch | Sequence | Tensor) -> dict[str, Batch]:
         """Each member's own batch, by name, where the member is; checks the batch as `forward` does."""
-        return self._routed(check_batch(batch, self.config.input_streams()))
+        return self._routed(check_batch(batch, self._inputs))
 
     def _routed(self, batch: Batch) -> dict[str, Batch]:
-        routes = self.config.routes()
         # one copy for all members of a device, so that they can share what they compute from it
         moved: dict[tuple[str, torch.device | None], Sequence] = {}
         routed: dict[str, Batch] = {}
@@ -243,10 +247,10 @@ class Ensemble(Model):
             model = self.members[member]
             # an ensemble moves its inputs itself: its members may be apart too
             device = None if isinstance(model, Ensemble) else device_of(model)
-            for given in routes[member].values():
+            for given in self._routes[member].values():
                 if (given, device) not in moved:
                     moved[given, device] = _moved(batch[given], device)
-            routed[member] = {own: moved[given, device] for own, given in routes[member].items()}
+            routed[member] = {own: moved[given, device] for own, given in self._routes[member].items()}
         return routed
 
     def gather(self, features: Mapping[str, Sequence]) -> dict[str, Sequence]:
@@ -263,14 +267,29 @@ class Ensemble(Model):
         common: Clocks = {}
         agreement: Scores = {}
         for output in self.fusion:
+            said = {name: self._said_by(name, output, raw[name], clocks[name]) for name in raw}
             one = self._join_output(
-                output, {name: raw[name][output] for name in raw}, {name: clocks[name][output] for name in raw}
+                output,
+                {name: values for name, (values, _) in said.items()},
+                {name: clock for name, (_, clock) in said.items()},
             )
             scores[output], common[output] = one.scores, (one.mask, one.times)
             if one.agreement is not None:
                 agreement[output + AGREEMENT] = one.agreement
                 common[output + AGREEMENT] = common[output]
         return scores | agreement, common
+
+    def _said_by(self, member: str, output: str, raw: Scores, clocks: Clocks) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """A member's raw scores and clock. A row that a nested ensemble gave up is NaN and real, not padding."""
+        model, scores, (mask, times) = self.members[member], raw[output], clocks[output]
+        if not isinstance(model, Ensemble) or model._config.on_nan == "refuse":
+            return scores, (mask, times)
+        source = output
+        while source in model.maps:
+            source = model.maps[source].config.source
+        lost = raw[source + AGREEMENT if source in model.fusion else source][..., -1] == 0
+        rows = lost if model.traced.outputs[output].resolution == "frame" else lost.unsqueeze(-1)
+        return scores.masked_fill(lost.unsqueeze(-1), float("nan")), (mask | rows, times)
 
     def _join_output(
         self, output: str, raw: Mapping[str, Tensor], clocks: Mapping[str, tuple[Tensor, Tensor]]
@@ -283,7 +302,7 @@ class Ensemble(Model):
                 raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
         stream = self.traced.outputs[output]
         device = self._home(raw[first])
-        fill = 0.0 if self.config.fill is None else self.config.fill
+        fill = 0.0 if self._config.fill is None else self._config.fill
         values: dict[str, Tensor] = {}
         usable: dict[str, Tensor] = {}
         for name, scores in raw.items():
@@ -295,17 +314,20 @@ class Ensemble(Model):
             usable[name] = decoded.isfinite().all(dim=-1) | ~real
             values[name] = restrict(decoded, model.traced.outputs[output].targets, stream, fill)
         mask, times = self._join_clocks(output, clocks, device)
-        if self.config.on_nan == "drop":
+        if self._config.on_nan == "drop":
             joined = join_rows(self.fusion[output], values, usable, output)
-            found = torch.stack(list(usable.values())).any(dim=0)
-            mask = mask & (found if stream.resolution == "frame" else found.unsqueeze(-1))
+            is_frame = stream.resolution == "frame"
+            # not whether any member is usable: those that are may have no weight
+            found = joined.isfinite().all(dim=-1) | ~(mask if is_frame else mask[:, 0])
+            usable = {name: one & found for name, one in usable.items()}
+            mask = mask & (found if is_frame else found.unsqueeze(-1))
         else:
             for name, one_usable in usable.items():
                 hint = "mend the member or what it is given, or write on_nan='drop' to join the others"
                 check_finite(name, f"output {output!r} is", one_usable, hint)
             joined = self.fusion[output](values)
         agreement = None
-        if self.config.has_agreement:
+        if self._config.has_agreement:
             stacked = torch.stack(list(values.values())), torch.stack(list(usable.values()))
             agreement = measure_agreement(*stacked, joined, stream.problem)
         return Joined(to_scores(joined, stream.problem), mask, times, agreement)

@@ -69,7 +69,7 @@ def with_augmentations(
         faces=config.faces,
         tracking=config.tracking,
     )
-    return _with_provenance(Ensemble(joined, registry=registry or model.registry, members={PLAIN: model}), [model])
+    return Ensemble(joined, registry=registry or model.registry, members={PLAIN: model}).eval()
 
 
 def mirrored(model: Model, *, registry: Registry | None = None) -> Ensemble:
@@ -97,14 +97,19 @@ def average_models(
 
     Raises:
         InputError: there is none.
-        ConfigError: they don't fit together.
+        ConfigError: they don't fit together, or differ in how they sample or where they look for faces.
     """
     if not isinstance(models, Mapping):
         models = {f"model{number}": model for number, model in enumerate(models, start=1)}
     if not models:
         raise InputError("models: none; give those of the folds or seeds")
     configs = {name: _config_of(model) for name, model in models.items()}
-    first = next(iter(configs.values()))
+    known, first = next(iter(configs.items()))
+    for name, config in configs.items():
+        for fact in ("sampling", "faces", "tracking"):
+            if getattr(config, fact) != getattr(first, fact):
+                hint = "write an EnsembleConfig, which has its own"
+                raise ConfigError(f"not that of {known!r}", hint, path=join("models", name, fact))
     joined = EnsembleConfig(
         members=configs,
         fusion=fusion or MeanFusionConfig(),
@@ -114,7 +119,7 @@ def average_models(
         tracking=first.tracking,
     )
     used = registry or next(iter(models.values())).registry
-    return _with_provenance(Ensemble(joined, registry=used, members=models), models.values())
+    return Ensemble(joined, registry=used, members=models).eval()
 
 
 def _config_of(model: Model) -> PipelineConfig | EnsembleConfig:
@@ -144,10 +149,3 @@ def _check_sides(model: Model, variant: str) -> None:
             if _SIDED.fullmatch(target):
                 fact = f"mirrors the face, and {join(name, target)!r} is of one side of it"
                 raise InputError(f"variants.{variant}: {fact}; leave the mirror out, or score both sides as one target")
-
-
-def _with_provenance(ensemble: Ensemble, models: Iterable[Model]) -> Ensemble:
-    """Where the members' weights come from, each once, and evaluation mode."""
-    found = {item.get("sha256", item["name"]): item for model in models for item in model.provenance}
-    ensemble.provenance = tuple(found.values())
-    return ensemble.eval()

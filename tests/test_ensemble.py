@@ -131,6 +131,21 @@ def test_what_does_not_go_together(fields: dict[str, Any], message: str) -> None
             "fusion.expression: 'a' has 'sad', 'b' has 'Sad'; spell common targets the same way",
         ),
         (
+            ensemble(scoring("AU1", "AU10", problem="multilabel"), scoring("AU01", "AU10", problem="multilabel")),
+            StreamError,
+            "fusion.expression: 'a' has 'AU1', 'b' has 'AU01'; spell common targets the same way",
+        ),
+        (
+            ensemble(scoring("a", "b"), scoring("b", "c"), targets="union", fill=1.5),
+            ConfigError,
+            "fill: 1.5 is no probability of 'expression'; write 0 to 1",
+        ),
+        (
+            ensemble(*[pipeline(heads={"x": ScoresConfig(), "x_agreement": ScoresConfig()})] * 2, agreement=True),
+            ConfigError,
+            "agreement: the members have an output 'x_agreement' of their own; call that head or map something else",
+        ),
+        (
             ensemble(scoring("a", "b"), scoring("a", "b", problem="multilabel")),
             StreamError,
             "fusion.expression: problem of 'b' is 'multilabel', of 'a' 'multiclass'; members agree on the problem",
@@ -148,7 +163,7 @@ def test_what_does_not_go_together(fields: dict[str, Any], message: str) -> None
         (
             ensemble(pipeline(), pipeline(heads={"au": ScoresConfig()})),
             ConfigError,
-            "outputs: only some members have 'expression', 'a' among them; say what to join; common outputs: none",
+            "outputs: no output that all members have; 'a' has 'expression'; 'b' has 'au'",
         ),
         (
             ensemble(pipeline(), pipeline(heads={"au": ScoresConfig()}), outputs=("expression",)),

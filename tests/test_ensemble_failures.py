@@ -27,6 +27,7 @@ from affectkit.late.stacking import StackingConfig
 from affectkit.late.vote import VoteFusionConfig
 from affectkit.late.weighted import WeightedFusionConfig
 from affectkit.maps.smooth import SmoothConfig
+from affectkit.maps.temperature import TemperatureConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import FeatureStream
@@ -178,6 +179,58 @@ def test_whoever_has_no_weight_can_not_stand_in() -> None:
     assert found[0, 1].isnan().all()
     assert int(found.isnan().any(dim=-1).sum()) == 1
 
+    calm = {"calm": SmoothConfig(source="out", delta=1)}
+    model = build(ensemble(fusion=fusion, on_nan="drop", maps=calm))
+    with pytest.warns(LeftOutWarning):
+        found = model.predict(inputs(one=NAN, two=NAN))
+    assert found["out_agreement"][0, 1, 2] == 0
+    # as if nobody had scored it: what comes after takes it for padding
+    assert int(found["calm"].isnan().any(dim=-1).sum()) <= 1
+    labels = {"out": Targets.of(torch.zeros(2, 4, dtype=torch.long))}
+    with pytest.warns(LeftOutWarning):
+        _, losses = model(inputs(one=NAN, two=NAN), labels)
+    assert losses["fusion.out"].isfinite()
+
+
+@pytest.mark.parametrize("output", ["out", "calm"])
+@pytest.mark.parametrize("resolution", ["frame", "clip"])
+def test_a_row_that_a_nested_ensemble_gave_up_is_not_padding(output: str, resolution: Any) -> None:
+    heads = {"out": ExpressionConfig(targets=("a", "b", "c"), resolution=resolution)}
+    members = {name: member(dim, **heads) for name, dim in (("one", 3), ("two", 4))}
+    maps = {"calm": TemperatureConfig(source="out")}
+    alone = {"three": replace(member(5, **heads), maps=maps), "four": replace(member(5, **heads), maps=maps)}
+    inner = EnsembleConfig(members=members, fusion=MeanFusionConfig(), on_nan="drop", maps=maps)
+
+    def over(on_nan: Any) -> Ensemble:
+        found = EnsembleConfig(
+            members={"in": inner} | alone, fusion=MeanFusionConfig(), on_nan=on_nan, outputs=(output,)
+        )
+        return build(found)
+
+    batch = inputs(one=NAN, two=INF)
+    given = {"one.clip": batch["one.clip"], "two.clip": batch["two.clip"], "clip": batch["three.clip"]}
+    model = over("drop")
+    with pytest.warns(LeftOutWarning):
+        found = model.predict(given)
+    row = (0, 1) if resolution == "frame" else (0,)
+    others = [model.members[name].predict(given["clip"])[output] for name in alone]
+    torch.testing.assert_close(found[output][row], (others[0] + others[1])[row] / 2)
+    assert found[output].isfinite().all()
+    assert found[f"{output}_agreement"][..., -1].flatten().tolist().count(2.0) == 1
+    with pytest.warns(LeftOutWarning), pytest.raises(InputError) as caught:
+        over("refuse").predict(given)
+    count = "1 of 8" if resolution == "frame" else "1 of 2"
+    assert str(caught.value) == (
+        f"members.in: output {output!r} is not finite (NaN or infinite) in {count} rows; "
+        "mend the member or what it is given, or write on_nan='drop' to join the others"
+    )
+    # what is padding for all stays padding
+    padded = {
+        name: one._replace(mask=torch.tensor([[True, False, True, True], [True] * 4])) for name, one in given.items()
+    }
+    if resolution == "frame":
+        assert over("refuse").predict(padded)[output][0, 0].isfinite().all()
+
 
 def test_streams_leave_members_out_too() -> None:
     model = build(ensemble(on_nan="drop"))
@@ -221,6 +274,16 @@ def test_under_an_export_nothing_is_decided() -> None:
 )
 def test_what_can_not_be_left_out(fields: dict[str, Any], message: str) -> None:
     assert message_of(ConfigError, ensemble, **fields) == message
+
+
+def test_a_fill_beyond_the_bounds_of_values() -> None:
+    units = {name: ActionUnitsConfig(targets=(name,), intensity=True) for name in ("AU1", "AU2")}
+    config = ensemble(
+        members={name: member(3, out=head) for name, head in zip(("one", "two"), units.values(), strict=True)},
+        targets="union",
+        fill=-1.0,
+    )
+    assert message_of(ConfigError, config.trace) == "fill: -1.0 is no value of 'out'; write 0 to 5"
 
 
 def clips(**fields: Any) -> EnsembleConfig:

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from affectkit.artifact import load, save
-from affectkit.configs import HeadConfig, MotionConfig
+from affectkit.configs import HeadConfig, MotionConfig, Windows
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import AffectkitError, ConfigError, InputError, StreamError
@@ -209,6 +209,7 @@ def test_models_of_seeds_are_members_as_they_are(tmp_path: Path) -> None:
     again = load(save(joined, tmp_path / "model"), registry=REGISTRY)
     assert torch.equal(again.predict(clip())["va"], joined.predict(clip())["va"])
     named = average_models({"one": models[0], "two": models[1]})
+    assert Ensemble(named.config, registry=REGISTRY, members={"two": models[1]}).provenance == models[1].provenance
     assert list(named.members) == ["one", "two"]
 
 
@@ -255,6 +256,10 @@ def test_what_can_not_be_augmented() -> None:
         "members.far.branches.x.motion[0].down: 8 pixels move all of 8 out of the frame; move by less"
     )
     assert refused(lambda: average_models([])) == "models: none; give those of the folds or seeds"
+    windows = built(config(sampling=Windows(seconds=1.0)))
+    assert refused(lambda: average_models({"one": built(), "two": windows}), ConfigError) == (
+        "models.two.sampling: not that of 'one'; write an EnsembleConfig, which has its own"
+    )
     wrong: Any = config()
     assert refused(lambda: average_models([wrong])) == (
         "models: PipelineConfig is no built model; give what build() or load() returns"
