@@ -23,7 +23,7 @@ from affectkit.protocols.video_predictions import (
 )
 from affectkit.results.info import RunInfo
 from affectkit.results.reading import Results
-from affectkit.results.rows import BASE_COLUMNS, Row
+from affectkit.results.rows import BASE_COLUMNS, PICTURE_COLUMNS, Row
 from affectkit.results.writer import ResultWriter
 
 CLASSES = ("sadly_angry", "sadly_fearful", "sadly_surprised")
@@ -73,6 +73,7 @@ def test_one_frame_of_zero_does_not_decide_alone() -> None:
     ("options", "message"),
     [
         ({"frames": [0]}, "frames: (1,) for probabilities (2, 2); give (T,) for (T, K)"),
+        ({"frames": [0.2, 0.7]}, "frames: dtype float64; give the numbers of the frames, which are whole"),
         ({"frames": [3, 3]}, "frames: not in ascending order, each once; sort them, and take one face at a time"),
         (
             {"probabilities": [[0.5, 0.5], [0.5, 1.2]]},
@@ -258,6 +259,14 @@ def test_commands_that_are_refused(
     stored(here / "rows.csv")
     assert main(["aggregate", "rows.csv", "--output", "compound", *options]) == 1
     assert capsys.readouterr().err == f"error: {message}\n"
+
+
+def test_pictures_are_no_frames(tmp_path: Path) -> None:
+    table = tmp_path / "photos.csv"
+    table.write_text(",".join((*PICTURE_COLUMNS, "compound.a", "compound.b")) + "\n")
+    with pytest.raises(InputError) as caught:
+        aggregate_tables(table, "compound")
+    assert str(caught.value) == f"{table}: a table of pictures, which are no frames of a video; read it as it is"
 
 
 def test_what_is_written_ends_as_csv(tmp_path: Path) -> None:

@@ -125,6 +125,14 @@ def test_no_best_temperature(labels: list[int], end: float, message: str) -> Non
             "labels: 0.5 is none; give 0 or 1, or mark it not valid",
         ),
         ({"scores": [[0.0, np.nan], [1.0, 2.0]]}, "scores: NaN or infinite; leave the sample out"),
+        (
+            {"scores": [[2.0, 2.0], [1.0, 1.0]]},
+            "scores: none is above another, so that every temperature fits alike; train the model first",
+        ),
+        (
+            {"scores": np.zeros((2, 2)), "labels": [[0, 1], [1, 1]], "valid": np.ones((2, 2), bool)},
+            "scores: none is above another, so that every temperature fits alike; train the model first",
+        ),
     ],
 )
 def test_scores_that_are_refused(arguments: dict[str, Any], message: str) -> None:
@@ -270,8 +278,10 @@ def test_members_are_calibrated_each(tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in model.get_submodule("members.two").parameters():
             parameter.mul_(9.0)
+    model.provenance = ({"name": "known"},)
     given = examples()
     calibrated, found = calibrate_members(model, given)
+    assert calibrated.provenance == model.provenance
     assert list(found) == ["expression"]
     assert list(found["expression"]) == ["one", "two"]
     assert found["expression"]["two"] == pytest.approx(9 * found["expression"]["one"], rel=1e-4)
@@ -343,12 +353,30 @@ def test_stacked_coefficients_are_kept_and_values_stay_as_they_are() -> None:
             },
             "members.b: has 'expression_calibrated' already; fit it by fit_temperature",
         ),
+        (
+            {"members": {"a": member(), "b": member()}, "tied": True},
+            "ensemble: its members are tied, so that they share a temperature; calibrate the one model first",
+        ),
     ],
 )
 def test_ensembles_that_are_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as caught:
         calibrate_members(build(ensemble(**changes)), examples())
     assert str(caught.value) == message
+
+
+def test_a_member_that_says_nothing_is_named() -> None:
+    model = build(ensemble())
+    with torch.no_grad():
+        for parameter in model.get_submodule("members.two").parameters():
+            parameter.mul_(-1.0)
+    with pytest.warns(DataWarning) as caught:
+        _, found = calibrate_members(model, examples())
+    assert [str(one.message) for one in caught] == [
+        "members.two.expression: temperature: the best one is above 20, as the scores say little of the labels; "
+        "it is 20, give more samples"
+    ]
+    assert found["expression"]["two"] == 20.0
 
 
 def test_a_member_that_says_nan_is_named() -> None:

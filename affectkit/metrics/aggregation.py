@@ -109,6 +109,8 @@ def _checked(
     p, numbers = np.asarray(probabilities, np.float64), np.asarray(frames)
     if p.ndim != 2 or not len(p) or p.shape[1] < 2 or numbers.shape != p.shape[:1]:
         raise InputError(f"frames: {numbers.shape} for probabilities {p.shape}; give (T,) for (T, K)")
+    if numbers.dtype.kind not in "iu":
+        raise InputError(f"frames: dtype {numbers.dtype}; give the numbers of the frames, which are whole")
     if not (np.diff(numbers) > 0).all():
         raise InputError("frames: not in ascending order, each once; sort them, and take one face at a time")
     wrong = ~((p >= -1e-6) & (p <= 1 + 1e-6)).all(axis=1) | ~(np.abs(p.sum(axis=1) - 1) <= _SLACK)

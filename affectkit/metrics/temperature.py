@@ -22,21 +22,25 @@ _HALVINGS = 60
 _Floats = NDArray[np.float64]
 
 
-def find_temperature(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> float:
+def find_temperature(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike, *, path: str = "") -> float:
     """T, from 0.05 to 20.
 
     Arguments:
         scores: raw, `(N, K)`.
         labels: class numbers `(N,)`, or 0 and 1 `(N, K)` for labels of which any may be present.
         valid: bool, of the shape of the labels; what is not valid is not looked at.
+        path: of what is scored, for the warning.
 
     Warns:
         DataWarning: the best temperature lies beyond that range, at an end of which T then is.
 
     Raises:
-        InputError: shapes differ, nothing is valid, a valid label is none, or a score of one is NaN or infinite.
+        InputError: shapes differ, nothing is valid, a valid label is none, a score of one is NaN or infinite, or no
+            score is above another.
     """
     given, truth = check_scores(scores, labels, valid)
+    if not (given - given[:, :1] if truth.ndim == 1 else given).any():
+        raise InputError("scores: none is above another, so that every temperature fits alike; train the model first")
 
     def rises(temperature: float) -> bool:
         return _slope(given / temperature, given, truth) > 0
@@ -44,9 +48,9 @@ def find_temperature(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> 
     # of T: the slope over b is positive below the best T, where scores are too sure, and negative above it
     low, high = LOWEST, HIGHEST
     if not rises(low):
-        return _at_the_end(low, "below", "nearly every sample is scored right")
+        return _at_the_end(path, low, "below", "nearly every sample is scored right")
     if rises(high):
-        return _at_the_end(high, "above", "the scores say little of the labels")
+        return _at_the_end(path, high, "above", "the scores say little of the labels")
     for _ in range(_HALVINGS):
         middle = float(np.sqrt(low * high))
         low, high = (middle, high) if rises(middle) else (low, middle)
@@ -96,8 +100,8 @@ def check_scores(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> tupl
     return given, truth.astype(np.int64)
 
 
-def _at_the_end(end: float, where: str, why: str) -> float:
-    text = f"temperature: the best one is {where} {end:g}, as {why}; it is {end:g}, give more samples"
+def _at_the_end(path: str, end: float, where: str, why: str) -> float:
+    text = f"{path and path + ': '}temperature: the best one is {where} {end:g}, as {why}; it is {end:g}, give more samples"
     warnings.warn(text, DataWarning, stacklevel=3)
     return end
 

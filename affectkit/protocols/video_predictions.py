@@ -19,7 +19,7 @@ from affectkit.protocols.frame_tables import find_tables, stored_predictions
 from affectkit.protocols.text_tables import write_columns
 from affectkit.results.places import check_ending
 from affectkit.results.reading import Results, read_results
-from affectkit.results.rows import BASE_COLUMNS
+from affectkit.results.rows import BASE_COLUMNS, PICTURE_COLUMNS
 from affectkit.results.tables import format_of
 
 
@@ -113,11 +113,13 @@ def aggregate_tables(path: str | Path, output: str, pooling: Pooling | None = No
         path: a table (`.csv`, `.parquet`), or a folder of them such as `analyze` writes of several videos.
 
     Raises:
-        InputError: as `aggregate_results`; or a file can't be read.
+        InputError: as `aggregate_results`; or a file can't be read, or is a table of pictures.
     """
     found: list[VideoPrediction] = []
     for table in find_tables(Path(path)):
         columns = format_of(table).columns(table)
+        if columns[:1] == PICTURE_COLUMNS[:1]:
+            raise InputError(f"{table}: a table of pictures, which are no frames of a video; read it as it is")
         if columns[: len(BASE_COLUMNS)] == BASE_COLUMNS:
             found += aggregate_results(read_results(table), output, pooling)
             continue

@@ -86,12 +86,16 @@ def calibrate_members(
         DataWarning: as `fit_temperature`.
 
     Raises:
-        InputError: the ensemble joins features, or nothing that has a temperature; a member has such a map already; or
-            as `fit_temperature`.
+        InputError: the ensemble joins features, or nothing that has a temperature; its members are tied; a member has
+            such a map already; or as `fit_temperature`.
     """
     config = ensemble.config
     if config.level == "features":
         raise InputError("ensemble: joined by features; add a map `temperature` of its own head, and fit that one")
+    if config.tied:
+        raise InputError(
+            "ensemble: its members are tied, so that they share a temperature; calibrate the one model first"
+        )
     check_others(examples, used_elsewhere)
     streams = {name: ensemble.traced.outputs[name] for name in ensemble.fusion}
     names = {name: f"{name}_calibrated" for name, stream in streams.items() if stream.problem in ACCEPTED}
@@ -158,7 +162,7 @@ def _restricted(
 
 def _find(path: str, scores: NDArray[Any], labels: NDArray[Any], valid: NDArray[np.bool_]) -> float:
     try:
-        return find_temperature(scores, labels, valid)
+        return find_temperature(scores, labels, valid, path=path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
@@ -189,5 +193,7 @@ def _with_temperatures(
     calibrated.load_state_dict(state)
     for member in calibrated.members:
         calibrated.members[member].to(device_of(ensemble.members[member]))
-    calibrated.fusion.to(device_of(ensemble))
+    for part in (calibrated.fusion, calibrated.maps):
+        part.to(device_of(ensemble))
+    calibrated.provenance = ensemble.provenance
     return calibrated.eval()
