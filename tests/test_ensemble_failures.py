@@ -182,10 +182,10 @@ def test_whoever_has_no_weight_can_not_stand_in() -> None:
     calm = {"calm": SmoothConfig(source="out", delta=1)}
     model = build(ensemble(fusion=fusion, on_nan="drop", maps=calm))
     with pytest.warns(LeftOutWarning):
-        found = model.predict(inputs(one=NAN, two=NAN))
-    assert found["out_agreement"][0, 1, 2] == 0
+        rows = model.predict(inputs(one=NAN, two=NAN))
+    assert rows["out_agreement"][0, 1, 2] == 0
     # as if nobody had scored it: what comes after takes it for padding
-    assert int(found["calm"].isnan().any(dim=-1).sum()) <= 1
+    assert int(rows["calm"].isnan().any(dim=-1).sum()) <= 1
     labels = {"out": Targets.of(torch.zeros(2, 4, dtype=torch.long))}
     with pytest.warns(LeftOutWarning):
         _, losses = model(inputs(one=NAN, two=NAN), labels)
@@ -198,12 +198,12 @@ def test_a_row_that_a_nested_ensemble_gave_up_is_not_padding(output: str, resolu
     heads = {"out": ExpressionConfig(targets=("a", "b", "c"), resolution=resolution)}
     members = {name: member(dim, **heads) for name, dim in (("one", 3), ("two", 4))}
     maps = {"calm": TemperatureConfig(source="out")}
-    alone = {"three": replace(member(5, **heads), maps=maps), "four": replace(member(5, **heads), maps=maps)}
+    alone: dict[str, Any] = {name: replace(member(5, **heads), maps=maps) for name in ("three", "four")}
     inner = EnsembleConfig(members=members, fusion=MeanFusionConfig(), on_nan="drop", maps=maps)
 
     def over(on_nan: Any) -> Ensemble:
         found = EnsembleConfig(
-            members={"in": inner} | alone, fusion=MeanFusionConfig(), on_nan=on_nan, outputs=(output,)
+            members={"in": inner, **alone}, fusion=MeanFusionConfig(), on_nan=on_nan, outputs=(output,)
         )
         return build(found)
 

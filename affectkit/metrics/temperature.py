@@ -101,7 +101,8 @@ def check_scores(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> tupl
 
 
 def _at_the_end(path: str, end: float, where: str, why: str) -> float:
-    text = f"{path and path + ': '}temperature: the best one is {where} {end:g}, as {why}; it is {end:g}, give more samples"
+    before = f"{path}: " if path else ""
+    text = f"{before}temperature: the best one is {where} {end:g}, as {why}; it is {end:g}, give more samples"
     warnings.warn(text, DataWarning, stacklevel=3)
     return end
 

@@ -118,7 +118,7 @@ def _derivatives(w: Tensor, x: Tensor, labels: Tensor, v: Tensor, w_0: Tensor, l
     """Gradient `(K', K + 1)` and Hessian, of its flat entries, of J."""
     gradient, hessian = l2 * (w - w_0), l2 * torch.eye(w.numel(), dtype=torch.float64)
     width = x.shape[1]
-    for x_n, y_n, v_n in zip(*(part.split(_AT_ONCE) for part in (x, labels, v)), strict=True):
+    for x_n, y_n, v_n in zip(*(torch.split(part, _AT_ONCE) for part in (x, labels, v)), strict=True):
         p = torch.softmax(x_n @ w.T, dim=-1)
         residual = v_n[:, None] * (p - torch.nn.functional.one_hot(y_n, len(w)))
         gradient += residual.T @ x_n
