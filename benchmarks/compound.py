@@ -1,12 +1,12 @@
 """What the small compound ensemble reaches on synthetic people nobody chose by: `benchmarks/compound.py [FOLDER]`.
 
 FOLDER is what `affectkit-compound train --out FOLDER` left; by default `.cache/compound/run`. 100 report people show 20
-compound expressions each, all eleven equally often, as `STILLS_V1` says; every model says which of the eleven it is.
+compound expressions each, all eleven equally often, as `STILLS_V2` says; every model says which of the eleven it is.
 Scored are the members alone, their scores joined in several ways, their features joined, and what is trivial: one class
 for all, classes by lot, and a linear model on pixels (ridge regression, 32 x 32 in gray, of the same train people).
 Ways with parameters of their own are fitted on the first half of the choice people; the second half chooses the best
-member. Macro F1, with 95 % intervals over people; differences are of the same people. With `--faint` the same models
-are scored on the same people with fainter expressions (`FAINT_V1`), on which nothing was trained or fitted.
+member. Macro F1, with 95 % intervals over people; differences are of the same people. With `--faint` or `--full` the
+same models are scored on the faint end alone (`FAINT_V1`), or on full expressions (`STILLS_V1`).
 
 Bar: the ensemble, that of the preset `compound`, above the best member by 0.01, with an interval above 0.
 """
@@ -27,6 +27,7 @@ from affectkit_compound.synthetic_faces import (
     FAINT_V1,
     REPORT,
     STILLS_V1,
+    STILLS_V2,
     TRAIN,
     StillSettings,
     render_examples,
@@ -47,19 +48,20 @@ PEOPLE, WORKERS, BAR = 100, 2, 0.01
 # Of the linear model; chosen on choice people.
 PENALTY = 1000.0
 OUTPUT = "compound"
+WORLDS = {"--faint": FAINT_V1, "--full": STILLS_V1}
 
 
 def main() -> int:
     """Print the tables; 1 if the bar is missed."""
-    words = [word for word in sys.argv[1:] if word != "--faint"]
-    settings = FAINT_V1 if "--faint" in sys.argv else STILLS_V1
+    words = [word for word in sys.argv[1:] if word not in WORLDS]
+    settings = next((world for word, world in WORLDS.items() if word in sys.argv), STILLS_V2)
     folder = Path(words[0]) if words else CACHE / "run"
     if not (folder / "model").is_dir():
         print(f"no model in {folder}: run affectkit-compound train --out {folder}")
         return 2
     plan = read_plan_of(folder, Plan)
     fitting, choosing = halves(_faces(CHOICE[: plan.choice_people], plan))
-    if settings is not STILLS_V1:
+    if settings is not STILLS_V2:
         choosing = _faces(CHOICE[plan.choice_people // 2 : plan.choice_people], plan, settings)
     faces = {"choice": choosing, "report": _faces(REPORT[:PEOPLE], plan, settings)}
     trained_on = [f"synthetic/{seed:05}" for seed in TRAIN[: plan.train_people]]
@@ -89,7 +91,7 @@ def main() -> int:
     return int(not (less.value >= BAR and less.low > 0))
 
 
-def _faces(seeds: range, plan: Plan, settings: StillSettings = STILLS_V1) -> Examples:
+def _faces(seeds: range, plan: Plan, settings: StillSettings = STILLS_V2) -> Examples:
     return render_examples(seeds, make_stream(), folder=CACHE, stills=plan.stills, settings=settings, workers=WORKERS)
 
 

@@ -15,7 +15,7 @@ from affectkit_compound.system import MEMBERS
 
 _AUGMENTATION = Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.02)
 BASIC = Recipe(epochs=14, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
-COMPOUND = Recipe(epochs=10, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
+COMPOUND = Recipe(epochs=20, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
 FUSION = Recipe(epochs=20, batch_size=128, learning_rate=1e-3, weight_decay=0.05, gradient_clip=1.0)
 
 
@@ -35,7 +35,7 @@ class Plan(Config):
         seed: of all that is random in training.
     """
 
-    train_people: int = 700
+    train_people: int = 1000
     stills: int = 18
     choice_people: int = 200
     rates: Mapping[str, float] = field(default_factory=lambda: {"vit": 0.5})
