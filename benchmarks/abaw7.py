@@ -20,9 +20,9 @@ from pathlib import Path
 import numpy as np
 from affectkit_abaw7.choosing import choose_maps
 from affectkit_abaw7.plan import Plan
-from affectkit_abaw7.presets import ENCODERS, HEADS, make_abaw7
 from affectkit_abaw7.scores import predict_tasks
 from affectkit_abaw7.synthetic_videos import INPUT, REPORT, render_examples
+from affectkit_abaw7.system import ENCODERS, HEADS, make_abaw7
 from affectkit_abaw7.training import extract_features, train_tail
 
 from affectkit import load, save
@@ -35,7 +35,7 @@ from affectkit.training.plan_folders import read_plan_of
 from affectkit.video.clips import video_streams
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "abaw7"
-VIDEOS, WORKERS = 150, 2
+VIDEOS, WORKERS = 300, 2
 BAR, CLOSE = 2.2, 0.02
 WHOLE, FLOOR = "three encoders, three tasks", "neutral, zeros, every unit"
 SCORES = (*HEADS, "P")

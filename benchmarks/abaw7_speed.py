@@ -20,7 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from affectkit_abaw7.presets import PUBLISHED, make_abaw7, make_published
+from affectkit_abaw7.presets import PUBLISHED, make_published
+from affectkit_abaw7.system import make_abaw7
 from looped import loop_video
 from torch.utils.flop_counter import FlopCounterMode
 

@@ -50,8 +50,8 @@ def _train(args: argparse.Namespace, output: Output) -> int:
     from affectkit.training.plan_folders import open_folder
     from affectkit.video.clips import video_streams
     from affectkit.weights import sha256
-    from affectkit_abaw7.presets import make_abaw7
     from affectkit_abaw7.synthetic_videos import CHOICE, INPUT, TRAIN, render_examples
+    from affectkit_abaw7.system import make_abaw7
     from affectkit_abaw7.training import train_system
 
     plan = Plan() if args.plan is None else read_plan(args.plan)

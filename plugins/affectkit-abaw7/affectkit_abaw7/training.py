@@ -15,14 +15,14 @@ from torch import Tensor
 from affectkit import Branch, FeatureStream, Model, PipelineConfig, load, save
 from affectkit.errors import InputError
 from affectkit.model import Pipeline
-from affectkit.sequences import Sequence
+from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples, fit
 from affectkit.training.examples import join_examples, read_examples, write_examples
 from affectkit.workers import Workers
 from affectkit_abaw7.choosing import OPEN, choose_maps, chosen_smoothing
 from affectkit_abaw7.plan import Plan
-from affectkit_abaw7.presets import ENCODERS, HEADS, make_abaw7, make_branch, make_heads, make_system
 from affectkit_abaw7.scores import describe_scores
+from affectkit_abaw7.system import ENCODERS, HEADS, make_abaw7, make_branch, make_heads, make_system
 
 Say = Callable[[str], None]
 # Videos whose features are computed at once.
@@ -94,14 +94,15 @@ def train_encoders(
     waiting = [name for name, path in paths.items() if not path.is_dir()]
     file = folder / "faces.safetensors"
     if waiting:
-        write_examples(train, file)
+        write_examples(thin(train, plan.every), file)
     jobs = [EncoderJob(name=name, plan=plan, train=file.resolve(), folder=folder.resolve()) for name in waiting]
     if workers == 1 or len(jobs) < 2:
         for job in jobs:
-            say(f"encoder {job.name}: {len(train)} videos, {plan.encoder.epochs} epochs")
+            say(f"encoder {job.name}: {len(train)} videos, {plan.recipe(job.name).epochs} epochs")
             train_encoder(job)
     else:
-        say(f"encoders {', '.join(waiting)}: {len(train)} videos, {plan.encoder.epochs} epochs")
+        each = ", ".join(f"{name}: {plan.recipe(name).epochs}" for name in waiting)
+        say(f"encoders, {len(train)} videos; epochs of {each}")
         with Workers(min(workers, len(jobs))) as pool:
             for future in [pool.submit(train_encoder, job) for job in jobs]:
                 say(f"encoder {pool.take(future.result())}: done")
@@ -123,7 +124,7 @@ def train_encoder(job: EncoderJob, *, progress: Callable[..., None] | None = Non
     model = fit(
         config,
         replace(examples, targets={task: examples.targets[task] for task in tasks}),
-        job.plan.encoder,
+        job.plan.recipe(job.name),
         seed=job.plan.seed,
         folder=job.folder / f"{job.name}-run",
         resume=True,
@@ -145,6 +146,23 @@ def extract_features(encoders: dict[str, Model], examples: Examples) -> Examples
         one = examples.inputs[frames]
         inputs[name] = Sequence(torch.cat(parts), one.mask, one.times)
     return replace(examples, inputs=inputs)
+
+
+def thin(examples: Examples, every: int) -> Examples:
+    """The same videos with every so manieth frame alone, their first among them."""
+
+    def cut(tensor: Tensor) -> Tensor:
+        return tensor[:, ::every]
+
+    return replace(
+        examples,
+        inputs={
+            name: one._replace(values=cut(one.values), mask=cut(one.mask), times=cut(one.times))
+            for name, one in examples.inputs.items()
+        },
+        targets={name: Targets(cut(one.values), cut(one.valid)) for name, one in examples.targets.items()},
+        frames=None if examples.frames is None else cut(examples.frames),
+    )
 
 
 def mirror(examples: Examples) -> Examples:

@@ -15,14 +15,16 @@ from affectkit_abaw7.cli import main
 from affectkit_abaw7.flow_picture import FlowPictureConfig
 from affectkit_abaw7.flow_picture_net import FlowPicture
 from affectkit_abaw7.plan import Plan, quick, read_plan
-from affectkit_abaw7.presets import ENCODERS, make_abaw7, make_published, make_system
+from affectkit_abaw7.presets import make_published
 from affectkit_abaw7.scores import describe_scores, predict_tasks
 from affectkit_abaw7.synthetic_labels import SHARES, TASKS, hide_labels, list_frames, make_labels
 from affectkit_abaw7.synthetic_videos import CHOICE, REPORT, TRAIN, cut_video, render_examples, settings_of
+from affectkit_abaw7.system import ENCODERS, make_abaw7, make_system
 from affectkit_abaw7.training import (
     extract_features,
     join_system,
     mirror,
+    thin,
     train_encoders,
     train_system,
     train_tail,
@@ -324,6 +326,25 @@ def test_a_mirror_turns_frames_and_keeps_labels() -> None:
     assert seen.keys == ("00000-mirrored",)
 
 
+def test_encoders_see_every_second_frame_from_the_first_on() -> None:
+    examples = videos(steps=7)
+    seen = thin(examples, 2)
+    assert examples.frames is not None
+    assert seen.frames is not None
+    assert torch.equal(seen.frames, examples.frames[:, [0, 2, 4, 6]])
+    before, after = examples.inputs["clip"], seen.inputs["clip"]
+    for name in ("values", "mask", "times"):
+        assert torch.equal(getattr(after, name), getattr(before, name)[:, [0, 2, 4, 6]])
+    assert torch.equal(seen.targets["expr"].valid, examples.targets["expr"].valid[:, [0, 2, 4, 6]])
+    assert thin(examples, 1).inputs["clip"].values.shape == examples.inputs["clip"].values.shape
+
+
+def test_an_encoder_has_epochs_of_its_own() -> None:
+    plan = replace(Plan(), epochs={"fau": 3}, encoder=Recipe(epochs=5))
+    assert {name: plan.recipe(name).epochs for name in ENCODERS} == {"cnn": 5, "poster2": 5, "fau": 3}
+    assert {quick(plan).recipe(name).epochs for name in ENCODERS} == {1}
+
+
 def test_a_plan_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "plan.toml"
     path.write_text("train_videos = 12\nseed = 3\n[fusion]\nepochs = 5\n")
@@ -337,6 +358,15 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
         f"{folder}: holds a run of another plan; give another folder, or --plan {folder / 'plan.json'}"
     )
     assert refusal(lambda: Plan(choice_videos=0), ConfigError) == "choice_videos: 0 videos; write 1 to 5000"
+    assert refusal(lambda: Plan(every=0), ConfigError) == (
+        "every: 0 is no step; write 1 for all frames, 2 for every second"
+    )
+    assert refusal(lambda: Plan(epochs={"vit": 2}), ConfigError) == (
+        "epochs: no encoder 'vit'; encoders: 'cnn', 'poster2', 'fau'"
+    )
+    assert refusal(lambda: Plan(epochs={"fau": 0}), ConfigError) == (
+        "epochs.fau: 0 is no number of epochs; write 1 or more"
+    )
 
 
 def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
