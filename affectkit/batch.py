@@ -105,7 +105,7 @@ class _Job:
 
 
 def find_videos(folder: str | Path) -> list[Path]:
-    """Videos and pictures in a folder and the folders in it, sorted; hidden files are left out, links to nothing not.
+    """Videos and pictures in a folder and the folders in it, sorted; links to nothing too, but no hidden files.
 
     Raises:
         InputError: no such folder, or nothing in it has the ending of a video or picture.
