@@ -105,7 +105,7 @@ class _Job:
 
 
 def find_videos(folder: str | Path) -> list[Path]:
-    """Videos and pictures in a folder and the folders in it, sorted; hidden files are left out.
+    """Videos and pictures in a folder and the folders in it, sorted; links to nothing too, but no hidden files.
 
     Raises:
         InputError: no such folder, or nothing in it has the ending of a video or picture.
@@ -117,9 +117,9 @@ def find_videos(folder: str | Path) -> list[Path]:
     found = sorted(
         path
         for path in folder.rglob("*")
-        # of pictures that can't be read, whoever looks for them learns why
+        # of what can't be read, whoever looks for it learns why; so too of a link to a disk that is not there
         if path.suffix.lower() in (*endings, *HEIC_SUFFIXES)
-        and path.is_file()
+        and (path.is_file() or not path.exists())
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
     if not found:

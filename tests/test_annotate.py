@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from affectkit.data.patterns import write_clip
 from affectkit.errors import InputError
-from affectkit.results.annotate import annotate_picture, annotate_video
+from affectkit.results.annotate import annotate_picture, annotate_video, write_picture
 from affectkit.results.info import RANDOM_WEIGHTS, RunInfo
 from affectkit.results.overlay import describe, draw_overlay
 from affectkit.results.reading import Results
@@ -142,9 +142,12 @@ def test_what_can_not_be_annotated(clip: Path, tmp_path: Path, monkeypatch: pyte
 
     out = tmp_path / "out.avi"
     assert message(clip, out) == f"{out}: ending '.avi'; write an .mp4 file"
-    assert message(clip, clip) == (
-        f"{clip}: already there; add --overwrite (in Python overwrite=True), or name another file"
+    there = tmp_path / "there.mp4"
+    there.touch()
+    assert message(clip, there) == (
+        f"{there}: already there; add --overwrite (in Python overwrite=True), or name another file"
     )
+    there.unlink()
     out, missing = tmp_path / "out.mp4", tmp_path / "none.mp4"
     assert message(missing, out) == f"{missing}: no such file; check the path"
 
@@ -154,6 +157,40 @@ def test_what_can_not_be_annotated(clip: Path, tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(os, "fsync", full)
     assert message(clip, out) == f"{out}: can't be written (No space left on device); choose another folder"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("name", ["clip.mp4", "photo.png"])
+def test_what_is_analyzed_is_never_replaced(clip: Path, tmp_path: Path, name: str) -> None:
+    cv2.imwrite(str(tmp_path / "photo.png"), np.full((32, 32, 3), 128, np.uint8))
+    source, other = tmp_path / name, tmp_path / f"other-{name}"
+    other.symlink_to(source)
+    before = source.read_bytes()
+    work = annotate_picture if name == "photo.png" else annotate_video
+    for out in (source, other):
+        with pytest.raises(InputError) as caught:
+            work(source, Results(BASE_COLUMNS, []), out, overwrite=True)
+        assert str(caught.value) == f"{out}: is itself among what is analyzed, and would be lost; name another file"
+    assert source.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("width", "name", "fact"),
+    [
+        (65_501, "wide.jpg", "65501x2 pixels, and such a file has 65500 a side at most; name a .png file"),
+        (
+            1_000_001,
+            "wide.png",
+            "1000001x2 pixels, and such a file has 1000000 a side at most; draw on a smaller picture",
+        ),
+    ],
+)
+def test_a_picture_that_no_file_of_its_kind_holds(tmp_path: Path, width: int, name: str, fact: str) -> None:
+    image = np.zeros((2, width, 3), np.uint8)
+    with pytest.raises(InputError) as caught:
+        write_picture(image, tmp_path / name)
+    assert str(caught.value) == f"{tmp_path / name}: {fact}"
+    write_picture(image[:, :-1], tmp_path / name)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_a_picture_becomes_a_picture(tmp_path: Path) -> None:

@@ -124,12 +124,12 @@ def test_several_videos_in_json(capsys: pytest.CaptureFixture[str], folder: Path
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["videos", "--plot", "t.png"], "--plot: given with several videos; analyze one at a time for it"),
-        (["videos", "--annotate", "a.mp4"], "--annotate: given with several videos; analyze one at a time for it"),
-        (["videos", "--maps", "maps"], "--maps: given with several videos; analyze one at a time for it"),
-        (["videos", "--elan", "e.txt"], "--elan: given with several videos; analyze one at a time for it"),
+        (["videos", "--plot", "t.png"], "--plot: given with several files; analyze one at a time for it"),
+        (["videos", "--annotate", "a.mp4"], "--annotate: given with several files; analyze one at a time for it"),
+        (["videos", "--maps", "maps"], "--maps: given with several files; analyze one at a time for it"),
+        (["videos", "--elan", "e.txt"], "--elan: given with several files; analyze one at a time for it"),
         (["videos/b.mp4", "model", "--webvtt", "e.vtt"],
-         "--webvtt: given with several videos; analyze one at a time for it"),
+         "--webvtt: given with several files; analyze one at a time for it"),
         (["videos", "--out", "a/b"], "a/b: no folder 'a'; create it"),
         (["model"], "model: holds no video or picture; endings are .3gp, .avi, .bmp, .gif, .jpeg, .jpg, .m4v, .mkv, "
          ".mov, .mp4, .mpeg, .mpg, .mts, .png, .tif, .tiff, .webm, .webp, .wmv"),

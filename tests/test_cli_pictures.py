@@ -164,16 +164,36 @@ def test_photos_among_videos(capsys: pytest.CaptureFixture[str], model: Path, mo
     [
         (["a.png", "--sheet", "s.png"], "--sheet: given with one file; use --annotate"),
         (["a.png", "--top", "0"], "--top: 0 classes; write 1 or more"),
+        (["a.png", "--start", "1"], "--start: given with pictures, which have no times; leave it out"),
+        (["a.png", "b.mp4", "--out", "t.csv"],
+         "--out: 't.csv' is the name of one table, and every video has its own; name a folder"),
+        (["a.mp4", "b.mp4", "--out", "t.parquet"],
+         "--out: 't.parquet' is the name of one table, and every video has its own; name a folder"),
         (["a.png", "b.png", "--fps", "1"], "--fps: given with pictures, which have no times; leave it out"),
         (["a.png", "b.png", "--workers", "2"], "--workers: given with pictures alone; leave it out"),
         (["a.mp4", "b.mp4", "--sheet", "s.png"], "--sheet: given without pictures; leave it out"),
         (["a.png", "b.png", "--sheet", "s.gif"], "s.gif: ending '.gif'; write a .png or .jpg file"),
         (["a.png", "b.png", "--annotate", "c.png"],
-         "--annotate: given with several videos; analyze one at a time for it"),
+         "--annotate: given with several files; analyze one at a time for it"),
     ],
 )  # fmt: skip
 def test_what_photos_can_not_have(capsys: pytest.CaptureFixture[str], model: Path, words: list[str], text: str) -> None:
     assert run(capsys, "analyze", *words, "--pipeline", "model") == (1, "", f"error: {text}\n")
+
+
+def test_photos_are_never_replaced(capsys: pytest.CaptureFixture[str], model: Path) -> None:
+    photo("a.png")
+    photo("b.png")
+    before = Path("a.png").read_bytes()
+    # said before anything is analyzed
+    fact = "is itself among what is analyzed, and would be lost; name another file\n"
+    for option in ("--annotate", "--plot"):
+        words = ["analyze", "a.png", "--pipeline", "model", option, "./a.png", "--overwrite"]
+        assert run(capsys, *words) == (1, "", f"error: a.png: {fact}")
+    words = ["analyze", "a.png", "b.png", "--pipeline", "model", "--sheet", "a.png", "--overwrite"]
+    assert run(capsys, *words) == (1, "", f"error: a.png: {fact}")
+    assert Path("a.png").read_bytes() == before
+    assert sorted(path.name for path in Path().glob("*.csv")) == []
 
 
 def test_wildcards_that_no_shell_has_seen(here: Path) -> None:

@@ -105,6 +105,21 @@ def test_a_wrong_line(root: Path, line: int, text: str, fact: str | None) -> Non
     )
 
 
+def test_a_sample_without_lines(root: Path) -> None:
+    write_table(root / "predictions.csv")
+    sample, out = root / LIST, root / "answer.txt"
+    sample.write_text(f"{sample.read_text().splitlines()[0]}\n")
+    fact = f"{sample}: no line below its header; give the owners' file"
+    with pytest.raises(InputError) as caught:
+        write_answer("abaw7-ce", root / "predictions.csv", sample, out)
+    assert str(caught.value) == fact
+    assert not out.exists()
+    out.write_text(sample.read_text())
+    with pytest.raises(InputError) as caught:
+        check_answer("abaw7-ce", out, sample)
+    assert str(caught.value) == fact
+
+
 def test_the_command(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_table(root / "predictions.csv")
     sample, out = root / LIST, root / "answer.txt"

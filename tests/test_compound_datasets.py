@@ -81,8 +81,10 @@ def test_the_other_part_is_refused_since_its_numbers_are_other_classes(tmp_path:
 def test_lines_of_the_compound_part(tmp_path: Path) -> None:
     root = tree(tmp_path, "raf-db-compound")
     name = "list_patition_label.txt"
+    (root / "compound/Image/x_aligned.jpg").touch()
+    (root / "compound/Image/aligned/test_").mkdir()
     lines = ("train_00001.jpg 1", "train_00002.jpg 12", "train_00010.jpg 0", "train_00001.jpg 4", "test_0009.jpg 1",
-             "test_0001.jpg")  # fmt: skip
+             "test_/../../x.jpg 1", "test_0001.jpg")  # fmt: skip
     # a byte order mark, Windows line ends, and none behind the last line
     (root / "compound/EmoLabel" / name).write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     index = scan("raf-db-compound", root)
@@ -93,7 +95,9 @@ def test_lines_of_the_compound_part(tmp_path: Path) -> None:
         f"warning: {name} line 3: label '0' is unknown, so it is not valid; known: {known}",
         f"error: {name} line 4: picture train_00001 is in {name} line 1 already; keep one of them",
         f"error: {name} line 5: no picture test_0009_aligned.jpg; unpack it, or remove the line",
-        f"error: {name} line 6: 'test_0001.jpg' is no name and label; {ADVICE}",
+        # it is there, but outside the folder of the pictures
+        f"error: {name} line 6: no picture test_/../../x_aligned.jpg; unpack it, or remove the line",
+        f"error: {name} line 7: 'test_0001.jpg' is no name and label; {ADVICE}",
     ]
 
 
@@ -215,13 +219,19 @@ def test_a_picture_in_both_lists_is_one_subject(tmp_path: Path) -> None:
 def test_lines_of_raf_au(tmp_path: Path) -> None:
     root = tree(tmp_path, "raf-au")
     (root / "RAFAU_label.txt").write_bytes(
-        b"\xef\xbb\xbf1.jpg 4\r\n0001.jpg 1\r\n0002.jpg\r\n0003.jpg 1\r\n0007.jpg 9z"
+        b"\xef\xbb\xbf1.jpg 4\r\n0001.jpg 1\r\n0002.jpg\r\n0003.jpg 1\r\n"
+        b"2 4\r\n7 4\r\n0012.jpg 1 + 2\r\n../aligned/0013.jpg 1\r\n0007.jpg 9z"
     )
+    no_picture = "is no picture such as '0001.jpg'; take the list as it was released"
     assert issue_lines(scan("raf-au", root)) == [
         "error: RAFAU_label.txt line 2: picture 0001 is in RAFAU_label.txt line 1 already; keep one of them",
         f"error: RAFAU_label.txt line 3: '0002.jpg' is no name and label; {ADVICE}",
         "error: RAFAU_label.txt line 4: no picture 0003_aligned.jpg; unpack it, or remove the line",
-        "warning: RAFAU_label.txt line 5: action units '9z' can't be read; write such as '1+L12', or 'null' where "
+        f"error: RAFAU_label.txt line 5: '2' {no_picture}",
+        f"error: RAFAU_label.txt line 6: '7' {no_picture}",
+        f"error: RAFAU_label.txt line 7: '0012.jpg 1 +' {no_picture}",
+        f"error: RAFAU_label.txt line 8: '../aligned/0013.jpg' {no_picture}",
+        "warning: RAFAU_label.txt line 9: action units '9z' can't be read; write such as '1+L12', or 'null' where "
         "there is none; not valid",
     ]
 

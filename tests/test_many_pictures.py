@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,32 @@ def test_a_contact_sheet(album: Path, tmp_path: Path, model: Model) -> None:
     assert str(caught.value) == (
         f"{path}: already there; add --overwrite (in Python overwrite=True), or name another file"
     )
+
+
+def test_a_sheet_replaces_no_picture_of_its_own(album: Path, tmp_path: Path, model: Model) -> None:
+    results = analyze_pictures(album, model, out=tmp_path / "t.csv")
+    with pytest.raises(InputError) as caught:
+        write_contact_sheet(results, album / NAMES[0], folder=album, overwrite=True)
+    assert str(caught.value) == (
+        f"{album / NAMES[0]}: is itself among what is analyzed, and would be lost; name another file"
+    )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_a_name_that_is_no_text_is_drawn_too(album: Path, tmp_path: Path, model: Model) -> None:
+    (album / NAMES[0]).rename(album / os.fsdecode(b"1\xff.png"))
+    results = analyze_pictures(album, model, out=tmp_path / "t.csv")
+    assert results[0].file == "1\\udcff.png"
+    (path,) = write_contact_sheet(results, tmp_path / "sheet.png", folder=album)
+    sheet = cv2.imread(str(path))
+    assert sheet is not None
+    assert sheet[150, 160].tolist() == [40, 40, 40]
+
+
+def test_a_link_to_nothing_is_a_row(album: Path, tmp_path: Path, model: Model) -> None:
+    (album / "0.jpg").symlink_to(tmp_path / "no disk" / "0.jpg")
+    first = analyze_pictures(album, model, out=tmp_path / "t.csv")[0]
+    assert (first.file, first.status, first.reason) == ("0.jpg", "skipped", "no such file; check the path")
 
 
 def test_pages_of_a_sheet(tmp_path: Path) -> None:

@@ -122,6 +122,17 @@ def test_what_has_no_label_gives_none_to_a_mixture() -> None:
     torch.testing.assert_close(shares.sum(-1).flatten(), whole.float())
 
 
+def test_whole_numbers_are_mixed_as_others() -> None:
+    inputs, _ = make_batch(("anger", "fear"))
+    outputs = {"va": OUTPUTS["va"]}
+    mixtures = [
+        mix(inputs, {"va": Targets.of(values)}, Mixing(share=1.0), outputs, torch.Generator().manual_seed(0))[1]["va"]
+        for values in (torch.tensor([[[0, 1]], [[1, 0]]]), torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]]]))
+    ]
+    assert ((mixtures[1].values > 0) & (mixtures[1].values < 1)).all()
+    torch.testing.assert_close(mixtures[0].values, mixtures[1].values)
+
+
 def test_a_seed_is_a_mixture() -> None:
     for mixing in (Mixing(), COMPOUNDS):
         one, two, three = (mixed(mixing, seed) for seed in (4, 4, 5))

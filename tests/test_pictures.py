@@ -144,6 +144,14 @@ def test_a_png_with_a_color_profile_is_freed_once(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "(30, 40, 3)\n", "")
 
 
+def test_an_empty_picture(tmp_path: Path) -> None:
+    path = tmp_path / "IMG 1.JPG"
+    path.touch()
+    with pytest.raises(InputError) as caught:
+        list(read_frames(path))
+    assert str(caught.value) == f"{path}: is empty; copy it again"
+
+
 @pytest.mark.parametrize("brand", [b"heic", b"mif1"])
 def test_a_heic_picture_is_named(tmp_path: Path, brand: bytes) -> None:
     path = tmp_path / "IMG 1.heic"

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from affectkit.cli.analyze_several import expanded, run_several
+from affectkit.cli.analyze_several import expanded, refuse_times, run_several
 from affectkit.cli.faces import face_data, face_lines
 from affectkit.cli.output import Output
 from affectkit.cli.progress import frame_bar
@@ -99,7 +99,7 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     from affectkit.errors import ConfigError
     from affectkit.results.annotate import PICTURE_ENDINGS, annotate_picture, annotate_video
     from affectkit.results.exports import write_elan, write_webvtt
-    from affectkit.results.places import check_ending, check_file, events_of
+    from affectkit.results.places import check_ending, check_file, check_not_input, events_of
     from affectkit.video.opening import is_picture as is_called_picture
 
     name = args.videos[0]
@@ -109,6 +109,8 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     is_picture = isinstance(video, Path) and is_called_picture(video)
     if isinstance(video, int) and args.annotate is not None:
         raise ConfigError("given with a camera, whose frames are gone", "record it first", path="--annotate")
+    if is_picture:
+        refuse_times(args)
     out = args.out if args.out is not None else Path(f"{title}.rows.csv")
     # Before the analysis, which may take hours.
     for path, endings in (
@@ -119,6 +121,7 @@ def _run_one(args: argparse.Namespace, output: Output) -> int:
     ):
         if path is not None:
             check_ending(path, endings, f"write {' or '.join(endings)}")
+            check_not_input([path], [] if isinstance(video, int) else [video])
             check_file(path, overwrite=args.overwrite)
     started = time.perf_counter()
     with frame_bar(title) as progress:

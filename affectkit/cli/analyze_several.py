@@ -35,34 +35,43 @@ def run_several(args: argparse.Namespace, output: Output, options: dict[str, Any
     """Pictures first, then videos; 1 if any could not be read."""
     from affectkit.batch import list_files
     from affectkit.errors import ConfigError
+    from affectkit.results.places import TABLE_ENDINGS
     from affectkit.video.opening import is_picture
 
     for name in ("plot", "annotate", "maps", "elan", "webvtt"):
         if getattr(args, name) is not None:
-            raise ConfigError("given with several videos", "analyze one at a time for it", path=f"--{name}")
+            raise ConfigError("given with several files", "analyze one at a time for it", path=f"--{name}")
     given = args.videos[0] if len(args.videos) == 1 else args.videos
     files, root = list_files(given)
     pictures = [path for path in files if is_picture(path)]
     videos = [path for path in files if not is_picture(path)]
+    if videos and args.out is not None and args.out.suffix in TABLE_ENDINGS:
+        fact = f"{str(args.out)!r} is the name of one table, and every video has its own"
+        raise ConfigError(fact, "name a folder", path="--out")
     if not pictures:
         if args.sheet is not None:
             raise ConfigError("given without pictures", "leave it out", path="--sheet")
         return _run_videos(args, output, given, options, None)
     if not videos:
-        for name in (*_TIMED, "workers"):
-            if getattr(args, name) is not None:
-                fact = "given with pictures alone" if name == "workers" else "given with pictures, which have no times"
-                raise ConfigError(fact, "leave it out", path=f"--{name}")
+        refuse_times(args)
+        if args.workers is not None:
+            raise ConfigError("given with pictures alone", "leave it out", path="--workers")
     out = args.out if args.out is not None else _FOLDER
-    if not videos and out.suffix in (".csv", ".parquet"):
-        table = out
-    else:
-        table = _in_folder(out)
+    table = out if out.suffix in TABLE_ENDINGS else _in_folder(out)
     picture_code, data = _run_pictures(args, output, pictures, root, table, options)
     if not videos:
         output.json(data)
         return picture_code
     return max(picture_code, _run_videos(args, output, videos, options, data, root=root))
+
+
+def refuse_times(args: argparse.Namespace) -> None:
+    """Raise ConfigError for an option that says something of times, of which pictures have none."""
+    from affectkit.errors import ConfigError
+
+    for name in _TIMED:
+        if getattr(args, name) is not None:
+            raise ConfigError("given with pictures, which have no times", "leave it out", path=f"--{name}")
 
 
 def _in_folder(out: Path) -> Path:
@@ -79,7 +88,7 @@ def _run_pictures(
 
     if args.sheet is not None:
         # before the analysis, which may take long
-        check_sheet(args.sheet, len(pictures), overwrite=args.overwrite)
+        check_sheet(args.sheet, pictures, overwrite=args.overwrite)
     untimed = {name: value for name, value in options.items() if name not in _TIMED}
     with count_bar(str(table), "pictures") as bar:
         results = analyze_pictures(pictures, args.pipeline, out=table, root=root, progress=bar, **untimed)

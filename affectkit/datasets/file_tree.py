@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 
 
 class FileTree:
@@ -21,6 +21,9 @@ class FileTree:
         return self._names[folder]
 
     def find(self, name: str) -> Path | None:
-        """Path of `folder/name`, seen from the root; None where nothing of that name is there."""
+        """Path of `folder/name`, seen from the root; None where nothing of that name is there, or outside the root."""
         folder, _, base = name.rpartition("/")
+        # whoever wrote a list has no say in what else is read of the disk
+        if folder and (PurePath(folder).is_absolute() or ".." in PurePath(folder).parts):
+            return None
         return self.root / name if base in self.names(folder) else None

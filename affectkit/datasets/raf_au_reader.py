@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import final
 
-from affectkit.datasets.lists import read_list
 from affectkit.datasets.notes import Notes
 from affectkit.datasets.raf_au import RafAuConfig
-from affectkit.datasets.raf_pictures import RafPictures, picture_key
+from affectkit.datasets.raf_pictures import RafPictures, picture_key, read_picture_list
 from affectkit.datasets.tables import find_table
 from affectkit.datasets.unit_cells import label_cell
 from affectkit.interfaces import Dataset
@@ -30,7 +29,7 @@ class RafAu(Dataset[RafAuConfig]):
         pictures = RafPictures(root, self.config.pictures)
         samples: dict[str, Sample] = {}
         places: dict[str, str] = {}
-        for line in read_list(table, notes):
+        for line in read_picture_list(table, notes):
             key = picture_key(line.name)
             if key in places:
                 fact = f"picture {key} is in {places[key]} already; keep one of them"

@@ -8,10 +8,10 @@ from typing import final
 
 from affectkit.datasets.clip_index import index_rows
 from affectkit.datasets.labeled_rows import LabeledRow, make_labeled
-from affectkit.datasets.lists import Listed, read_list
+from affectkit.datasets.lists import Listed
 from affectkit.datasets.notes import Notes, counted, named
 from affectkit.datasets.raf_ce import CODES, PARTS, RafCeConfig
-from affectkit.datasets.raf_pictures import RafPictures, picture_key
+from affectkit.datasets.raf_pictures import RafPictures, picture_key, read_picture_list
 from affectkit.datasets.tables import find_table
 from affectkit.datasets.unit_cells import label_cell
 from affectkit.interfaces import Dataset
@@ -39,7 +39,7 @@ class RafCe(Dataset[RafCeConfig]):
         units = read_by_picture(root / _UNITS, notes) if (root / _UNITS).is_file() else None
         if units is None:
             notes.add("info", _UNITS, "is not there, so there are no labels of action units")
-        lines = list(read_list(table, notes))
+        lines = list(read_picture_list(table, notes))
         for name, other in ((_PARTS, parts), (_UNITS, units or {})):
             if spare := sorted(set(other) - {picture_key(line.name) for line in lines}):
                 fact = f"{counted(len(spare), 'picture')} in no line of {table.name}: {named(spare)}; left out"
@@ -93,7 +93,7 @@ def read_by_picture(path: Path, notes: Notes) -> dict[str, Listed]:
         InputError: it is not there, or no text.
     """
     found: dict[str, Listed] = {}
-    for line in read_list(path, notes):
+    for line in read_picture_list(path, notes):
         key = picture_key(line.name)
         if key in found:
             fact = f"picture {key} is in {found[key].where} already; keep one of them"

@@ -1,13 +1,18 @@
-"""Pictures of RAF-ML, to which the lists of RAF-AU and RAF-CE belong."""
+"""Pictures of RAF-ML, and the lists of RAF-AU and RAF-CE, which say something of each."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from affectkit.datasets.file_tree import FileTree
+from affectkit.datasets.lists import Listed, read_list
+from affectkit.datasets.notes import Notes
 from affectkit.errors import InputError
 
 _DIGITS = 4
+_NAME = re.compile(r"\w+\.\w+")
 
 
 class RafPictures:
@@ -29,6 +34,20 @@ class RafPictures:
         """Name of the file of a line's picture: `12.jpg` is in `0012_aligned.jpg`."""
         _, _, ending = name.rpartition(".")
         return f"{picture_key(name)}{self._suffix}.{ending}"
+
+
+def read_picture_list(path: Path, notes: Notes) -> Iterator[Listed]:
+    """Name and label of every line; one that does not begin with the name of a picture is noted.
+
+    Raises:
+        InputError: it is not there, or no text.
+    """
+    for line in read_list(path, notes):
+        if _NAME.fullmatch(line.name):
+            yield line
+        else:
+            fact = f"{line.name!r} is no picture such as '0001.jpg'; take the list as it was released"
+            notes.add("error", line.where, fact)
 
 
 def picture_key(name: str) -> str:

@@ -77,6 +77,7 @@ def write_answer(
             file.write("".join(f"{one.image},{text}\n" for one, text in zip(wanted, fields, strict=True)).encode())
             count, filled = count + len(wanted), filled + nearest
             videos.add(video)
+        _check_any(count, sample)
     return Answer(count, len(videos), filled)
 
 
@@ -117,6 +118,7 @@ def check_answer(track: str, answer: str | Path, sample: str | Path) -> Answer:
         _check_fields(parts, fields, f"{answer}, line {line}")
         count += 1
         videos.add(wanted.video)
+    _check_any(count, sample)
     return Answer(count, len(videos), 0)
 
 
@@ -155,6 +157,11 @@ def _wanted(sample: Path, lines: Iterator[Line]) -> Iterator[_Wanted]:
         if not found:
             raise InputError(f"{sample}, line {line}: {image!r} is no picture VIDEO/NUMBER.jpg; give the owners' file")
         yield _Wanted(line, image, found[1], int(found[2]))
+
+
+def _check_any(lines: int, sample: Path) -> None:
+    if not lines:
+        raise InputError(f"{sample}: no line below its header; give the owners' file")
 
 
 def _header(path: Path, lines: Iterator[Line]) -> str:

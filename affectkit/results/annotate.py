@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affectkit.errors import InputError
 from affectkit.results.h264 import even_sides, picture_writer
 from affectkit.results.overlay import draw_overlay
 from affectkit.results.picture_overlay import draw_faces
-from affectkit.results.places import check_ending, check_file, explained, replacing
+from affectkit.results.places import check_ending, check_file, check_not_input, explained, replacing
 from affectkit.results.rows import Row
 from affectkit.video.opening import open_video
 from affectkit.video.reader import SkippedFrame, VideoFrame, read_frames
 
 PICTURE_ENDINGS = (".png", ".jpg", ".jpeg")
+# Pixels of a side; OpenCV writes no more.
+_LONGEST = {".png": 1_000_000, ".jpg": 65_500, ".jpeg": 65_500}
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,10 +48,11 @@ def annotate_video(
         progress: called with the number of frames done.
 
     Raises:
-        InputError: the video or the table can't be read, or `out` can't be written.
+        InputError: the video or the table can't be read, or `out` can't be written, or is the video itself.
     """
     out = Path(out)
     check_ending(out, (".mp4",), "write an .mp4 file")
+    check_not_input([out], [Path(video)])
     check_file(out, overwrite=overwrite)
     with open_video(Path(video)) as (_, source):
         time_base, rate = source.time_base, source.average_rate
@@ -79,10 +83,11 @@ def annotate_picture(
         overwrite: whether a file that is there may be replaced.
 
     Raises:
-        InputError: the picture or the table can't be read, or `out` can't be written.
+        InputError: the picture or the table can't be read, or `out` can't be written, or is the picture itself.
     """
     out = Path(out)
     check_ending(out, PICTURE_ENDINGS, "write a .png or .jpg file")
+    check_not_input([out], [Path(picture)])
     check_file(out, overwrite=overwrite)
     frame = next(_pictures(read_frames(picture)))
     caution = results.info.caution if results.info is not None else ""
@@ -94,10 +99,15 @@ def write_picture(image: NDArray[np.uint8], out: Path) -> None:
     """Write `(H, W, 3)` RGB as the ending of `out` says.
 
     Raises:
-        InputError: it can't be written.
+        InputError: it can't be written, or is larger than such a file can be.
     """
     import cv2
 
+    height, width = image.shape[:2]
+    longest = _LONGEST[out.suffix]
+    if max(height, width) > longest:
+        remedy = "name a .png file" if max(height, width) <= _LONGEST[".png"] else "draw on a smaller picture"
+        raise InputError(f"{out}: {width}x{height} pixels, and such a file has {longest} a side at most; {remedy}")
     with explained(out, "choose another folder"), replacing(out) as file:
         _, encoded = cv2.imencode(out.suffix.lower(), image[..., ::-1])
         file.write(encoded.tobytes())

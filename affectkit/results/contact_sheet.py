@@ -6,7 +6,8 @@ A page is in memory, and of the pictures one at a time.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence as Items
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from affectkit.results.colors import TRACK_COLORS
 from affectkit.results.findings import findings_of
 from affectkit.results.lettering import Color, Lettering
 from affectkit.results.overlay import place_of, rgb_of
-from affectkit.results.places import check_ending, check_file
+from affectkit.results.places import check_ending, check_file, check_not_input
 from affectkit.results.reading import Results
 from affectkit.results.rows import PICTURE_COLUMNS, Row
 from affectkit.video.reader import VideoFrame, read_frames
@@ -30,6 +31,7 @@ PER_PAGE = COLUMNS * ROWS
 # Pixels of a thumbnail, of what is between cells, and of the heading.
 _WIDE, _HIGH, _GAP, _HEAD = 300, 225, 18, 44
 _FACES = 3
+_NO_TEXT = re.compile(r"\\u(dc[89a-f][0-9a-f])")
 _PAPER, _INK, _GRAY, _RED, _WELL = (255, 255, 255), (28, 28, 28), (110, 110, 110), (176, 0, 32), (236, 236, 236)
 
 
@@ -40,14 +42,15 @@ def sheet_paths(out: str | Path, pictures: int) -> tuple[Path, ...]:
     return (out,) if pages < 2 else tuple(out.with_name(f"{out.stem}-{i + 1}{out.suffix}") for i in range(pages))
 
 
-def check_sheet(out: str | Path, pictures: int, *, overwrite: bool) -> tuple[Path, ...]:
-    """The files of a sheet, if they can be written.
+def check_sheet(out: str | Path, pictures: Items[Path], *, overwrite: bool) -> tuple[Path, ...]:
+    """The files of a sheet of these pictures, if they can be written.
 
     Raises:
-        InputError: the ending is another, a file is there, or its folder is not.
+        InputError: the ending is another, a file is there, or its folder is not; or it is one of the pictures.
     """
     check_ending(Path(out), PICTURE_ENDINGS, "write a .png or .jpg file")
-    paths = sheet_paths(out, pictures)
+    paths = sheet_paths(out, len(pictures))
+    check_not_input(paths, pictures)
     for path in paths:
         check_file(path, overwrite=overwrite)
     return paths
@@ -70,17 +73,17 @@ def write_contact_sheet(
         The files, in order.
 
     Raises:
-        InputError: the table is empty or none of pictures, or `out` can't be written.
+        InputError: the table is empty or none of pictures, or `out` can't be written, or is one of the pictures.
     """
     if results.columns[: len(PICTURE_COLUMNS)] != PICTURE_COLUMNS:
         raise InputError(
             f"{results.path or 'results'}: is no table of pictures; give one that analyze_pictures wrote, or draw a "
             "video's timeline"
         )
-    count = sum(1 for _ in _by_picture(results))
-    if not count:
+    files = [_path(rows, Path(folder)) for rows in _by_picture(results)]
+    if not files:
         raise InputError(f"{results.path or 'results'}: hold no rows; there is nothing to draw")
-    paths = check_sheet(out, count, overwrite=overwrite)
+    paths = check_sheet(out, files, overwrite=overwrite)
     pictures = _by_picture(results)
     for number, path in enumerate(paths):
         page = f"page {number + 1} of {len(paths)}" if len(paths) > 1 else ""
@@ -149,7 +152,7 @@ def _thumbnail(rows: list[Row], folder: Path) -> NDArray[np.uint8]:
     tile = np.full((_HIGH, _WIDE, 3), _WELL, np.uint8)
     image, reason = None, rows[0].reason or ""
     if rows[0].status != "skipped":
-        image, reason = _read(folder / (rows[0].file or ""))
+        image, reason = _read(_path(rows, folder))
     if image is None:
         _wrap(tile, reason)
         return tile
@@ -170,6 +173,12 @@ def _thumbnail(rows: list[Row], folder: Path) -> NDArray[np.uint8]:
     y, x = (_HIGH - size[1]) // 2, (_WIDE - size[0]) // 2
     tile[y : y + size[1], x : x + size[0]] = small
     return tile
+
+
+def _path(rows: list[Row], folder: Path) -> Path:
+    path = folder / (rows[0].file or "")
+    # a table has `\udcff` for a byte of a name that is no text
+    return path if path.exists() else Path(_NO_TEXT.sub(lambda found: chr(int(found[1], 16)), str(path)))
 
 
 def _read(path: Path) -> tuple[NDArray[np.uint8] | None, str]:

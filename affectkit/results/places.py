@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -74,6 +74,15 @@ def check_file(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"{path}: no folder {str(path.parent)!r}; create it")
     with explained(path, "choose another folder"):
         tempfile.TemporaryFile(dir=path.parent).close()
+
+
+def check_not_input(outs: Iterable[Path], inputs: Iterable[Path]) -> None:
+    """Raise InputError if a file that is to be written would take the place of one that is read."""
+    there = {(found.st_dev, found.st_ino): out for out in outs if out.exists() and (found := out.stat())}
+    # without any, the disk need not be asked for many inputs
+    for path in inputs if there else ():
+        if path.exists() and (out := there.get((path.stat().st_dev, path.stat().st_ino))) is not None:
+            raise InputError(f"{out}: is itself among what is analyzed, and would be lost; name another file")
 
 
 def check_ending(path: Path, endings: tuple[str, ...], suggestion: str) -> None:

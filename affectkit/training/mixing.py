@@ -188,6 +188,9 @@ def _mixed_labels(
         classes = len(output.targets)
         values = F.one_hot(values.masked_fill(~valid, 0), classes).float()
         valid = valid.unsqueeze(-1).expand_as(values)
+    elif not values.is_floating_point():
+        # a share of whole numbers would be one or the other
+        values = values.float()
     shape = (-1, *(1,) * (values.ndim - 1))
     own, is_mixed = share.to(values).view(shape), chosen.to(values.device).view(shape)
     # what is not valid may be NaN, which the other's share must not hide

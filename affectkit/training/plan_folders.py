@@ -20,8 +20,10 @@ def open_folder(folder: Path, plan: Config) -> None:
     """Make a run's folder with its plan, or find it again.
 
     Raises:
-        InputError: it holds a run of another plan.
+        InputError: it is a file, or holds a run of another plan.
     """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder}: is a file; name a folder for the run")
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
     if not path.is_file():

@@ -42,7 +42,7 @@ def check_file(path: Path) -> None:
             )
         raise InputError(f"{path}: is a folder; give a video file")
     if not path.stat().st_size:
-        raise InputError(f"{path}: is empty; give a video file")
+        raise InputError(f"{path}: is empty; {'copy it again' if is_picture(path) else 'give a video file'}")
     with path.open("rb") as file:
         head = file.read(12)
     if head[4:8] == b"ftyp" and head[8:] in _HEIC_BRANDS:

@@ -56,7 +56,11 @@ def load_manet_heads(head: MANetHeads, path: str | os.PathLike[str], classes: tu
     targets = tuple(head.config.targets)
     layers = [head.local_part.linear, head.global_part.linear]
     for name, layer in zip(CLASSIFIERS, layers, strict=True):
-        rows, columns = state[f"{name}.weight"].shape
+        weight, bias = (tuple(state[f"{name}.{tensor}"].shape) for tensor in ("weight", "bias"))
+        if len(weight) != 2 or bias != weight[:1]:
+            fact = f"{name} is no linear layer: weight {weight}, bias {bias}"
+            raise WeightsError(f"{path}: {fact}; give a checkpoint of MA-Net")
+        rows, columns = weight
         if rows != len(classes):
             raise WeightsError(f"{path}: {name} has {rows} classes, not {len(classes)}; name its own")
         if not head.config.hidden and columns != layer.in_features:

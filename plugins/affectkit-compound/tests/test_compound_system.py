@@ -168,6 +168,7 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     assert refusal(lambda: open_folder(folder, Plan())) == (
         f"{folder}: holds a run of another plan; give another folder, or --plan {folder / 'plan.json'}"
     )
+    assert refusal(lambda: open_folder(path, plan)) == f"{path}: is a file; name a folder for the run"
     wrong = refusal(lambda: Plan(choice_people=1), ConfigError)
     assert wrong == "choice_people: 1 is out of range; write 2 to 5000"
     wrong = refusal(lambda: Plan(rates={"vgg": 1.0}), ConfigError)
@@ -186,6 +187,9 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text("train_people = 0\n")
     assert main(["train", "--out", str(tmp_path / "run"), "--plan", str(path)]) == 1
     assert capsys.readouterr().err == f"error: {path}: train_people: 0 is out of range; write 1 to 5000\n"
+    assert main(["train", "--out", str(tmp_path / "run"), "--workers", "0"]) == 1
+    assert capsys.readouterr().err == "error: --workers: 0 processes; write 1 or more\n"
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_preset_scores_basic_and_compound_expressions_of_every_face() -> None:

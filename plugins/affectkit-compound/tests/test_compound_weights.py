@@ -144,6 +144,15 @@ def test_classifiers_that_do_not_fit(tmp_path: Path) -> None:
     assert message(lambda: load_manet_heads(wide, path, MANET_7), WeightsError) == (
         f"{path}: fc_1 takes 64 features, the head's 5; put the head behind manet of the checkpoint's size, alone"
     )
+    for wrong, shapes in (
+        ({"fc_2.bias": torch.zeros(9)}, "weight (7, 64), bias (9,)"),
+        ({"fc_2.bias": torch.zeros(1)}, "weight (7, 64), bias (1,)"),
+        ({"fc_2.weight": torch.zeros(7)}, "weight (7,), bias (7,)"),
+    ):
+        save_file(stored(encoder()) | wrong, path)
+        assert message(lambda: load_manet_heads(scorer, path, MANET_7), WeightsError) == (
+            f"{path}: fc_2 is no linear layer: {shapes}; give a checkpoint of MA-Net"
+        )
     save_file({"fc_1.weight": torch.zeros(7, 64), "fc_1.bias": torch.zeros(7)}, path)
     assert message(lambda: load_manet_heads(scorer, path, MANET_7), WeightsError) == (
         f"{path}: has no 'fc_2.weight', 'fc_2.bias'; give a checkpoint with both classifiers of MA-Net"
