@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import os
 import tempfile
@@ -15,12 +14,13 @@ import torch
 from affectkit.artifact import requirements
 from affectkit.errors import ArtifactError, ConfigError, InputError
 from affectkit.export.comparing import check_difference, largest_difference, random_batches
+from affectkit.export.describing import described
 from affectkit.export.engines import start_engine
 from affectkit.export.graph import OPSET, Flat, check_exportable, check_packages, fixed_steps, record
 from affectkit.export.int8 import Int8, pass_gate, to_int8
 from affectkit.export.onnx_file import ENDING, OnnxFacts, signed
 from affectkit.files import config_to_data
-from affectkit.model import Model
+from affectkit.model import Model, check_has_weights
 from affectkit.sequences import Batch
 
 
@@ -80,8 +80,8 @@ def export_onnx(
         config=config,
         requires=requirements(config, model.registry),
         provenance=[dict(item) for item in model.provenance],
-        inputs={name: _described(stream) for name, stream in model.config.input_streams().items()},
-        outputs={name: _described(stream) for name, stream in model.traced.outputs.items()},
+        inputs={name: described(stream) for name, stream in model.config.input_streams().items()},
+        outputs={name: described(stream) for name, stream in model.traced.outputs.items()},
         takes=takes,
         steps=fixed,
         numbers="float32" if int8 is None else "int8",
@@ -100,6 +100,7 @@ def export_onnx(
 def _check_arguments(model: Model, path: Path, steps: int | None, overwrite: bool) -> None:
     if not isinstance(model, Model):
         raise InputError(f"export: {type(model).__name__} is no built model; call build(), or load a saved one")
+    check_has_weights(model, "export")
     if path.suffix != ENDING:
         raise ConfigError(f"ending {path.suffix!r}", f"write a {ENDING} file", path=str(path))
     if path.exists() and not (overwrite and path.is_file()):
@@ -124,13 +125,6 @@ def _evaluating(model: Model) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _described(stream: object) -> dict[str, object]:
-    """A stream's fields, and what it is."""
-    assert dataclasses.is_dataclass(stream)
-    assert not isinstance(stream, type)
-    return {"kind": getattr(stream, "tag", "predictions"), **dataclasses.asdict(stream)}
 
 
 def _write(path: Path, content: bytes) -> None:
