@@ -35,6 +35,7 @@ from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import FeatureExtractor
 from affectkit.late.mean import MeanFusionConfig
+from affectkit.maps.smooth import SmoothConfig
 from affectkit.model import Model
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.records import Face
@@ -481,9 +482,10 @@ def test_a_graph_of_other_shapes_is_an_error(exported: Path, tmp_path: Path) -> 
 
 
 def test_an_exported_pipeline_is_a_member(exported: Path, tmp_path: Path) -> None:
-    other = build(faces(branches={"face": Branch(features=ConvStemConfig(dim=6))}))
+    net = faces(branches={"face": Branch(features=ConvStemConfig(dim=6))})
+    other = build(net)
     config = EnsembleConfig(
-        members={"graph": faces(), "net": other.config}, fusion=MeanFusionConfig(), agreement=True,
+        members={"graph": faces(), "net": net}, fusion=MeanFusionConfig(), agreement=True,
     )  # fmt: skip
     expected = Ensemble(config, members={"graph": build(faces()), "net": other}).predict(clip(2, 4, padded=1))
     ensemble = Ensemble(config, members={"graph": load_onnx(exported), "net": other})
@@ -502,12 +504,31 @@ def test_an_exported_pipeline_is_a_member(exported: Path, tmp_path: Path) -> Non
         )
     assert not list(tmp_path.iterdir())
     fused = EnsembleConfig(
-        members={"graph": faces(), "net": other.config}, fusion=AffineFusionConfig(dim=5),
+        members={"graph": faces(), "net": net}, fusion=AffineFusionConfig(dim=5),
         heads={"expr": ExpressionConfig()},
     )  # fmt: skip
     members = {"graph": load_onnx(exported), "net": other}
     with pytest.raises(InputError, match="features: an exported pipeline gives scores alone"):
         Ensemble(fused, members=members).predict(clip())
+
+
+def test_dials_of_an_exported_member_are_fixed(exported: Path) -> None:
+    config = faces(heads={"va": ValenceArousalConfig()}, maps={"smooth": SmoothConfig(source="va")})
+    # never run, so the graph may be that of another
+    loaded = load_onnx(exported)
+    graph = OnnxModel(loaded.facts, config, loaded.engine, "float32", loaded.registry)
+    members = {"graph": graph, "net": build(config)}
+    ensemble = Ensemble(
+        EnsembleConfig(members={"graph": config, "net": config}, fusion=MeanFusionConfig()), members=members
+    )
+    assert graph.dials == ()
+    before = ensemble.config
+    assert message(lambda: ensemble.set_dials({"members.graph.maps.smooth.delta": 3})) == (
+        "members.graph: its dials are fixed, as it is exported; turn them, then export it"
+    )
+    assert ensemble.config == before
+    ensemble.set_dials({"members.net.maps.smooth.delta": 3})
+    assert ensemble.config != before
 
 
 def test_scores_decode_to_what_is_predicted(exported: Path) -> None:
