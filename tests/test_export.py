@@ -195,7 +195,13 @@ def test_a_fixed_number_of_steps_is_padded_to(tmp_path: Path) -> None:
         "give steps=N (--steps N), to which shorter clips are padded"
     )
     assert not list(tmp_path.iterdir())
-    assert export_onnx(model, path, steps=6).steps == 6
+    real = torch.randn(2, 4, 6)
+    facts = export_onnx(model, path, steps=6, check_on=[real])
+    assert facts.steps == 6
+    assert 0 < facts.differences["real"] <= comparing.TOLERANCE
+    assert message(lambda: export_onnx(model, path, steps=3, check_on=[real], overwrite=True)) == (
+        "batch: 4 steps, and the file takes up to 3; export it again with more (--steps), or give shorter clips"
+    )
     again = load_onnx(path)
     for steps in (1, 4, 6):
         batch = torch.randn(2, steps, 6)
@@ -286,6 +292,30 @@ def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="differs from PyTorch by nan"):
         comparing.check_difference("real", float("nan"))
+
+
+def test_a_difference_that_is_no_number_is_not_forgotten() -> None:
+    model = build(stored()).eval()
+
+    class Broken:
+        """NaN in the first output of the first batch, and PyTorch's numbers in all that comes after it."""
+
+        name, takes, gives = "broken", frozenset[str](), frozenset[str]()
+        runs = 0
+
+        def run(self, feeds: Any) -> Any:
+            flat = graph.Flat(model).eval()
+            with torch.no_grad():
+                values = flat(*(torch.from_numpy(feeds[name]) for name in flat.inputs))
+            found = {name: one.numpy().copy() for name, one in zip(flat.outputs, values, strict=True)}
+            if not self.runs:
+                found["au"][:] = np.nan
+            self.runs += 1
+            return found
+
+    engine, takes = Broken(), ["inputs.clip", "mask", "times"]
+    assert np.isnan(comparing.largest_difference(model, engine, takes, comparing.random_batches(model, None)))
+    assert comparing.largest_difference(model, engine, takes, comparing.random_batches(model, None)) == 0.0
 
 
 def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:
@@ -707,14 +737,13 @@ def gate(model: Model, quantized: Any, monkeypatch: pytest.MonkeyPatch, **given:
         def __init__(self, model: Any) -> None:
             self.change = quantized if model == b"int8" else None
 
-    def run_told(engine: Any, flat: Any, takes: Any, tensors: Any) -> dict[str, Tensor]:
-        with torch.no_grad():
-            found = dict(zip(flat.outputs, flat(*tensors), strict=True))
+    def run_told(engine: Any, model: Model, takes: Any, batch: Any, steps: Any) -> dict[str, Tensor]:
+        found = model.predict(batch)
         return {name: values if engine.change is None else engine.change(values) for name, values in found.items()}
 
     monkeypatch.setattr(int8_module, "start_engine", Told)
     monkeypatch.setattr(int8_module, "run", run_told)
-    return int8_module.pass_gate(model, b"float32", b"int8", [], Int8(calibrate=given["held_out"], **given))
+    return int8_module.pass_gate(model, b"float32", b"int8", [], Int8(calibrate=given["held_out"], **given), None)
 
 
 def test_the_gate_measures_accuracy_where_there_are_labels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,10 +15,11 @@ from torch import Tensor
 from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.export.comparing import run
 from affectkit.export.engines import Engine, start_engine
+from affectkit.export.fitting import fitted
 from affectkit.export.graph import Flat, flatten
 from affectkit.model import Model
 from affectkit.sequences import Batch, Targets
-from affectkit.streams import PredictionStream
+from affectkit.streams import InputStream, PredictionStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +53,9 @@ class Int8:
             raise InputError(f"int8: {fact}; give the same outputs in every batch, not valid where not known")
 
 
-def to_int8(model: bytes, takes: list[str], flat: Flat, batches: Iterable[Batch]) -> bytes:
+def to_int8(
+    model: bytes, takes: list[str], streams: Mapping[str, InputStream], batches: Iterable[Batch], steps: int | None
+) -> bytes:
     """The graph with convolutions and products of matrices in int8, by the ranges that they have on `batches`."""
     import onnx
     from onnxruntime import quantization
@@ -65,13 +68,14 @@ def to_int8(model: bytes, takes: list[str], flat: Flat, batches: Iterable[Batch]
             batch = next(self._left, None)
             if batch is None:
                 return None
-            named = dict(zip(flat.inputs, flatten(batch), strict=True))
+            named, _, _ = fitted(batch, streams, steps)
             return {name: named[name].contiguous().numpy() for name in takes}
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "int8.onnx"
         # it advises on the root logger, once per call, to preprocess what torch has optimized already
-        logging.disable(logging.WARNING)
+        before = logging.root.manager.disable
+        logging.disable(max(before, logging.WARNING))
         try:
             quantization.quantize_static(
                 onnx.load_model_from_string(model),
@@ -82,11 +86,13 @@ def to_int8(model: bytes, takes: list[str], flat: Flat, batches: Iterable[Batch]
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],
             )
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(before)
         return out.read_bytes()
 
 
-def pass_gate(model: Model, exact: bytes, quantized: bytes, takes: list[str], int8: Int8) -> dict[str, Any]:
+def pass_gate(
+    model: Model, exact: bytes, quantized: bytes, takes: list[str], int8: Int8, steps: int | None
+) -> dict[str, Any]:
     """Share of right decisions on the held-out batches, of the float32 and of the int8 graph, by output.
 
     A decision is the most probable class, whether a label's probability is 0.5 or more, or whether a value is on the
@@ -105,10 +111,10 @@ def pass_gate(model: Model, exact: bytes, quantized: bytes, takes: list[str], in
     right = {name: dict.fromkeys(engines, 0) for name in outputs}
     counts = dict.fromkeys(outputs, 0)
     for number, batch in enumerate(int8.held_out):
-        tensors, mask = flatten(batch), next(iter(batch.values())).mask
+        mask = next(iter(batch.values())).mask
         with torch.no_grad():
-            expected = dict(zip(flat.outputs, flat(*tensors), strict=True))
-        found = {kind: run(engine, flat, takes, tensors) for kind, engine in engines.items()}
+            expected = dict(zip(flat.outputs, flat(*flatten(batch)), strict=True))
+        found = {kind: run(engine, model, takes, batch, steps) for kind, engine in engines.items()}
         for name, stream in outputs.items():
             truth = _decisions(expected[name], stream)
             real = mask if stream.resolution == "frame" else mask.any(dim=1)

@@ -9,7 +9,6 @@ from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from affectkit.configs import ModelConfig
 from affectkit.dials import Dial
@@ -23,18 +22,16 @@ from affectkit.errors import (
 )
 from affectkit.export.describing import described
 from affectkit.export.engines import Engine, start_engine
+from affectkit.export.fitting import fitted
 from affectkit.export.onnx_file import OnnxFacts, read_onnx
 from affectkit.files import config_from_data
 from affectkit.interfaces import Stage, decode
 from affectkit.lookup import saved_with
-from affectkit.model import Clocks, Memo, Model, check_batch
+from affectkit.model import Clocks, Memo, Model
 from affectkit.registry import Registry, default_registry
 from affectkit.score_joining import to_scores
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.streams import InputStream, PredictionStream
-
-# Seconds within which two times are the same, as in fusions.
-_SAME_TIME = 1e-6
 
 
 class OnnxModel(Model):
@@ -118,18 +115,7 @@ class OnnxModel(Model):
         if torch.is_autocast_enabled("cpu") and self.precision == "float32":
             hint = "write engine='openvino' (--engine openvino), which computes in it"
             raise ConfigError("an exported pipeline is not under autocast", hint, path="precision")
-        streams = self.config.input_streams()
-        checked = check_batch(batch, streams)
-        first = checked[next(iter(streams))]
-        for name in streams:
-            _check(name, checked[name], first)
-        steps = first.mask.shape[1]
-        missing = 0 if self.facts.steps is None else self.facts.steps - steps
-        if missing < 0:
-            fact = f"{steps} steps, and the file takes up to {self.facts.steps}"
-            raise InputError(f"batch: {fact}; export it again with more (--steps), or give shorter clips")
-        tensors = {f"inputs.{name}": _padded(checked[name].values, missing) for name in streams}
-        tensors |= {"mask": _padded(first.mask, missing), "times": _padded(first.times, missing)}
+        tensors, clips, steps = fitted(batch, self.config.input_streams(), self.facts.steps)
         feeds = {name: tensors[name].detach().cpu().contiguous().numpy() for name in self.facts.takes}
         try:
             found = self.engine.run(feeds)
@@ -141,8 +127,8 @@ class OnnxModel(Model):
             for key in (name, f"scores.{name}"):
                 scores = torch.from_numpy(found[key])
                 is_right = scores.ndim == (3 if stream.resolution == "frame" else 2)
-                if not is_right or (scores.shape[0], scores.shape[-1]) != (len(first.mask), len(stream.targets)):
-                    fact = f"output {key!r} has shape {tuple(scores.shape)} for {len(first.mask)} clips"
+                if not is_right or (scores.shape[0], scores.shape[-1]) != (clips, len(stream.targets)):
+                    fact = f"output {key!r} has shape {tuple(scores.shape)} for {clips} clips"
                     raise ArtifactError(f"{fact} and {len(stream.targets)} targets; export the pipeline again")
                 results[key] = scores[:, :steps] if stream.resolution == "frame" else scores
         return results
@@ -214,25 +200,3 @@ def _check_graph(facts: OnnxFacts, engine: Engine) -> None:
 def _unusable(engine: str, error: Exception) -> ArtifactError:
     reason = str(error).strip().partition("\n")[0]
     return ArtifactError(f"{engine} can't run the graph ({reason}); export the pipeline again")
-
-
-def _check(name: str, sequence: Sequence, first: Sequence) -> None:
-    """Refuse what the stages themselves refuse in PyTorch, which a graph can't."""
-    if sequence.values.dtype != torch.float32:
-        raise InputError(f"batch.{name}: dtype {sequence.values.dtype}; the file takes float32")
-    real = sequence.values.flatten(2).isfinite().all(dim=2)
-    if (faulty := (sequence.mask & ~real).nonzero()).numel():
-        clip, step = faulty[0].tolist()
-        fact = f"NaN or infinity in clip {clip}, step {step}"
-        raise InputError(f"batch.{name}: {fact}; give finite values, or mask False for what is not real")
-    if sequence is first:
-        return
-    same = sequence.mask.shape == first.mask.shape and torch.equal(sequence.mask, first.mask)
-    # written so that a NaN time counts as different
-    if not same or not bool(((sequence.times - first.times).abs().masked_fill(~first.mask, 0) <= _SAME_TIME).all()):
-        raise InputError(f"batch.{name}: another clock than the first input's; resample them to one in the loader")
-
-
-def _padded(tensor: Tensor, missing: int) -> Tensor:
-    """With so many steps more, which are zero, and False in the mask."""
-    return tensor if not missing else pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, missing))
