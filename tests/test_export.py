@@ -426,7 +426,7 @@ def test_weights_outside_are_found_wherever_a_graph_may_hold_them(exported: Path
     _, facts = read_onnx(exported)
     path = tmp_path / "m.onnx"
     outside = onnx.TensorProto(name="secret", data_location=onnx.TensorProto.EXTERNAL)
-    places = {
+    places: dict[str, Any] = {
         "subgraph": lambda model: (
             model.graph.node.add(op_type="If").attribute.add(name="b").g.initializer.append(outside)
         ),

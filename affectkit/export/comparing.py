@@ -32,7 +32,7 @@ def largest_difference(
             expected = dict(zip(flat.outputs, flat(*flatten(batch)), strict=True))
         found = run(engine, model, takes, batch, steps)
         for name, values in expected.items():
-            apart = (found[name] - values).abs().max().item()
+            apart = float((found[name] - values).abs().max())
             # at once: a later number would compare as if it were larger than NaN
             if math.isnan(apart):
                 return apart
