@@ -36,7 +36,7 @@ from affectkit.errors import (
 )
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
-from affectkit.model import Model
+from affectkit.model import Model, check_has_weights
 from affectkit.registry import Component, Preset, Registry, default_registry
 from affectkit.specs import Weights
 from affectkit.weights import fetch_weights, sha256
@@ -63,11 +63,12 @@ def save(
         overwrite: replace a saved model that is there.
 
     Raises:
-        InputError: `model` is not built.
+        InputError: `model` is not built, or it or a member of it is an exported pipeline.
         ArtifactError: the folder is there, and is not a saved model or not to be replaced.
     """
     if not isinstance(model, Model):
         raise InputError(f"save: {type(model).__name__} is no built model; call build(), or write_config(config, path)")
+    check_has_weights(model, "save")
     folder = Path(folder)
     if folder.exists():
         if not overwrite:

@@ -12,7 +12,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -95,6 +95,8 @@ class Model(nn.Module, ABC):
     traced: Trace
     provenance: tuple[Mapping[str, str], ...] = ()
     registry: Registry
+    # Whether its weights are tensors of the module, so that it can be saved and recorded.
+    has_weights: ClassVar[bool] = True
 
     @abstractmethod
     def forward(self, batch: Batch | Sequence | Tensor, targets: Mapping[str, Targets] | None = None) -> Any:
@@ -163,6 +165,9 @@ class Model(nn.Module, ABC):
             # the stages after it were built for the old stream
             if old.output != new.output:
                 raise ConfigError(f"output becomes {new.output}, was {old.output}", "build it anew", path=new.path)
+        for path, part in self.named_modules():
+            if isinstance(part, Model) and not part.has_weights and at_path(config, path) != part.config:
+                raise ConfigError("its dials are fixed, as it is exported", "turn them, then export it", path=path)
         self._adopt(config, traced)
 
     @contextmanager
@@ -323,6 +328,14 @@ class Pipeline(Model):
         # The stream, because modules are built for it and the digest does not hold it.
         stream = self.config.inputs[self.config.branches[name].source]
         return None if digest is None else (digest, stream, *map(id, sequence[:3]))
+
+
+def check_has_weights(model: Model, what: str) -> None:
+    """Raise InputError if the model, or a member of it, runs a graph whose weights lie in a file of their own."""
+    for path, part in model.named_modules():
+        if isinstance(part, Model) and not part.has_weights:
+            fact = f"{path or 'the model'} is an exported pipeline, whose weights lie in its file"
+            raise InputError(f"{what}: {fact}; take the pipeline that it was made of")
 
 
 def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Registry) -> Any:

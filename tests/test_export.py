@@ -14,15 +14,19 @@ import torch
 from torch import Tensor
 
 from affectkit.analysis import analyze
+from affectkit.artifact import save
 from affectkit.configs import FeaturesConfig, Frames
 from affectkit.ensemble import EnsembleConfig
+from affectkit.ensemble_model import Ensemble
 from affectkit.errors import AffectkitError, ConfigError, InputError, MissingDependencyError
 from affectkit.export import comparing, graph, int8 as int8_module, onnx_export
+from affectkit.export.describing import described
 from affectkit.export.engines import has_openvino_bfloat16, start_engine
 from affectkit.export.int8 import Int8
 from affectkit.export.onnx_export import export_onnx
 from affectkit.export.onnx_file import FACTS_KEY, FORMAT_KEY, HASH_KEY, read_onnx, signed
 from affectkit.export.onnx_model import OnnxModel, load_onnx
+from affectkit.faces.onnx_message import bytes_field
 from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.fusion.affine import AffineFusionConfig
@@ -31,15 +35,18 @@ from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import FeatureExtractor
 from affectkit.late.mean import MeanFusionConfig
+from affectkit.maps.smooth import SmoothConfig
 from affectkit.model import Model
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.records import Face
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import resolve_model
-from affectkit.sequences import Sequence
+from affectkit.sequences import Sequence, Targets
 from affectkit.specs import FeaturesSpec
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.gru import GRUConfig
 from affectkit.temporal.transformer import TransformerConfig
+from affectkit.video.alignment import TEMPLATES
 from tests.cli_runs import run, run_json
 from tests.clips import write_levels
 
@@ -188,7 +195,13 @@ def test_a_fixed_number_of_steps_is_padded_to(tmp_path: Path) -> None:
         "give steps=N (--steps N), to which shorter clips are padded"
     )
     assert not list(tmp_path.iterdir())
-    assert export_onnx(model, path, steps=6).steps == 6
+    real = torch.randn(2, 4, 6)
+    facts = export_onnx(model, path, steps=6, check_on=[real])
+    assert facts.steps == 6
+    assert 0 < facts.differences["real"] <= comparing.TOLERANCE
+    assert message(lambda: export_onnx(model, path, steps=3, check_on=[real], overwrite=True)) == (
+        "batch: 4 steps, and the file takes up to 3; export it again with more (--steps), or give shorter clips"
+    )
     again = load_onnx(path)
     for steps in (1, 4, 6):
         batch = torch.randn(2, steps, 6)
@@ -279,6 +292,30 @@ def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert not list(tmp_path.iterdir())
     with pytest.raises(InputError, match="differs from PyTorch by nan"):
         comparing.check_difference("real", float("nan"))
+
+
+def test_a_difference_that_is_no_number_is_not_forgotten() -> None:
+    model = build(stored()).eval()
+
+    class Broken:
+        """NaN in the first output of the first batch, and PyTorch's numbers in all that comes after it."""
+
+        name, takes, gives = "broken", frozenset[str](), frozenset[str]()
+        runs = 0
+
+        def run(self, feeds: Any) -> Any:
+            flat = graph.Flat(model).eval()
+            with torch.no_grad():
+                values = flat(*(torch.from_numpy(feeds[name]) for name in flat.inputs))
+            found = {name: one.numpy().copy() for name, one in zip(flat.outputs, values, strict=True)}
+            if not self.runs:
+                found["au"][:] = np.nan
+            self.runs += 1
+            return found
+
+    engine, takes = Broken(), ["inputs.clip", "mask", "times"]
+    assert np.isnan(comparing.largest_difference(model, engine, takes, comparing.random_batches(model, None)))
+    assert comparing.largest_difference(model, engine, takes, comparing.random_batches(model, None)) == 0.0
 
 
 def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:
@@ -383,6 +420,169 @@ def test_weights_in_other_files_are_refused(exported: Path, tmp_path: Path) -> N
     )
 
 
+def test_weights_outside_are_found_wherever_a_graph_may_hold_them(exported: Path, tmp_path: Path) -> None:
+    import onnx
+
+    _, facts = read_onnx(exported)
+    path = tmp_path / "m.onnx"
+    outside = onnx.TensorProto(name="secret", data_location=onnx.TensorProto.EXTERNAL)
+    places: dict[str, Any] = {
+        "subgraph": lambda model: (
+            model.graph.node.add(op_type="If").attribute.add(name="b").g.initializer.append(outside)
+        ),
+        "function": lambda model: model.functions.add(name="f").node.add().attribute.add(name="v").t.CopyFrom(outside),
+        "default": lambda model: model.functions.add(name="f").attribute_proto.add(name="v").t.CopyFrom(outside),
+        "training": lambda model: model.training_info.add().algorithm.initializer.append(outside),
+        "sparse": lambda model: model.graph.sparse_initializer.add().values.CopyFrom(outside),
+    }
+    for put in places.values():
+        model = onnx.load(str(exported))
+        put(model)
+        path.write_bytes(signed(model.SerializeToString(), facts))
+        assert message(lambda: load_onnx(path)) == (
+            f"{path}: tensor 'secret' lies in another file; give a file that holds its weights"
+        )
+
+
+def test_a_hostile_file_is_an_error_and_no_crash(exported: Path, tmp_path: Path) -> None:
+    import onnx
+
+    _, facts = read_onnx(exported)
+    path = tmp_path / "m.onnx"
+    # below the outermost level nothing was looked at yet: a field that is cut off, and graphs in graphs in graphs
+    deep = b""
+    for _ in range(2000):
+        deep = bytes_field(1, bytes_field(5, bytes_field(6, deep)))
+    for content in (bytes_field(1, b"\x2a"), deep):
+        path.write_bytes(signed(bytes_field(7, content), facts))
+        assert message(lambda: load_onnx(path)) == f"{path}: is no ONNX file, or is damaged; get it again"
+    model = onnx.load(str(exported))
+    model.graph.node[0].op_type = "Explode"
+    path.write_bytes(signed(model.SerializeToString(), facts))
+    text = message(lambda: load_onnx(path))
+    assert text.startswith(f"{path}: onnxruntime can't run the graph (")
+    assert text.endswith("); export the pipeline again")
+
+
+def test_metadata_of_another_graph_are_refused(exported: Path, tmp_path: Path) -> None:
+    model, facts = read_onnx(exported)
+    path = tmp_path / "m.onnx"
+
+    def refused(changed: Any, content: bytes = model) -> str:
+        path.write_bytes(signed(content, changed))
+        return message(lambda: load_onnx(path)).removeprefix(f"{path}: ").partition("; saved with")[0]
+
+    labels = facts.outputs["va"] | {"targets": ["arousal", "valence"]}
+    assert refused(replace(facts, outputs=facts.outputs | {"va": labels})) == (
+        "its metadata say outputs.va.targets is ['arousal', 'valence'], and its config makes it "
+        "['valence', 'arousal']; export the pipeline again"
+    )
+    assert refused(replace(facts, outputs={"va": labels})) == (
+        "its metadata name the outputs va, and its config expr, va; export the pipeline again"
+    )
+    assert refused(replace(facts, takes=["inputs.clip"])) == (
+        "its graph takes inputs.clip, mask, and its metadata say inputs.clip; export the pipeline again"
+    )
+    wrongs: list[dict[str, Any]] = [{"takes": "clip"}, {"steps": True}, {"requires": [3]}, {"outputs": {"va": 1}}]
+    for wrong in wrongs:
+        ((name, value),) = wrong.items()
+        assert refused(replace(facts, **wrong)) == f"its metadata say {name} is {value!r}; export it again"
+    # the config names an output of eight classes, and the graph gives two
+    swapped = model.replace(b"scores.va", b"scores.xx").replace(b"scores.expr", b"scores.EXPR")
+    assert refused(facts, swapped).startswith("its graph gives ")
+
+
+def test_a_graph_of_other_shapes_is_an_error(exported: Path, tmp_path: Path) -> None:
+    import onnx
+
+    model, facts = onnx.load(str(exported)), read_onnx(exported)[1]
+    path = tmp_path / "m.onnx"
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                names[i] = {"expr": "va", "va": "expr"}.get(name, name)
+    # what is called `expr` has two values then
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    path.write_bytes(signed(model.SerializeToString(), facts))
+    again = load_onnx(path)
+    assert message(lambda: again.predict(clip())) == (
+        "output 'expr' has shape (2, 3, 2) for 2 clips and 8 targets; export the pipeline again"
+    )
+
+
+def test_an_exported_pipeline_is_a_member(exported: Path, tmp_path: Path) -> None:
+    net = faces(branches={"face": Branch(features=ConvStemConfig(dim=6))})
+    other = build(net)
+    config = EnsembleConfig(
+        members={"graph": faces(), "net": net}, fusion=MeanFusionConfig(), agreement=True,
+    )  # fmt: skip
+    expected = Ensemble(config, members={"graph": build(faces()), "net": other}).predict(clip(2, 4, padded=1))
+    ensemble = Ensemble(config, members={"graph": load_onnx(exported), "net": other})
+    found = ensemble.predict(clip(2, 4, padded=1))
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name], values, atol=1e-5, rtol=0)
+    calls: dict[str, Any] = {
+        "save": lambda: save(ensemble, tmp_path / "saved"),
+        "export": lambda: export_onnx(ensemble, tmp_path / "m.onnx"),
+    }
+    for what, call in calls.items():
+        assert message(call) == (
+            f"{what}: members.graph is an exported pipeline, whose weights lie in its file; "
+            "take the pipeline that it was made of"
+        )
+    assert not list(tmp_path.iterdir())
+    fused = EnsembleConfig(
+        members={"graph": faces(), "net": net}, fusion=AffineFusionConfig(dim=5),
+        heads={"expr": ExpressionConfig()},
+    )  # fmt: skip
+    members = {"graph": load_onnx(exported), "net": other}
+    with pytest.raises(InputError, match="features: an exported pipeline gives scores alone"):
+        Ensemble(fused, members=members).predict(clip())
+
+
+def test_dials_of_an_exported_member_are_fixed(exported: Path) -> None:
+    config = faces(heads={"va": ValenceArousalConfig()}, maps={"smooth": SmoothConfig(source="va")})
+    # never run, so the graph may be that of another
+    loaded = load_onnx(exported)
+    graph = OnnxModel(loaded.facts, config, loaded.engine, "float32", loaded.registry)
+    members = {"graph": graph, "net": build(config)}
+    ensemble = Ensemble(
+        EnsembleConfig(members={"graph": config, "net": config}, fusion=MeanFusionConfig()), members=members
+    )
+    assert graph.dials == ()
+    before = ensemble.config
+    assert message(lambda: ensemble.set_dials({"members.graph.maps.smooth.delta": 3})) == (
+        "members.graph: its dials are fixed, as it is exported; turn them, then export it"
+    )
+    assert ensemble.config == before
+    ensemble.set_dials({"members.net.maps.smooth.delta": 3})
+    assert ensemble.config != before
+
+
+def test_scores_decode_to_what_is_predicted(exported: Path) -> None:
+    again = load_onnx(exported)
+    for name, raw in again(clip()).items():
+        torch.testing.assert_close(again.decode(name, raw), again.predict(clip())[name], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("alignment", "fit"), [("arcface", "least squares"), ("dlib", "level eyes and mouth")])
+def test_where_a_face_lies_is_described(alignment: str, fit: str) -> None:
+    stream = FrameStream(height=112, width=132, alignment=alignment)
+    template = described(stream)["template"]
+    assert template["fit"] == fit
+    # five points that lie there already stay there
+    points = tuple((x, y) for x, y in template["points"].values())
+    moved = (
+        TEMPLATES[alignment].similarity(Face(box=(0.0, 0.0, 112.0, 112.0), score=1.0, landmarks=points)).then(112, 10)
+    )
+    for x, y in points:
+        assert abs(moved(complex(x, y)) - complex(x, y)) < 1e-6
+    assert template["points"]["left eye"][0] < template["points"]["right eye"][0]
+    assert "template" not in described(FrameStream(height=4, width=4))
+
+
 def test_a_missing_plugin_is_named(exported: Path, tmp_path: Path) -> None:
     model, facts = read_onnx(exported)
     data = json.loads(json.dumps(facts.config).replace("affectkit/conv-stem", "affectkit-nowhere/stem"))
@@ -406,9 +606,18 @@ def test_what_an_exported_pipeline_can_not_do(exported: Path) -> None:
     assert message(lambda: model.features(batch)) == (
         "features: an exported pipeline gives scores alone; ask the pipeline that it was made of"
     )
-    assert message(lambda: model.decode("va", torch.zeros(1, 1, 2))) == (
-        "decode: an exported pipeline decodes inside; call predict"
-    )
+    with pytest.raises(InputError, match="no output 'eyes'"):
+        model.decode("eyes", torch.zeros(1, 1, 2))
+    assert model.dials == ()
+    calls: dict[str, Any] = {
+        "save": lambda: save(model, exported.parent / "new"),
+        "export": lambda: export_onnx(model, exported.parent / "new.onnx"),
+    }
+    for what, call in calls.items():
+        assert message(call) == (
+            f"{what}: the model is an exported pipeline, whose weights lie in its file; "
+            "take the pipeline that it was made of"
+        )
     assert message(lambda: model.stream()) == (
         "stream: an exported pipeline scores whole clips; stream the pipeline that it was made of"
     )
@@ -491,11 +700,11 @@ def test_int8_is_kept_where_it_decides_alike(tmp_path: Path) -> None:
 def test_int8_that_decides_otherwise_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calibrate, held_out = halves()
 
-    def flipped(values: Tensor, stream: Any, mask: Tensor) -> Tensor:
-        # of what the int8 graph says, every second decision is another
-        decisions = original(values, stream, mask)
+    def flipped(values: Tensor, stream: Any) -> Tensor:
+        # PyTorch, float32, int8: of what the last says, every second clip's decisions are others
+        decisions = original(values, stream)
         seen.append(None)
-        if len(seen) % 4 == 3:
+        if len(seen) == 3:
             decisions[::2] = (decisions[::2] + 1) % 8
         return decisions
 
@@ -521,6 +730,71 @@ def test_a_gate_without_data_is_none() -> None:
     )
 
 
+def gate(model: Model, quantized: Any, monkeypatch: pytest.MonkeyPatch, **given: Any) -> dict[str, Any]:
+    """The gate alone, with engines that say what they are told: None for what PyTorch says."""
+
+    class Told:
+        def __init__(self, model: Any) -> None:
+            self.change = quantized if model == b"int8" else None
+
+    def run_told(engine: Any, model: Model, takes: Any, batch: Any, steps: Any) -> dict[str, Tensor]:
+        found = model.predict(batch)
+        return {name: values if engine.change is None else engine.change(values) for name, values in found.items()}
+
+    monkeypatch.setattr(int8_module, "start_engine", Told)
+    monkeypatch.setattr(int8_module, "run", run_told)
+    return int8_module.pass_gate(model, b"float32", b"int8", [], Int8(calibrate=given["held_out"], **given), None)
+
+
+def test_the_gate_measures_accuracy_where_there_are_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = build(faces()).eval(), clip(4, 3, padded=1)
+    found = model.predict(batch)["expr"].argmax(dim=-1)
+    # half of the frames are labeled, and one of those as PyTorch would not have it
+    valid = torch.zeros_like(found, dtype=torch.bool)
+    valid[1:3] = True
+    truth = found.clone()
+    truth[1, 0] = (truth[1, 0] + 1) % 8
+    given: dict[str, Any] = {"held_out": ({"clip": batch},), "labels": ({"expr": Targets(truth, valid)},)}
+    said = gate(model, None, monkeypatch, **given)
+    assert said["decisions"] == {"expr": 6, "va": 22}
+    assert said["accuracy"] == {"expr": {"float32": pytest.approx(5 / 6), "int8": pytest.approx(5 / 6)}}
+    assert said["agreement"] == {"va": {"float32": 1.0, "int8": 1.0}}
+    text = message(lambda: gate(model, lambda values: values.roll(2, dims=-1), monkeypatch, **given))
+    assert text.startswith(
+        "export: int8 is right in 0.0000 of 6 decisions of 'expr', float32 in 0.8333, and a drop of "
+    )
+    shares = torch.nn.functional.one_hot(truth, 8).float()
+    given["labels"] = ({"expr": Targets(shares, valid.unsqueeze(-1).expand_as(shares))},)
+    assert gate(model, None, monkeypatch, **given)["accuracy"] == said["accuracy"]
+
+
+def test_a_gate_that_can_not_measure_does_not_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, batch = build(faces()).eval(), clip()
+    held_out = ({"clip": batch},)
+    text = message(lambda: gate(model, lambda values: values * float("nan"), monkeypatch, held_out=held_out))
+    assert text.startswith("export: int8 agrees with PyTorch in 0.0000 of 6 decisions of 'expr', float32 in 1.0000")
+    nothing = ({"clip": batch._replace(mask=torch.zeros_like(batch.mask))},)
+    assert message(lambda: gate(model, None, monkeypatch, held_out=nothing)) == (
+        "int8: no decision of 'expr' is held out; give batches with real steps, and valid labels where you give labels"
+    )
+    wrong = torch.zeros(2, dtype=torch.long)
+    labels: Any = ({"expr": Targets.of(wrong)},)
+    assert message(lambda: gate(model, None, monkeypatch, held_out=held_out, labels=labels)) == (
+        "int8: labels of 'expr' have values of shape (2,), and its decisions are (2, 3); give those of the same batch"
+    )
+    labels = ({"exp": Targets.of(wrong)},)
+    assert message(lambda: gate(model, None, monkeypatch, held_out=held_out, labels=labels)) == (
+        "int8: labels of 'exp'; did you mean 'expr'? outputs: 'expr', 'va'"
+    )
+    assert message(lambda: Int8(calibrate=held_out, held_out=held_out, labels=labels * 2)) == (
+        "int8: labels of 2 batches, and 1 are held out; give those of every batch"
+    )
+    assert message(lambda: Int8(calibrate=held_out, held_out=held_out * 2, labels=({}, *labels))) == (
+        "int8: labels of nothing in the first batch, and of others later; give the same outputs in every batch, "
+        "not valid where not known"
+    )
+
+
 # The commands.
 
 
@@ -539,6 +813,7 @@ def test_export_and_analyze_from_the_command_line(here: Path, capsys: pytest.Cap
     assert code == 0
     assert "faces.onnx: " in out
     assert "float32, largest difference from PyTorch on real input: " in out
+    assert "not compared on real input" not in out
     made = run_json(capsys, *words, "--overwrite", "--int8", "--calibrate", "pictures", "--max-drop", "0.9")
     assert made["numbers"] == "int8"
     assert made["gate"]["decisions"]["expr"] == 4

@@ -46,7 +46,8 @@ ABOVE = {
     "results": ("video",),
     "video": ("results",),
     "workers": (),
-    "export": ("faces",),
+    # the templates to which faces are aligned
+    "export": ("faces", "video"),
     "resolving": ("export", "faces", "results"),
     "stills": (),
     "analysis": ("export", "motion", "resolving", "results", "stills", "video"),

@@ -69,6 +69,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     output.text(f"{args.out}: {size:,} bytes, {facts.numbers}, takes {', '.join(facts.takes)}")
     for what, difference in facts.differences.items():
         output.text(f"float32, largest difference from PyTorch on {what} input: {difference:.2g}")
+    if "real" not in facts.differences:
+        output.text("not compared on real input; give --check-on PATH, a picture or video with faces")
     for name, shares in facts.gate.get("agreement", {}).items():
         both = f"float32 {shares['float32']:.4f}, int8 {shares['int8']:.4f}"
         output.text(f"decisions of {name} that are PyTorch's, of {facts.gate['decisions'][name]} held out: {both}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from affectkit.errors import InputError
 from affectkit.export.engines import Engine
+from affectkit.export.fitting import fitted
 from affectkit.export.graph import Flat, flatten, random_batch
 from affectkit.model import Model
 from affectkit.sequences import Batch
@@ -19,25 +21,34 @@ TOLERANCE = 1e-4
 _SIZES = ((1, 1), (2, 4), (4, 7))
 
 
-def largest_difference(model: Model, engine: Engine, takes: list[str], batches: Iterable[Batch]) -> float:
+def largest_difference(
+    model: Model, engine: Engine, takes: list[str], batches: Iterable[Batch], steps: int | None = None
+) -> float:
     """Largest absolute difference of any output, raw or decoded, in any of the batches; NaN where one is NaN."""
     largest = 0.0
-    for flat, tensors in _flattened(model, batches):
+    flat = Flat(model).eval()
+    for batch in batches:
         with torch.no_grad():
-            expected = dict(zip(flat.outputs, flat(*tensors), strict=True))
-        found = run(engine, flat, takes, tensors)
+            expected = dict(zip(flat.outputs, flat(*flatten(batch)), strict=True))
+        found = run(engine, model, takes, batch, steps)
         for name, values in expected.items():
-            apart = (found[name] - values).abs().max().item()
-            # written so that NaN wins
-            largest = largest if apart <= largest else apart
+            apart = float((found[name] - values).abs().max())
+            # at once: a later number would compare as if it were larger than NaN
+            if math.isnan(apart):
+                return apart
+            largest = max(largest, apart)
     return largest
 
 
-def run(engine: Engine, flat: Flat, takes: list[str], tensors: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    """Outputs of a graph by name, for tensors as the recorded model takes them."""
-    named = dict(zip(flat.inputs, tensors, strict=True))
-    found = engine.run({name: named[name].contiguous().numpy() for name in takes})
-    return {name: torch.from_numpy(values) for name, values in found.items()}
+def run(engine: Engine, model: Model, takes: list[str], batch: Batch, steps: int | None) -> dict[str, Tensor]:
+    """Outputs of a graph by name; a graph of `steps` steps is given padding, for which its outputs are left out."""
+    tensors, _, given = fitted(batch, model.config.input_streams(), steps)
+    found = engine.run({name: tensors[name].contiguous().numpy() for name in takes})
+    is_cut = {name for name, stream in model.traced.outputs.items() if stream.resolution == "frame"}
+    return {
+        name: torch.from_numpy(values[:, :given] if name.removeprefix("scores.") in is_cut else values)
+        for name, values in found.items()
+    }
 
 
 def random_batches(model: Model, steps: int | None) -> Iterator[Batch]:
@@ -57,9 +68,3 @@ def check_difference(what: str, difference: float) -> float:
         fact = f"differs from PyTorch by {difference:.2g} on {what} input, and {TOLERANCE:g} is allowed"
         raise InputError(f"export: the graph {fact}; nothing was written, run the pipeline with PyTorch")
     return difference
-
-
-def _flattened(model: Model, batches: Iterable[Batch]) -> Iterator[tuple[Flat, tuple[Tensor, ...]]]:
-    flat = Flat(model).eval()
-    for batch in batches:
-        yield flat, flatten(batch)

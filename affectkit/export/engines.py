@@ -23,9 +23,12 @@ class Engine(Protocol):
 
     Attributes:
         name: of the engine, with its version and the precision where that is not float32.
+        takes, gives: names of the graph's inputs and outputs.
     """
 
     name: str
+    takes: frozenset[str]
+    gives: frozenset[str]
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         """Outputs by name, for all inputs by name."""
@@ -60,6 +63,8 @@ class _OnnxRuntime:
         options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self.takes = frozenset(value.name for value in self._session.get_inputs())
+        self.gives = frozenset(self._outputs)
         self.name = f"onnxruntime {onnxruntime.__version__}"
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
@@ -85,6 +90,8 @@ class _OpenVINO:
             "PERFORMANCE_HINT": "LATENCY",
         }
         self._compiled = core.compile_model(core.read_model(model), "CPU", hints)
+        self.takes = frozenset(value.any_name for value in self._compiled.inputs)
+        self.gives = frozenset(name for value in self._compiled.outputs for name in value.names)
         version = openvino.__version__.partition("-")[0]
         self.name = f"openvino {version}" + (" bfloat16" if precision == "bfloat16" else "")
 

@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affectkit.errors import ConfigError, InputError
+from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.export.comparing import run
 from affectkit.export.engines import Engine, start_engine
+from affectkit.export.fitting import fitted
 from affectkit.export.graph import Flat, flatten
 from affectkit.model import Model
-from affectkit.sequences import Batch
-from affectkit.streams import PredictionStream
+from affectkit.sequences import Batch, Targets
+from affectkit.streams import InputStream, PredictionStream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +29,14 @@ class Int8:
     Attributes:
         calibrate: batches from which the ranges of activations are taken.
         held_out: other batches, on which decisions are compared.
-        max_drop: share of decisions that may change, in [0, 1).
+        labels: of every held-out batch, targets by output, where they are known: the gate is then about accuracy. An
+            output without labels is compared with PyTorch.
+        max_drop: by how much the share of right decisions may be below that of the float32 graph, in [0, 1).
     """
 
     calibrate: tuple[Batch, ...]
     held_out: tuple[Batch, ...]
+    labels: tuple[Mapping[str, Targets], ...] = ()
     max_drop: float = 0.01
 
     def __post_init__(self) -> None:
@@ -41,9 +45,17 @@ class Int8:
         if not self.calibrate or not self.held_out:
             fact = f"{len(self.calibrate)} batches to calibrate on and {len(self.held_out)} held out"
             raise InputError(f"int8: {fact}; give at least one of each")
+        if self.labels and len(self.labels) != len(self.held_out):
+            fact = f"labels of {len(self.labels)} batches, and {len(self.held_out)} are held out"
+            raise InputError(f"int8: {fact}; give those of every batch")
+        if self.labels and (first := set(self.labels[0])) != set[str]().union(*self.labels):
+            fact = f"labels of {', '.join(sorted(first)) or 'nothing'} in the first batch, and of others later"
+            raise InputError(f"int8: {fact}; give the same outputs in every batch, not valid where not known")
 
 
-def to_int8(model: bytes, takes: list[str], flat: Flat, batches: Iterable[Batch]) -> bytes:
+def to_int8(
+    model: bytes, takes: list[str], streams: Mapping[str, InputStream], batches: Iterable[Batch], steps: int | None
+) -> bytes:
     """The graph with convolutions and products of matrices in int8, by the ranges that they have on `batches`."""
     import onnx
     from onnxruntime import quantization
@@ -56,13 +68,14 @@ def to_int8(model: bytes, takes: list[str], flat: Flat, batches: Iterable[Batch]
             batch = next(self._left, None)
             if batch is None:
                 return None
-            named = dict(zip(flat.inputs, flatten(batch), strict=True))
+            named, _, _ = fitted(batch, streams, steps)
             return {name: named[name].contiguous().numpy() for name in takes}
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "int8.onnx"
         # it advises on the root logger, once per call, to preprocess what torch has optimized already
-        logging.disable(logging.WARNING)
+        before = logging.root.manager.disable
+        logging.disable(max(before, logging.WARNING))
         try:
             quantization.quantize_static(
                 onnx.load_model_from_string(model),
@@ -73,50 +86,86 @@ def to_int8(model: bytes, takes: list[str], flat: Flat, batches: Iterable[Batch]
                 op_types_to_quantize=["Conv", "Gemm", "MatMul"],
             )
         finally:
-            logging.disable(logging.NOTSET)
+            logging.disable(before)
         return out.read_bytes()
 
 
-def pass_gate(model: Model, exact: bytes, quantized: bytes, takes: list[str], int8: Int8) -> dict[str, Any]:
-    """Share of decisions on the held-out batches that are PyTorch's, of the float32 and of the int8 graph, by output.
+def pass_gate(
+    model: Model, exact: bytes, quantized: bytes, takes: list[str], int8: Int8, steps: int | None
+) -> dict[str, Any]:
+    """Share of right decisions on the held-out batches, of the float32 and of the int8 graph, by output.
 
     A decision is the most probable class, whether a label's probability is 0.5 or more, or whether a value is on the
-    upper half of its range.
+    upper half of its range. It is right if it is the label's (`accuracy`) or, without labels, PyTorch's (`agreement`);
+    NaN or infinity is never right.
 
     Raises:
-        InputError: more than `max_drop` of an output's decisions change; the message has both numbers.
+        InputError: int8 loses more than `max_drop` on an output, and the message has both numbers; there is nothing to
+            decide for an output; or the labels do not fit the outputs.
     """
-    flat = Flat(model).eval()
+    flat, outputs = Flat(model).eval(), model.traced.outputs
+    labeled = {name for targets in int8.labels for name in targets}
+    if unknown := sorted(labeled - set(outputs)):
+        raise InputError(f"int8: labels of {unknown[0]!r}; {did_you_mean(unknown[0], outputs, noun='outputs')}")
     engines: Mapping[str, Engine] = {"float32": start_engine(exact), "int8": start_engine(quantized)}
-    same = {name: dict.fromkeys(engines, 0) for name in model.traced.outputs}
-    counts = dict.fromkeys(model.traced.outputs, 0)
-    for batch in int8.held_out:
-        tensors = flatten(batch)
+    right = {name: dict.fromkeys(engines, 0) for name in outputs}
+    counts = dict.fromkeys(outputs, 0)
+    for number, batch in enumerate(int8.held_out):
         mask = next(iter(batch.values())).mask
         with torch.no_grad():
-            expected = dict(zip(flat.outputs, flat(*tensors), strict=True))
-        for engine_name, engine in engines.items():
-            found = run(engine, flat, takes, tensors)
-            for name, stream in model.traced.outputs.items():
-                equal = _decisions(found[name], stream, mask) == _decisions(expected[name], stream, mask)
-                same[name][engine_name] += int(equal.sum())
-                counts[name] += equal.numel() if engine_name == "int8" else 0
-    shares = {name: {kind: same[name][kind] / counts[name] for kind in engines} for name in counts if counts[name]}
+            expected = dict(zip(flat.outputs, flat(*flatten(batch)), strict=True))
+        found = {kind: run(engine, model, takes, batch, steps) for kind, engine in engines.items()}
+        for name, stream in outputs.items():
+            truth = _decisions(expected[name], stream)
+            real = mask if stream.resolution == "frame" else mask.any(dim=1)
+            counted = real.reshape(real.shape + (1,) * (truth.ndim - real.ndim)).expand_as(truth)
+            if name in labeled:
+                truth, valid = _labels(name, int8.labels[number][name], stream, truth)
+                counted = counted & valid
+            counts[name] += int(counted.sum())
+            for kind in engines:
+                values = found[kind][name]
+                finite = values.isfinite()
+                usable = finite.all(dim=-1) if stream.problem == "multiclass" else finite
+                right[name][kind] += int(((_decisions(values, stream) == truth) & usable & counted).sum())
+    if empty := [name for name, count in counts.items() if not count]:
+        fact = f"no decision of {empty[0]!r} is held out"
+        raise InputError(f"int8: {fact}; give batches with real steps, and valid labels where you give labels")
+    shares = {name: {kind: right[name][kind] / counts[name] for kind in engines} for name in outputs}
     for name, share in shares.items():
-        drop = share["float32"] - share["int8"]
-        # written so that NaN is refused
-        if not drop <= int8.max_drop:
+        if share["float32"] - share["int8"] > int8.max_drop:
+            what = "is right" if name in labeled else "agrees with PyTorch"
             raise InputError(
-                f"export: int8 agrees with PyTorch in {share['int8']:.4f} of {counts[name]} decisions of {name!r}, "
+                f"export: int8 {what} in {share['int8']:.4f} of {counts[name]} decisions of {name!r}, "
                 f"float32 in {share['float32']:.4f}, and a drop of {int8.max_drop:g} is allowed; nothing was written, "
                 "calibrate on more pictures, or stay with float32"
             )
-    return {"max_drop": int8.max_drop, "decisions": counts, "agreement": shares}
+    return {
+        "max_drop": int8.max_drop,
+        "decisions": counts,
+        "agreement": {name: share for name, share in shares.items() if name not in labeled},
+        "accuracy": {name: share for name, share in shares.items() if name in labeled},
+    }
 
 
-def _decisions(values: Tensor, stream: PredictionStream, mask: Tensor) -> Tensor:
-    real = values[mask] if stream.resolution == "frame" else values
+def _decisions(values: Tensor, stream: PredictionStream) -> Tensor:
+    """`(B,)` or `(B, T)` classes; else whether values `(B, K)` or `(B, T, K)` are on the upper half."""
     if stream.problem == "multiclass":
-        return real.argmax(dim=-1)
+        return values.argmax(dim=-1)
     low, high = (0.0, 1.0) if stream.problem == "multilabel" else stream.bounds or (0.0, 0.0)
-    return real >= (low + high) / 2
+    return values >= (low + high) / 2
+
+
+def _labels(name: str, targets: Targets, stream: PredictionStream, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Decisions of labels, and which of them are valid, in the shape of the graph's."""
+    values, valid = targets
+    if stream.problem == "multiclass" and values.is_floating_point():
+        # shares of several classes: the largest is what the face shows
+        values, valid = values.argmax(dim=-1), valid.all(dim=-1)
+    elif stream.problem != "multiclass":
+        values = _decisions(values, stream)
+    for what, tensor in (("values", values), ("valid", valid)):
+        if tensor.shape != like.shape:
+            fact = f"{what} of shape {tuple(tensor.shape)}, and its decisions are {tuple(like.shape)}"
+            raise InputError(f"int8: labels of {name!r} have {fact}; give those of the same batch")
+    return values, valid

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.metadata
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from affectkit.artifact import requirements
 from affectkit.errors import ArtifactError, ConfigError, InputError
 from affectkit.export.comparing import check_difference, largest_difference, random_batches
+from affectkit.export.describing import described
 from affectkit.export.engines import start_engine
-from affectkit.export.graph import OPSET, Flat, check_exportable, check_packages, fixed_steps, record
+from affectkit.export.fitting import fitted
+from affectkit.export.graph import OPSET, check_exportable, check_packages, fixed_steps, record
 from affectkit.export.int8 import Int8, pass_gate, to_int8
 from affectkit.export.onnx_file import ENDING, OnnxFacts, signed
 from affectkit.files import config_to_data
-from affectkit.model import Model
-from affectkit.sequences import Batch
+from affectkit.model import Model, check_batch, check_has_weights
+from affectkit.sequences import Batch, Sequence
+from affectkit.streams import InputStream
 
 
 def export_onnx(
@@ -29,7 +33,7 @@ def export_onnx(
     path: str | Path,
     *,
     steps: int | None = None,
-    check_on: Iterable[Batch] = (),
+    check_on: Iterable[Batch | Sequence | Tensor] = (),
     int8: Int8 | None = None,
     overwrite: bool = False,
 ) -> OnnxFacts:
@@ -64,24 +68,30 @@ def export_onnx(
         check_exportable(model)
         # before the graph is made, which takes a while: this raises if a component has no id
         config = config_to_data(model.config, registry=model.registry)
+        streams = model.config.input_streams()
+        fixed = steps or fixed_steps(streams)
+        real = tuple(_checked(batch, streams, fixed) for batch in check_on)
+        if int8 is not None:
+            calibrate = tuple(_checked(batch, streams, fixed) for batch in int8.calibrate)
+            held_out = tuple(_checked(batch, streams, fixed) for batch in int8.held_out)
+            int8 = replace(int8, calibrate=calibrate, held_out=held_out)
         graph, takes = record(model, steps=steps)
-        fixed = steps or fixed_steps(model.config.input_streams())
-        engine, real = start_engine(graph), tuple(check_on)
+        engine = start_engine(graph)
         found = {"random": largest_difference(model, engine, takes, random_batches(model, fixed))}
         if real:
-            found["real"] = largest_difference(model, engine, takes, real)
+            found["real"] = largest_difference(model, engine, takes, real, fixed)
         for what, difference in found.items():
             check_difference(what, difference)
         gate = {}
         if int8 is not None:
-            exact, graph = graph, to_int8(graph, takes, Flat(model).eval(), int8.calibrate)
-            gate = pass_gate(model, exact, graph, takes, int8)
+            exact, graph = graph, to_int8(graph, takes, streams, int8.calibrate, fixed)
+            gate = pass_gate(model, exact, graph, takes, int8, fixed)
     facts = OnnxFacts(
         config=config,
         requires=requirements(config, model.registry),
         provenance=[dict(item) for item in model.provenance],
-        inputs={name: _described(stream) for name, stream in model.config.input_streams().items()},
-        outputs={name: _described(stream) for name, stream in model.traced.outputs.items()},
+        inputs={name: described(stream) for name, stream in model.config.input_streams().items()},
+        outputs={name: described(stream) for name, stream in model.traced.outputs.items()},
         takes=takes,
         steps=fixed,
         numbers="float32" if int8 is None else "int8",
@@ -97,9 +107,17 @@ def export_onnx(
     return facts
 
 
+def _checked(batch: Batch | Sequence | Tensor, streams: Mapping[str, InputStream], steps: int | None) -> Batch:
+    """A batch with its inputs by name in the order of the streams, which the graph can be given."""
+    fitted(batch, streams, steps)
+    checked = check_batch(batch, streams)
+    return {name: checked[name] for name in streams}
+
+
 def _check_arguments(model: Model, path: Path, steps: int | None, overwrite: bool) -> None:
     if not isinstance(model, Model):
         raise InputError(f"export: {type(model).__name__} is no built model; call build(), or load a saved one")
+    check_has_weights(model, "export")
     if path.suffix != ENDING:
         raise ConfigError(f"ending {path.suffix!r}", f"write a {ENDING} file", path=str(path))
     if path.exists() and not (overwrite and path.is_file()):
@@ -124,13 +142,6 @@ def _evaluating(model: Model) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
-
-
-def _described(stream: object) -> dict[str, object]:
-    """A stream's fields, and what it is."""
-    assert dataclasses.is_dataclass(stream)
-    assert not isinstance(stream, type)
-    return {"kind": getattr(stream, "tag", "predictions"), **dataclasses.asdict(stream)}
 
 
 def _write(path: Path, content: bytes) -> None:

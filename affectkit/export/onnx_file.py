@@ -40,6 +40,21 @@ _PROPERTY_KEY, _PROPERTY_VALUE = 1, 2
 _GRAPH_SPARSE, _SPARSE_PARTS = 15, (1, 2)
 _ATTRIBUTE_TENSORS, _ATTRIBUTE_GRAPHS, _ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 _TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
+_TRAINING, _TRAINING_GRAPHS, _FUNCTION_ATTRIBUTE = 20, (1, 2), 11
+# Types of the facts, and of the items where they hold some.
+_KINDS: Mapping[str, tuple[Any, Any]] = {
+    "config": (dict, object),
+    "requires": (list, dict),
+    "provenance": (list, dict),
+    "inputs": (dict, dict),
+    "outputs": (dict, dict),
+    "takes": (list, str),
+    "steps": (int | None, object),
+    "numbers": (str, object),
+    "versions": (dict, str),
+    "differences": (dict, int | float),
+    "gate": (dict, object),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,16 +126,28 @@ def read_onnx(path: Path) -> tuple[bytes, OnnxFacts]:
     actual = _digest(rewritten(model, {_MODEL_PROPERTY: None}), text)
     if actual != given:
         raise ArtifactError(f"{path}: sha256 is {actual}, the file says {given}; it was changed, export it again")
-    if outside := next(_external(model), None):
+    try:
+        outside = next(_external(model), None)
+    # the hash is no signature: who wrote it may have put anything below the outermost level
+    except (IndexError, KeyError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: is no ONNX file, or is damaged; get it again") from error
+    if outside is not None:
         raise ArtifactError(f"{path}: tensor {outside!r} lies in another file; give a file that holds its weights")
     return model, _facts(path, text)
 
 
 def _facts(path: Path, text: str) -> OnnxFacts:
     try:
-        return OnnxFacts(**parse_text(text, ".json", str(path)))
+        facts = OnnxFacts(**parse_text(text, ".json", str(path)))
     except (ConfigError, TypeError) as error:
         raise ArtifactError(f"{path}: its metadata can't be read ({error}); export it again") from error
+    for name, (kind, item) in _KINDS.items():
+        value = getattr(facts, name)
+        parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        # bool is an int too
+        if not isinstance(value, kind) or isinstance(value, bool) or not all(isinstance(one, item) for one in parts):
+            raise ArtifactError(f"{path}: its metadata say {name} is {value!r}; export it again")
+    return facts
 
 
 def _digest(bare: bytes, text: str) -> str:
@@ -147,9 +174,14 @@ def _external(model: bytes) -> Iterator[str]:
     """Names of tensors that say that they are in another file, wherever the model may hold a tensor."""
     for graph in contents(model, MODEL_GRAPH):
         yield from _external_in_graph(graph)
+    for training in contents(model, _TRAINING):
+        for number in _TRAINING_GRAPHS:
+            for graph in contents(training, number):
+                yield from _external_in_graph(graph)
     for function in contents(model, _MODEL_FUNCTION):
         for node in contents(function, _FUNCTION_NODE):
-            yield from _external_in_node(node)
+            yield from _external_in_attributes(contents(node, NODE_ATTRIBUTE))
+        yield from _external_in_attributes(contents(function, _FUNCTION_ATTRIBUTE))
 
 
 def _external_in_graph(graph: bytes) -> Iterator[str]:
@@ -158,11 +190,11 @@ def _external_in_graph(graph: bytes) -> Iterator[str]:
     for sparse in contents(graph, _GRAPH_SPARSE):
         yield from _external_sparse(sparse)
     for node in contents(graph, GRAPH_NODE):
-        yield from _external_in_node(node)
+        yield from _external_in_attributes(contents(node, NODE_ATTRIBUTE))
 
 
-def _external_in_node(node: bytes) -> Iterator[str]:
-    for attribute in contents(node, NODE_ATTRIBUTE):
+def _external_in_attributes(attributes: list[bytes]) -> Iterator[str]:
+    for attribute in attributes:
         for number, _, content in fields(attribute):
             if number in _ATTRIBUTE_TENSORS:
                 yield from _external_tensor(content)

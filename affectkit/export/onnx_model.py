@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from affectkit.configs import ModelConfig
-from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError
+from affectkit.dials import Dial
+from affectkit.errors import (
+    ArtifactError,
+    ConfigError,
+    InputError,
+    MissingDependencyError,
+    RegistryError,
+    did_you_mean,
+)
+from affectkit.export.describing import described
 from affectkit.export.engines import Engine, start_engine
+from affectkit.export.fitting import fitted
 from affectkit.export.onnx_file import OnnxFacts, read_onnx
 from affectkit.files import config_from_data
-from affectkit.interfaces import Stage
+from affectkit.interfaces import Stage, decode
 from affectkit.lookup import saved_with
-from affectkit.model import Model, check_batch
+from affectkit.model import Clocks, Memo, Model
 from affectkit.registry import Registry, default_registry
-from affectkit.sequences import Batch, Scores, Sequence, Targets
-
-# Seconds within which two times are the same, as in fusions.
-_SAME_TIME = 1e-6
+from affectkit.score_joining import to_scores
+from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
+from affectkit.streams import InputStream, PredictionStream
 
 
 class OnnxModel(Model):
-    """A graph with the description of the pipeline that it was made of. It can't be trained, and has no dials.
+    """A graph with the description of the pipeline that it was made of. It can't be trained or saved, and has no dials.
+
+    It can be a member of an ensemble that joins scores: `Ensemble(config, members={"cnn": load_onnx(path)})`.
 
     Attributes:
         facts: what the file says about itself.
         engine: what runs it.
         precision: in which it computes.
     """
+
+    has_weights: ClassVar[bool] = False
 
     def __init__(
         self, facts: OnnxFacts, config: ModelConfig, engine: Engine, precision: str, registry: Registry
@@ -54,17 +67,46 @@ class OnnxModel(Model):
         found = self._run(batch)
         return {name: found[name] for name in self.traced.outputs}
 
+    def run(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> tuple[Scores, Clocks]:
+        """As a member of an ensemble: scores that `decode` turns into what the graph decodes, and their clocks."""
+        found = self.predict(batch)
+        mask, times = (tensor.cpu() for tensor in next(iter(batch.values()))[1:3])
+        for name, values in found.items():
+            if self.traced.outputs[name].resolution == "frame" and values.shape[:2] != mask.shape:
+                fact = f"output {name!r} has {values.shape[1]} steps for {mask.shape[1]}, and a graph gives no clock"
+                raise InputError(f"fusion.{name}: {fact}; take the pipeline that it was made of")
+        scores = {name: to_scores(values, self.traced.outputs[name].problem) for name, values in found.items()}
+        return scores, dict.fromkeys(scores, (mask, times))
+
     def features(self, batch: Batch | Sequence | Tensor) -> NoReturn:
         raise InputError("features: an exported pipeline gives scores alone; ask the pipeline that it was made of")
 
-    def decode(self, name: str, scores: Tensor) -> NoReturn:
-        raise InputError("decode: an exported pipeline decodes inside; call predict")
+    def encode(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> NoReturn:
+        self.features(batch)
+
+    def decode(self, name: str, scores: Tensor) -> Tensor:
+        """Raw scores by their problem, within their bounds, as our heads decode them; `predict` is the graph's own."""
+        if name not in self.traced.outputs:
+            hint = did_you_mean(name, self.traced.outputs, noun="outputs")
+            raise InputError(f"decode: no output {name!r}; {hint}")
+        stream = self.traced.outputs[name]
+        values = decode(scores, stream.problem)
+        return values if stream.bounds is None else values.clamp(*stream.bounds)
 
     def stages(self) -> dict[str, Stage[Any]]:
         return {}
 
     def stream(self, batch: int = 1) -> NoReturn:
         raise InputError("stream: an exported pipeline scores whole clips; stream the pipeline that it was made of")
+
+    @property
+    def dials(self) -> tuple[Dial, ...]:
+        """None."""
+        return ()
 
     def set_dials(self, changes: Mapping[str, Any]) -> NoReturn:
         raise ConfigError("dials are fixed in an exported pipeline", "turn them, then export", path="dials")
@@ -73,24 +115,22 @@ class OnnxModel(Model):
         if torch.is_autocast_enabled("cpu") and self.precision == "float32":
             hint = "write engine='openvino' (--engine openvino), which computes in it"
             raise ConfigError("an exported pipeline is not under autocast", hint, path="precision")
-        streams = self.config.input_streams()
-        checked = check_batch(batch, streams)
-        first = checked[next(iter(streams))]
-        for name in streams:
-            _check(name, checked[name], first)
-        steps = first.mask.shape[1]
-        missing = 0 if self.facts.steps is None else self.facts.steps - steps
-        if missing < 0:
-            fact = f"{steps} steps, and the file takes up to {self.facts.steps}"
-            raise InputError(f"batch: {fact}; export it again with more (--steps), or give shorter clips")
-        tensors = {f"inputs.{name}": _padded(checked[name].values, missing) for name in streams}
-        tensors |= {"mask": _padded(first.mask, missing), "times": _padded(first.times, missing)}
-        found = self.engine.run({name: tensors[name].contiguous().numpy() for name in self.facts.takes})
+        tensors, clips, steps = fitted(batch, self.config.input_streams(), self.facts.steps)
+        feeds = {name: tensors[name].detach().cpu().contiguous().numpy() for name in self.facts.takes}
+        try:
+            found = self.engine.run(feeds)
+        # engines raise classes of their own
+        except Exception as error:
+            raise _unusable(self.engine.name, error) from error
         results = {}
-        for name, values in found.items():
-            stream = self.traced.outputs[name.removeprefix("scores.")]
-            scores = torch.from_numpy(values)
-            results[name] = scores[:, :steps] if stream.resolution == "frame" else scores
+        for name, stream in self.traced.outputs.items():
+            for key in (name, f"scores.{name}"):
+                scores = torch.from_numpy(found[key])
+                is_right = scores.ndim == (3 if stream.resolution == "frame" else 2)
+                if not is_right or (scores.shape[0], scores.shape[-1]) != (clips, len(stream.targets)):
+                    fact = f"output {key!r} has shape {tuple(scores.shape)} for {clips} clips"
+                    raise ArtifactError(f"{fact} and {len(stream.targets)} targets; export the pipeline again")
+                results[key] = scores[:, :steps] if stream.resolution == "frame" else scores
         return results
 
 
@@ -106,7 +146,7 @@ def load_onnx(
         registry: where components are looked up.
 
     Raises:
-        ArtifactError: missing, foreign, changed, or of a newer format.
+        ArtifactError: missing, foreign, changed, of a newer format, or its graph, metadata and config do not agree.
         RegistryError: a plugin is missing; the message has the `pip install`.
         ConfigError, MissingDependencyError: the engine can't be had, or can't compute in that precision.
     """
@@ -115,28 +155,48 @@ def load_onnx(
     made_with = saved_with({"requires": facts.requires})
     try:
         config = config_from_data(facts.config, registry=names)
+        outputs = config.trace(registry=names).outputs
     except ConfigError as error:
         raise ArtifactError(f"{path}: {error}{made_with}") from error
     except RegistryError as error:
         raise type(error)(f"{path}: {error}{made_with}") from None
-    return OnnxModel(facts, config, start_engine(model, engine, precision), precision, names)
+    try:
+        _check_facts(facts, config.input_streams(), outputs)
+        started = start_engine(model, engine, precision)
+        _check_graph(facts, started)
+    except (ConfigError, MissingDependencyError):
+        raise
+    except ArtifactError as error:
+        raise ArtifactError(f"{path}: {error}{made_with}") from error
+    # engines raise classes of their own
+    except Exception as error:
+        raise ArtifactError(f"{path}: {_unusable(engine, error)}") from error
+    return OnnxModel(facts, config, started, precision, names)
 
 
-def _check(name: str, sequence: Sequence, first: Sequence) -> None:
-    """Refuse what the stages themselves refuse in PyTorch, which a graph can't."""
-    if sequence.values.dtype != torch.float32:
-        raise InputError(f"batch.{name}: dtype {sequence.values.dtype}; the file takes float32")
-    real = sequence.values.flatten(2).isfinite().all(dim=2)
-    if (faulty := (sequence.mask & ~real).nonzero()).numel():
-        clip, step = faulty[0].tolist()
-        fact = f"NaN or infinity in clip {clip}, step {step}"
-        raise InputError(f"batch.{name}: {fact}; give finite values, or mask False for what is not real")
-    same = sequence.mask.shape == first.mask.shape and torch.equal(sequence.mask, first.mask)
-    # written so that a NaN time counts as different
-    if not same or not bool(((sequence.times - first.times).abs().masked_fill(~first.mask, 0) <= _SAME_TIME).all()):
-        raise InputError(f"batch.{name}: another clock than the first input's; resample them to one in the loader")
+def _check_facts(facts: OnnxFacts, inputs: Mapping[str, InputStream], outputs: Mapping[str, PredictionStream]) -> None:
+    """Refuse a file that calls its inputs or labels otherwise than the installed components do."""
+    for what, said, streams in (("inputs", facts.inputs, inputs), ("outputs", facts.outputs, outputs)):
+        if list(said) != list(streams):
+            fact = f"its metadata name the {what} {', '.join(said)}, and its config {', '.join(streams)}"
+            raise ArtifactError(f"{fact}; export the pipeline again")
+        for name, stream in streams.items():
+            for key, value in described(stream).items():
+                # a key that is not there is one of a later release
+                if key in said[name] and (found := said[name][key]) != json.loads(json.dumps(value)):
+                    fact = f"its metadata say {what}.{name}.{key} is {found!r}, and its config makes it {value!r}"
+                    raise ArtifactError(f"{fact}; export the pipeline again")
 
 
-def _padded(tensor: Tensor, missing: int) -> Tensor:
-    """With so many steps more, which are zero, and False in the mask."""
-    return tensor if not missing else pad(tensor, (0, 0) * (tensor.ndim - 2) + (0, missing))
+def _check_graph(facts: OnnxFacts, engine: Engine) -> None:
+    takes = {*(f"inputs.{name}" for name in facts.inputs), "mask", "times"} & set(facts.takes)
+    gives = {name for target in facts.outputs for name in (target, f"scores.{target}")}
+    for verb, wanted, found in (("takes", takes, engine.takes), ("gives", gives, engine.gives)):
+        if wanted != found:
+            fact = f"its graph {verb} {', '.join(sorted(found))}, and its metadata say {', '.join(sorted(wanted))}"
+            raise ArtifactError(f"{fact}; export the pipeline again")
+
+
+def _unusable(engine: str, error: Exception) -> ArtifactError:
+    reason = str(error).strip().partition("\n")[0]
+    return ArtifactError(f"{engine} can't run the graph ({reason}); export the pipeline again")
