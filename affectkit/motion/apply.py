@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Modules = list[MotionFrontEnd[Any]]
+# Clips that are computed at once: what a front-end needs in between is many times its input.
+_AT_ONCE = 16
 
 
 def apply_motion(
@@ -78,8 +80,11 @@ def apply_motion(
             given = module(given)
         return {"values": given.values, "mask": given.mask, "times": given.times}
 
+    def part(first: int, count: int) -> Sequence:
+        return Sequence(*(tensor[first : first + count] for tensor in clips[:3]))
+
     if cache is False:
-        return _joined([compute(clips)])
+        return _joined([compute(part(i, _AT_ONCE)) for i in range(0, max(1, len(clips.values)), _AT_ONCE)])
     data = [encode(config, registry) for config in configs]
     settings = {
         "motion": data,
@@ -89,9 +94,9 @@ def apply_motion(
     folder = None if cache is True else cache
     found = []
     for i in range(len(clips.values)):
-        values, mask, times = (part[i : i + 1] for part in clips[:3])
-        one = functools.partial(compute, Sequence(values, mask, times))
-        found.append(cached(one, parts=["apply_motion", settings, values, mask, times], folder=folder))
+        one = part(i, 1)
+        parts = ["apply_motion", settings, *one[:3]]
+        found.append(cached(functools.partial(compute, one), parts=parts, folder=folder))
     return _joined(found).to(clips.values.device)
 
 
