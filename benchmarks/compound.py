@@ -44,7 +44,7 @@ from affectkit.training import Examples
 from affectkit.training.plan_folders import read_plan_of
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
-PEOPLE, WORKERS, BAR = 100, 2, 0.01
+PEOPLE, WORKERS, BAR, PAIRS = 100, 2, 0.01, 3
 # Of the linear model; chosen on choice people.
 PENALTY = 1000.0
 OUTPUT = "compound"
@@ -85,6 +85,7 @@ def main() -> int:
         both = "".join(f"{bootstrap_score(one[part], uf1)!s:>24}" for part in faces)
         print(f"{name:24}{both}{shown:>26}")
     _print_classes(counts)
+    _print_mistakes(best, counts[best]["report"])
     preset = f"joined: {JOINED}"
     less = bootstrap_difference(counts[preset]["report"], counts[best]["report"], uf1)
     print(f"\n{preset} less {best}, the best on choice people: {less} (bar {BAR}, and an interval above 0)")
@@ -128,6 +129,18 @@ def _print_classes(counts: Mapping[str, Mapping[str, Counts]]) -> None:
     scores = {name: f1_per_class(one["report"].sum(axis=0)) for name, one in counts.items()}
     for at, target in enumerate(COMPOUND_11):
         print(f"{target:24}" + "".join(f"{scores[name][at]:16.3f}" for name in counts))
+
+
+def _print_mistakes(name: str, counts: Counts) -> None:
+    """The pairs of classes that are taken for each other most often; what sets them apart is for the docs to say."""
+    table = counts.sum(axis=0)
+    both = np.triu(table + table.T, k=1)
+    total = both.sum()
+    print(f"\n{name}: {total} mistakes among {table.sum()} report faces, most of them between")
+    for place in np.argsort(both, axis=None)[::-1][:PAIRS]:
+        one, other = np.unravel_index(place, both.shape)
+        count = both[one, other]
+        print(f"{COMPOUND_11[one]} and {COMPOUND_11[other]}: {count} ({count / total:.0%})")
 
 
 if __name__ == "__main__":
