@@ -81,7 +81,8 @@ def apply_motion(
         return {"values": given.values, "mask": given.mask, "times": given.times}
 
     def part(first: int, count: int) -> Sequence:
-        return Sequence(*(tensor[first : first + count] for tensor in clips[:3]))
+        values, mask, times = (tensor[first : first + count] for tensor in clips[:3])
+        return Sequence(values, mask, times)
 
     if cache is False:
         return _joined([compute(part(i, _AT_ONCE)) for i in range(0, max(1, len(clips.values)), _AT_ONCE)])
