@@ -33,7 +33,7 @@ SIDE = 64
 # The encoders of the small system, and the tasks by whose labels each of them is trained first.
 ENCODERS: Mapping[str, tuple[str, ...]] = {"cnn": ("va", "expr", "au"), "poster2": ("va", "expr"), "fau": ("au",)}
 # Smoothing that choice people chose, sigma and delta by task; where a task is not here, they chose none.
-SMOOTHING: Mapping[str, tuple[float, int]] = {"va": (1.0, 1), "expr": (64.0, 5)}
+SMOOTHING: Mapping[str, tuple[float, int]] = {"va": (4.0, 1), "expr": (16.0, 5)}
 
 
 def make_abaw7() -> PipelineConfig:
