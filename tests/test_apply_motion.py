@@ -49,9 +49,10 @@ class HalfConfig(MotionConfig):
 
 
 class Half(MotionFrontEnd[HalfConfig]):
-    """Counts the clips that it sees."""
+    """Counts the clips that it sees, and the most at once."""
 
     seen = 0
+    most = 0
 
     def __init__(self, config: HalfConfig, stream: FrameStream) -> None:
         super().__init__(config)
@@ -60,6 +61,7 @@ class Half(MotionFrontEnd[HalfConfig]):
 
     def forward(self, inputs: Sequence) -> Sequence:
         Half.seen += len(inputs.values)
+        Half.most = max(Half.most, len(inputs.values))
         return inputs.with_values(inputs.values / 2)
 
 
@@ -77,7 +79,7 @@ REGISTRY = provided()
 
 @pytest.fixture(autouse=True)
 def _forget() -> None:
-    Half.seen = 0
+    Half.seen = Half.most = 0
 
 
 def clips(batch: int = 2, steps: int = 3, seed: int = 0) -> Tensor:
@@ -133,6 +135,14 @@ def test_without_a_cache_it_is_computed_every_time() -> None:
     for _ in range(2):
         apply_motion(HalfConfig(), clips(), STREAM, registry=REGISTRY)
     assert Half.seen == 4
+
+
+def test_of_many_clips_a_few_are_computed_at_a_time() -> None:
+    many = clips(40)
+    found = apply_motion(HalfConfig(), many, STREAM, registry=REGISTRY)
+    assert torch.equal(found.values, many / 2)
+    assert Half.seen == 40
+    assert Half.most <= 16
 
 
 def test_what_decides_the_result_decides_the_entry(tmp_path: Path) -> None:
