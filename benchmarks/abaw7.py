@@ -35,7 +35,8 @@ from affectkit.training.plan_folders import read_plan_of
 from affectkit.video.clips import video_streams
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "abaw7"
-VIDEOS, WORKERS = 300, 2
+# Those before them were looked at while the system was made.
+PEOPLE, WORKERS = REPORT[300:600], 2
 BAR, CLOSE = 2.2, 0.02
 WHOLE, FLOOR = "three encoders, three tasks", "neutral, zeros, every unit"
 SCORES = (*HEADS, "P")
@@ -68,11 +69,11 @@ def main() -> int:
 
 
 def _report_features(encoders: dict[str, Model], folder: Path) -> Examples:
-    path = folder / f"report-{VIDEOS}.safetensors"
+    path = folder / f"report-{PEOPLE.start}-{PEOPLE.stop}.safetensors"
     if not path.is_file():
         started = time.perf_counter()
         stream = video_streams(make_abaw7().inputs)[INPUT]
-        faces = render_examples(REPORT[:VIDEOS], stream, folder=CACHE, workers=WORKERS)
+        faces = render_examples(PEOPLE, stream, folder=CACHE, workers=WORKERS)
         write_examples(extract_features(encoders, faces), path)
         print(f"{path}: {len(faces)} videos in {time.perf_counter() - started:.0f} s", flush=True)
     return read_examples(path)

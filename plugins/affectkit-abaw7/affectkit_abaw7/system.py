@@ -32,6 +32,8 @@ HEADS = ("va", "expr", "au")
 SIDE = 64
 # The encoders of the small system, and the tasks by whose labels each of them is trained first.
 ENCODERS: Mapping[str, tuple[str, ...]] = {"cnn": ("va", "expr", "au"), "poster2": ("va", "expr"), "fau": ("au",)}
+# Factor of the units' loss behind the fusion: as it is, the asymmetric one is a tenth of the others or less.
+UNITS = 10.0
 # Smoothing that choice people chose, sigma and delta by task; where a task is not here, they chose none.
 SMOOTHING: Mapping[str, tuple[float, int]] = {"va": (4.0, 1), "expr": (16.0, 5)}
 
@@ -52,7 +54,7 @@ def make_system(
         smoothing: sigma and delta by the task that is smoothed.
     """
     branches = {name: make_branch(name) for name in encoders}
-    scored, is_fused = make_heads(heads), len(branches) > 1
+    scored, is_fused = make_heads(heads, units=UNITS), len(branches) > 1
     return PipelineConfig(
         input=FrameStream(height=SIDE, width=SIDE, channels=("gray",), alignment="steady"),
         sampling=Windows(seconds=4.0, hop_seconds=2.0),
@@ -80,12 +82,12 @@ def make_branch(name: str) -> Branch:
     return Branch(motion=picture, features=IResNetConfig(size="small", dropout=0.3))
 
 
-def make_heads(names: Iterable[str] = HEADS, *, dropout: float = 0.2) -> dict[str, HeadConfig]:
-    """Heads of the tasks, in the order of the names."""
+def make_heads(names: Iterable[str] = HEADS, *, dropout: float = 0.2, units: float = 1.0) -> dict[str, HeadConfig]:
+    """Heads of the tasks, in the order of the names; `units` is the factor of the loss of `au`."""
     found: dict[str, HeadConfig] = {
         "va": ValenceArousalConfig(dropout=dropout),
         "expr": ExpressionConfig(dropout=dropout, label_smoothing=0.05),
-        "au": ActionUnitsConfig(dropout=dropout),
+        "au": ActionUnitsConfig(dropout=dropout, weight=units),
     }
     return {name: found[name] for name in names}
 

@@ -19,7 +19,7 @@ from affectkit_abaw7.presets import make_published
 from affectkit_abaw7.scores import describe_scores, predict_tasks
 from affectkit_abaw7.synthetic_labels import SHARES, TASKS, hide_labels, list_frames, make_labels
 from affectkit_abaw7.synthetic_videos import CHOICE, REPORT, TRAIN, cut_video, render_examples, settings_of
-from affectkit_abaw7.system import ENCODERS, make_abaw7, make_system
+from affectkit_abaw7.system import ENCODERS, make_abaw7, make_heads, make_system
 from affectkit_abaw7.training import (
     extract_features,
     join_system,
@@ -343,6 +343,11 @@ def test_an_encoder_has_epochs_of_its_own() -> None:
     plan = replace(Plan(), epochs={"fau": 3}, encoder=Recipe(epochs=5))
     assert {name: plan.recipe(name).epochs for name in ENCODERS} == {"cnn": 5, "poster2": 5, "fau": 3}
     assert {quick(plan).recipe(name).epochs for name in ENCODERS} == {1}
+
+
+def test_units_weigh_more_behind_the_fusion_than_in_an_encoder() -> None:
+    assert {name: head.weight for name, head in make_abaw7().heads.items()} == {"va": 1.0, "expr": 1.0, "au": 10.0}
+    assert {head.weight for head in make_heads().values()} == {1.0}
 
 
 def test_a_plan_in_a_file(tmp_path: Path) -> None:
