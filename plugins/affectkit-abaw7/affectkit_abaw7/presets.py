@@ -31,12 +31,12 @@ PUBLISHED = 112
 WEIGHTS = Weights(
     name="abaw7",
     url="package:affectkit_abaw7/weights_data/abaw7.safetensors",
-    sha256="2185e1b77b5f525603c331d4186038ce77a6225a51058906fe63e6dee1575d6b",
+    sha256="bb153c74b4c927c9c8f6a6bb8f57cac8fdd88ab3aefdcaa58d06f0f094372af3",
     size=6733936,
     license="Apache-2.0",
     training_data_terms="synthetic",
     preprocessing="gray, 64 x 64 pixels, one steady cut for a whole track",
-    metrics={"P on synthetic choice people, who chose smoothing and thresholds": 2.344},
+    metrics={"P on synthetic choice people, who chose smoothing and thresholds": 2.359},
 )
 
 
