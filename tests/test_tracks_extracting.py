@@ -249,7 +249,7 @@ def test_pictures_that_can_t_be_decoded_are_issues_that_are_told_again(folder: P
     assert list(found.paths) == ["12", "30-30"]
     fact = "its only frame can't be decoded (Invalid data found when processing input); it is damaged, copy it again"
     assert found.issues[0] == Issue(level="warning", where=str(broken), fact=f"frame 8: {fact}", sample="12")
-    fact = "frame 1: is empty; give a video file"
+    fact = "frame 1: is empty; copy it again"
     left = str(folder / "12_left" / "00001.png")
     assert found.issues[1] == Issue(level="warning", where=left, fact=fact, sample="12_left")
     fact = "no frame has features; nothing is written"
@@ -493,7 +493,7 @@ def test_the_command_prints_counts_and_issues(folder: Path, tmp_path: Path, caps
     words = ["features", str(tmp_path / "p.toml"), str(folder), "--out", str(tmp_path / "out"), "--fps", "25"]
     assert main([*words, "--workers", "1"]) == 0
     text = capsys.readouterr().out
-    assert "frame 8: is empty; give a video file" in text
+    assert "frame 8: is empty; copy it again" in text
     assert text.endswith(f"{tmp_path}/out: features of 3 of 3 videos, 0 of them there before\n")
     assert main([*words, "--workers", "1", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
