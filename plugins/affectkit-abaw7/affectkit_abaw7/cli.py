@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from affectkit.cli.output import Output
-from affectkit.errors import AffectkitError
+from affectkit.errors import AffectkitError, ConfigError
 from affectkit_abaw7.plan import Plan, quick, read_plan
 
 
@@ -54,6 +54,8 @@ def _train(args: argparse.Namespace, output: Output) -> int:
     from affectkit_abaw7.system import make_abaw7
     from affectkit_abaw7.training import train_system
 
+    if args.workers < 1:
+        raise ConfigError(f"{args.workers!r} processes", "write 1 or more", path="--workers")
     plan = Plan() if args.plan is None else read_plan(args.plan)
     if args.seed is not None:
         plan = replace(plan, seed=args.seed)

@@ -379,3 +379,5 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
     path.write_text("train_videos = 0\n")
     assert main(["train", "--out", str(tmp_path / "run"), "--plan", str(path)]) == 1
     assert capsys.readouterr().err == f"error: {path}: train_videos: 0 videos; write 1 to 5000\n"
+    assert main(["train", "--out", str(tmp_path / "run"), "--workers", "0"]) == 1
+    assert capsys.readouterr().err == "error: --workers: 0 processes; write 1 or more\n"
