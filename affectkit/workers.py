@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeVar
 
+from affectkit.errors import ConfigError
+
 T = TypeVar("T")
 # Of a worker: whether it is to stop, and whether it has nothing to do.
 _stop, _is_idle = threading.Event(), threading.Event()
@@ -39,9 +41,14 @@ class Workers:
 
     Arguments:
         count: how many.
+
+    Raises:
+        ConfigError: `count` is less than 1.
     """
 
     def __init__(self, count: int) -> None:
+        if count < 1:
+            raise ConfigError(f"{count!r} processes", "write 1 or more", path="workers")
         # Spawned: a forked process would inherit threads of torch and FFmpeg that do not run in it.
         context = multiprocessing.get_context("spawn")
         # Its end tells the workers to stop, and comes when this process is killed, too. They say that they have begun.

@@ -22,6 +22,7 @@ from affectkit.configs import Frames
 from affectkit.errors import ConfigError, InputError, UntrainedWarning
 from affectkit.model import Model
 from affectkit.results.reading import read_results
+from affectkit.workers import Workers
 from tests.brightness import pipeline, registry
 from tests.clips import encode, gray_frames, write_levels
 
@@ -427,3 +428,9 @@ def test_no_workers(folder: Path, tmp_path: Path, workers: int) -> None:
 
 def test_the_public_name() -> None:
     assert affectkit.analyze_many is analyze_many
+
+
+def test_a_pool_of_no_processes_is_refused() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Workers(0)
+    assert str(caught.value) == "workers: 0 processes; write 1 or more"

@@ -32,7 +32,7 @@ HEADS = ("va", "expr", "au")
 SIDE = 64
 # The encoders of the small system, and the tasks by whose labels each of them is trained first.
 ENCODERS: Mapping[str, tuple[str, ...]] = {"cnn": ("va", "expr", "au"), "poster2": ("va", "expr"), "fau": ("au",)}
-# Factor of the units' loss behind the fusion: as it is, the asymmetric one is a tenth of the others or less.
+# Factor of the units' loss behind the fusion: as it is, the asymmetric one is small beside the others.
 UNITS = 10.0
 # Smoothing that choice people chose, sigma and delta by task; where a task is not here, they chose none.
 SMOOTHING: Mapping[str, tuple[float, int]] = {"va": (4.0, 1), "expr": (64.0, 2)}
