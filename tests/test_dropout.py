@@ -2,34 +2,86 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
-from affectkit.ops.dropout import Dropout, draw_factors, draw_factors_ref
+from affectkit.ops import dropout
+from affectkit.ops.dropout import Dropout, draw_factors, draw_factors_ref, to_least
+
+SEED = 2**62 + 12345
 
 
 @pytest.mark.parametrize("p", [0.1, 0.5, 0.999])
 def test_as_many_are_dropped_as_asked_and_the_mean_stays(p: float) -> None:
-    torch.manual_seed(0)
-    factors = draw_factors(torch.empty(400, 1001), p)
+    factors = draw_factors(torch.empty(400, 1001), SEED, to_least(p))
     share = float((factors == 0).float().mean())
     assert abs(share - p) < 4 * (p * (1 - p) / factors.numel()) ** 0.5 + 1 / 65536
     assert sorted(set(factors.flatten().tolist())) == [0.0, pytest.approx(1 / (1 - p), rel=2e-2)]
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.37])
-@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 4, 6)])
+@pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 4, 6), (0, 4)])
 def test_the_slow_twin_draws_the_same(shape: tuple[int, ...], p: float) -> None:
     like = torch.empty(shape, dtype=torch.float64)
-    torch.manual_seed(3)
-    fast = draw_factors(like, p)
-    torch.manual_seed(3)
-    assert torch.equal(fast, draw_factors_ref(like, p))
+    for seed in (0, 3, SEED, 2**63 - 1):
+        fast = draw_factors(like, seed, to_least(p))
+        assert torch.equal(fast, draw_factors_ref(like, seed, to_least(p)))
+
+
+def test_blocks_go_on_where_the_last_one_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    like = torch.empty(1003)
+    whole = draw_factors(like, SEED, to_least(0.4))
+    monkeypatch.setattr(dropout, "_BLOCK", 8)
+    assert torch.equal(draw_factors(like, SEED, to_least(0.4)), whole)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("shape", [(), (0, 3), (1,), (1023,), (1025,), (3, 40_001)])
+def test_the_kernel_drops_the_same(shape: tuple[int, ...], threads: int) -> None:
+    kernel = pytest.importorskip("affectkit.ops.dropout_numba", reason="numba is not installed")
+    x, out = torch.randn(shape), torch.full(shape, 7.0)
+    had = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for p in (0.0, 0.1, 0.9999999):
+            kernel.drop(x, SEED, to_least(p), out)
+            assert torch.equal(out, x * draw_factors(x, SEED, to_least(p)))
+    finally:
+        torch.set_num_threads(had)
+
+
+def test_with_and_without_numba_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+
+    def run() -> list[torch.Tensor]:
+        torch.manual_seed(5)
+        x = torch.linspace(-1, 1, 6000).reshape(60, 100).t().requires_grad_()
+        y = Dropout(0.3).train()(x)
+        (grad,) = torch.autograd.grad((y * y).sum(), x)
+        return [y, grad]
+
+    with_numba = run()
+    monkeypatch.setattr(dropout, "_has_numba", lambda: False)
+    for one, other in zip(with_numba, run(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_numba_that_fails_leaves_it_to_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    # as where its files can't be written, or its insides are others
+    monkeypatch.setitem(sys.modules, "affectkit.ops.dropout_numba", None)
+    monkeypatch.delattr("affectkit.ops.dropout_numba", raising=False)
+    dropout._has_numba.cache_clear()
+    try:
+        assert not dropout._has_numba()
+        assert (Dropout(0.5).train()(torch.ones(100)) == 0).any()
+    finally:
+        dropout._has_numba.cache_clear()
 
 
 def test_neighbors_are_dropped_by_chances_of_their_own() -> None:
-    torch.manual_seed(0)
-    dropped = (draw_factors(torch.empty(100_000, 4), 0.5) == 0).double()
+    dropped = (draw_factors(torch.empty(100_000, 4), SEED, to_least(0.5)) == 0).double()
     assert float((torch.corrcoef(dropped.T) - torch.eye(4)).abs().max()) < 0.02
 
 
@@ -45,7 +97,7 @@ def test_the_gradient_goes_through_what_stayed() -> None:
 
 def test_the_second_gradient_is_right() -> None:
     torch.manual_seed(0)
-    factors = draw_factors(torch.empty(5, dtype=torch.float64), 0.4)
+    factors = draw_factors(torch.empty(5, dtype=torch.float64), int(torch.randint(2**63 - 1, ())), to_least(0.4))
     x = torch.rand(5, dtype=torch.float64, requires_grad=True)
     layer = Dropout(0.4).train()
 

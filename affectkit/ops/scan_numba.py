@@ -3,7 +3,7 @@
 A tile is `FORWARD` or `BACKWARD` channels, side by side in memory, so that each step is a loop over channels, which
 becomes vector instructions. Such loops are functions of their own, since the compiler then knows that their arrays do
 not overlap. A tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie
-far apart. All is in one file, since numba's cache on the disk does not notice that another one changed.
+far apart. All loops are in one file, since numba's cache on the disk does not notice that another one changed.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numba.core.compiler import Compiler
 from numba.core.compiler_machinery import register_pass
 from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from affectkit.ops.numba_memory import as_floats, take
 from affectkit.ops.scan_team import compiled
 
 Array = NDArray[np.float32]
@@ -345,32 +345,10 @@ def _backward_tile(
             d_bias[channel + j] += d_biases[j]
 
 
-@intrinsic
-def _at(context: Any, address: Any) -> Any:
-    """The number at an address as a pointer to floats."""
-
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], context.get_value_type(signature.return_type))
-
-    return numba.types.CPointer(numba.float32)(numba.int64), lower
-
-
-@intrinsic
-def _take(context: Any, numbers: Any, place: Any) -> Any:
-    """What stands at a place of an array of int64, to which 1 is added at once: no two threads get the same."""
-
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array = context.make_array(signature.args[0])(context, builder, arguments[0])
-        one = context.get_constant(numba.int64, 1)
-        return builder.atomic_rmw("add", builder.gep(array.data, [arguments[1]]), one, "seq_cst")
-
-    return numba.int64(numbers, numba.int64), lower
-
-
 @_inlined
 def _array(address: int, shape: Any) -> Any:
     """An array over memory; an empty one where the address is 0."""
-    return numba.carray(_at(address), shape)
+    return numba.carray(as_floats(address), shape)
 
 
 @_inlined
@@ -402,7 +380,7 @@ def _checkpoints(job: Array, per_group: int, groups: int, states: int, length: i
 @_inlined
 def _take_tiles(job: Array, pairs: int, tiles: int) -> tuple[int, int, int]:
     """The next part, and its tiles of all that are in so many groups of so many."""
-    part, parts = _take(job, _NEXT), job[_PARTS]
+    part, parts = take(job, _NEXT), job[_PARTS]
     return part, pairs * tiles * part // parts, pairs * tiles * (part + 1) // parts
 
 

@@ -1,0 +1,76 @@
+"""The kernel of `affectkit.ops.dropout` for numba: draws and drops in one pass over memory, in all threads."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from typing import Any
+
+import numba
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.scan_team import compiled, run_team
+
+F, U = np.float32, np.uint64
+# Elements of a part, which stay in a core's cache; and words that are drawn at once, for four elements each.
+_PART, _WORDS = 1 << 15, 256
+# places in a `_Job`, as an array: numba can't read its names
+_SOURCE, _OUT, _COUNT, _SEED, _LEAST, _NEXT = range(6)
+_GAMMA, _FIRST, _SECOND = U(0x9E3779B97F4A7C15), U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)
+
+
+class _Job(ctypes.Structure):
+    """What to drop of; whoever is free takes the next part by adding 1 to `next`."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("source", "out", "count", "seed", "least", "next")]
+
+
+def drop(values: Tensor, seed: int, least: int, out: Tensor) -> None:
+    """As `drop_factors` of the seed times `values`, into `out`; both float32 and contiguous."""
+    job = _Job(values.data_ptr(), out.data_ptr(), values.numel(), seed, least, 0)
+    run_team(_kernel(), job, min(torch.get_num_threads(), -(-values.numel() // _PART)) or 1)
+
+
+@functools.cache
+def _kernel() -> Any:
+    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(_work)
+    call = compiled(made.address)
+    # what is at the address lives as long as this
+    call.made = made
+    return call
+
+
+def _work(address: Any) -> None:
+    job = numba.carray(address, (6,), np.int64)
+    count, seed, least = job[_COUNT], U(job[_SEED]), job[_LEAST]
+    source, out = numba.carray(as_floats(job[_SOURCE]), (count,)), numba.carray(as_floats(job[_OUT]), (count,))
+    words = np.empty(_WORDS, np.uint64)
+    bits = words.view(np.int16)
+    part = take(job, _NEXT)
+    while part * _PART < count:
+        stop = min((part + 1) * _PART, count)
+        for start in range(part * _PART, stop, 4 * _WORDS):
+            _draw(seed, U(start // 4), words)
+            end = min(start + 4 * _WORDS, stop)
+            _scale(source[start:end], bits, np.int16(least - 32768), F(65536) / F(65536 - least), out[start:end])
+        part = take(job, _NEXT)
+
+
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
+def _draw(seed: Any, first: Any, words: NDArray[np.uint64]) -> None:
+    """splitmix64's numbers from that of a place on, after a seed."""
+    for i in range(len(words)):
+        word = seed + (first + U(i + 1)) * _GAMMA
+        word = (word ^ (word >> U(30))) * _FIRST
+        word = (word ^ (word >> U(27))) * _SECOND
+        words[i] = word ^ (word >> U(31))
+
+
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
+def _scale(source: Any, bits: NDArray[np.int16], limit: Any, scale: Any, out: Any) -> None:
+    for i in range(len(source)):
+        out[i] = source[i] * scale if bits[i] >= limit else F(0)
