@@ -37,11 +37,12 @@ def test_blocks_go_on_where_the_last_one_ended(monkeypatch: pytest.MonkeyPatch) 
     assert torch.equal(draw_factors(like, SEED, to_least(0.4)), whole)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("shape", [(), (0, 3), (1,), (1023,), (1025,), (3, 40_001)])
-def test_the_kernel_drops_the_same(shape: tuple[int, ...], threads: int) -> None:
+def test_the_kernel_drops_the_same(shape: tuple[int, ...], threads: int, dtype: torch.dtype) -> None:
     kernel = pytest.importorskip("affectkit.ops.dropout_numba", reason="numba is not installed")
-    x, out = torch.randn(shape), torch.full(shape, 7.0)
+    x, out = torch.randn(shape).to(dtype), torch.full(shape, 7.0, dtype=dtype)
     had = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -119,5 +120,24 @@ def test_everything_is_dropped_at_1() -> None:
     assert not Dropout(1.0).train()(torch.rand(4, 4)).any()
 
 
-def test_half_precision_stays() -> None:
-    assert Dropout(0.5).train()(torch.rand(7, 3).bfloat16()).dtype == torch.bfloat16
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_the_precision_stays(dtype: torch.dtype) -> None:
+    assert Dropout(0.5).train()(torch.rand(7, 3).to(dtype)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_no_number_shows(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.tensor([float("nan"), float("inf"), -float("inf"), 3e38] * 500).to(dtype)
+    if dtype == torch.bfloat16:
+        # a NaN whose bits are all ones, which rounding would carry over to a number
+        x[::4] = torch.full((), -1, dtype=torch.int16).view(torch.bfloat16)
+
+    def run() -> torch.Tensor:
+        torch.manual_seed(1)
+        return Dropout(0.5).train()(x).float()  # type: ignore[no-any-return]
+
+    fast = run()
+    assert fast[::4].isnan().all()
+    assert not fast.reshape(500, 4)[:, :3].isfinite().any()
+    monkeypatch.setattr(dropout, "_has_numba", lambda: False)
+    assert torch.equal(fast.nan_to_num(1e9), run().nan_to_num(1e9))

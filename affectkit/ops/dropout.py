@@ -7,8 +7,8 @@ Flood 2014, with the multipliers of Stafford's variant 13) gives after a seed, i
 word is computed from its place alone, so that threads share the work, and the backward pass draws again instead of
 keeping what was dropped. p is rounded to a multiple of 1/65,536; what stays is divided by its exact share.
 
-Float32 goes through a kernel of numba's where that is installed (`affectkit[fast]`), else through torch; both drop the
-same elements.
+Float32 and bfloat16 go through a kernel of numba's where that is installed (`affectkit[fast]`), else through torch;
+both give the same.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class _Drop(torch.autograd.Function):
 
 
 def _drop(values: Tensor, seed: int, least: int) -> Tensor:
-    if values.dtype != torch.float32 or not _has_numba():
+    if values.dtype not in (torch.float32, torch.bfloat16) or not _has_numba():
         return values * draw_factors(values, seed, least)
     from affectkit.ops.dropout_numba import drop
 

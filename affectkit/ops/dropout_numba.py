@@ -1,4 +1,8 @@
-"""The kernel of `affectkit.ops.dropout` for numba: draws and drops in one pass over memory, in all threads."""
+"""The kernel of `affectkit.ops.dropout` for numba: draws and drops in one pass over memory, in all threads.
+
+numba knows no bfloat16: its numbers come as the upper 16 bits of a float32, and are rounded to the nearest, ties to
+even, as torch does.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +23,20 @@ F, U = np.float32, np.uint64
 # Elements of a part, which stay in a core's cache; and words that are drawn at once, for four elements each.
 _PART, _WORDS = 1 << 15, 256
 # places in a `_Job`, as an array: numba can't read its names
-_SOURCE, _OUT, _COUNT, _SEED, _LEAST, _NEXT = range(6)
+_SOURCE, _OUT, _COUNT, _SEED, _LEAST, _SHORT, _NEXT = range(7)
 _GAMMA, _FIRST, _SECOND = U(0x9E3779B97F4A7C15), U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)
 
 
 class _Job(ctypes.Structure):
     """What to drop of; whoever is free takes the next part by adding 1 to `next`."""
 
-    _fields_ = [(name, ctypes.c_int64) for name in ("source", "out", "count", "seed", "least", "next")]
+    _fields_ = [(name, ctypes.c_int64) for name in ("source", "out", "count", "seed", "least", "short", "next")]
 
 
 def drop(values: Tensor, seed: int, least: int, out: Tensor) -> None:
-    """As `drop_factors` of the seed times `values`, into `out`; both float32 and contiguous."""
-    job = _Job(values.data_ptr(), out.data_ptr(), values.numel(), seed, least, 0)
+    """As `drop_factors` of the seed times `values`, into `out`; both contiguous, of float32 or bfloat16."""
+    short = values.dtype == torch.bfloat16
+    job = _Job(values.data_ptr(), out.data_ptr(), values.numel(), seed, least, short, 0)
     run_team(_kernel(), job, min(torch.get_num_threads(), -(-values.numel() // _PART)) or 1)
 
 
@@ -45,18 +50,24 @@ def _kernel() -> Any:
 
 
 def _work(address: Any) -> None:
-    job = numba.carray(address, (6,), np.int64)
-    count, seed, least = job[_COUNT], U(job[_SEED]), job[_LEAST]
+    job = numba.carray(address, (7,), np.int64)
+    count, seed, least, short = job[_COUNT], U(job[_SEED]), job[_LEAST], job[_SHORT] != 0
     source, out = numba.carray(as_floats(job[_SOURCE]), (count,)), numba.carray(as_floats(job[_OUT]), (count,))
+    # the same memory; of each pair, only the one of the right width is touched
+    source16, out16 = source.view(np.uint16), out.view(np.uint16)
     words = np.empty(_WORDS, np.uint64)
     bits = words.view(np.int16)
+    limit, scale = np.int16(least - 32768), F(65536) / F(65536 - least)
     part = take(job, _NEXT)
     while part * _PART < count:
         stop = min((part + 1) * _PART, count)
         for start in range(part * _PART, stop, 4 * _WORDS):
-            _draw(seed, U(start // 4), words)
             end = min(start + 4 * _WORDS, stop)
-            _scale(source[start:end], bits, np.int16(least - 32768), F(65536) / F(65536 - least), out[start:end])
+            _draw(seed, U(start // 4), words)
+            if short:
+                _scale_short(source16[start:end], bits, limit, _widen(_narrow(scale)), out16[start:end])
+            else:
+                _scale(source[start:end], bits, limit, scale, out[start:end])
         part = take(job, _NEXT)
 
 
@@ -73,4 +84,23 @@ def _draw(seed: Any, first: Any, words: NDArray[np.uint64]) -> None:
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
 def _scale(source: Any, bits: NDArray[np.int16], limit: Any, scale: Any, out: Any) -> None:
     for i in range(len(source)):
-        out[i] = source[i] * scale if bits[i] >= limit else F(0)
+        out[i] = source[i] * (scale if bits[i] >= limit else F(0))
+
+
+@numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
+def _scale_short(source: Any, bits: NDArray[np.int16], limit: Any, scale: Any, out: Any) -> None:
+    for i in range(len(source)):
+        out[i] = _narrow(_widen(source[i]) * (scale if bits[i] >= limit else F(0)))
+
+
+@numba.njit(nogil=True, inline="always", cache=True)
+def _widen(short: Any) -> Any:
+    return np.uint32(np.uint32(short) << np.uint32(16)).view(F)
+
+
+@numba.njit(nogil=True, inline="always", cache=True)
+def _narrow(value: Any) -> Any:
+    whole = F(value).view(np.uint32)
+    rounded = np.uint32(whole + np.uint32(0x7FFF) + ((whole >> np.uint32(16)) & np.uint32(1)))
+    # rounding could carry a NaN over to a number
+    return np.uint16((rounded if value == value else np.uint32(0x7FC00000)) >> np.uint32(16))
