@@ -169,6 +169,7 @@ if TYPE_CHECKING:
     from affectkit.temporal.gru import GRUConfig as GRUConfig
     from affectkit.temporal.sparse_mamba import SparseMambaConfig as SparseMambaConfig
     from affectkit.temporal.transformer import TransformerConfig as TransformerConfig
+    from affectkit.variant_configs import augment_config as augment_config
     from affectkit.variants import (
         average_models as average_models,
         mirrored as mirrored,
@@ -326,6 +327,7 @@ _PUBLIC = {
     "GRUConfig": "affectkit.temporal.gru",
     "SparseMambaConfig": "affectkit.temporal.sparse_mamba",
     "TransformerConfig": "affectkit.temporal.transformer",
+    "augment_config": "affectkit.variant_configs",
     "average_models": "affectkit.variants",
     "mirrored": "affectkit.variants",
     "with_augmentations": "affectkit.variants",

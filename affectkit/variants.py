@@ -5,9 +5,7 @@ Both are ordinary ensembles, made here from what they have in common.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from affectkit.configs import LateFusionConfig, MotionConfig
 from affectkit.ensemble import EnsembleConfig
@@ -18,12 +16,7 @@ from affectkit.model import Model
 from affectkit.motion.mirror import MirrorConfig
 from affectkit.pipeline import PipelineConfig
 from affectkit.registry import Registry
-from affectkit.streams import FeatureStream
-
-# The member that sees the input as it is.
-PLAIN = "plain"
-# `left_brow`, `brow-left`; `AU12_L`, `12R`; `L12`, `RAU4`
-_SIDED = re.compile(r"(.*[_ -])?(left|right)([_ -].*)?|(au)?\d+[_ -]?[lr]|[lr][_ -]?(au)?\d+", re.IGNORECASE)
+from affectkit.variant_configs import PLAIN, augment_config
 
 
 def with_augmentations(
@@ -51,25 +44,10 @@ def with_augmentations(
         InputError: the model has a target of one side of the face, and a variant mirrors it; or stored features.
         ConfigError: no variants, or what they put out is not what the model takes.
     """
-    if not variants:
-        raise ConfigError("none", "name one, such as {'mirrored': (MirrorConfig(),)}", path="variants")
     config = _config_of(model)
-    if PLAIN in variants:
-        raise ConfigError(f"{PLAIN!r} is the model as it is", "give the variant another name", path="variants")
-    for name, front_ends in variants.items():
-        if any(isinstance(one, MirrorConfig) for one in front_ends):
-            _check_sides(model, name)
-    members = {PLAIN: config} | {name: _changed(config, front_ends) for name, front_ends in variants.items()}
-    joined = EnsembleConfig(
-        members=members,
-        fusion=fusion or MeanFusionConfig(),
-        agreement=agreement,
-        tied=True,
-        sampling=config.sampling,
-        faces=config.faces,
-        tracking=config.tracking,
-    )
-    return Ensemble(joined, registry=registry or model.registry, members={PLAIN: model}).eval()
+    used = registry or model.registry
+    joined = augment_config(config, variants, fusion=fusion, agreement=agreement, registry=used)
+    return Ensemble(joined, registry=used, members={PLAIN: model}).eval()
 
 
 def mirrored(model: Model, *, registry: Registry | None = None) -> Ensemble:
@@ -127,25 +105,3 @@ def _config_of(model: Model) -> PipelineConfig | EnsembleConfig:
     if not isinstance(config, PipelineConfig | EnsembleConfig):
         raise InputError(f"models: {type(model).__name__} is no built model; give what build() or load() returns")
     return config
-
-
-def _changed(
-    config: PipelineConfig | EnsembleConfig, front_ends: tuple[MotionConfig, ...]
-) -> PipelineConfig | EnsembleConfig:
-    """The same system with front-ends before all others of every branch."""
-    if isinstance(config, EnsembleConfig):
-        members = {name: _changed(member, front_ends) for name, member in config.members.items()}
-        return replace(config, members=members)
-    for name, branch in config.branches.items():
-        if isinstance(config.inputs[branch.source], FeatureStream):
-            raise InputError(f"branches.{name}: holds stored features; change pictures before they become features")
-    branches = {name: replace(branch, motion=(*front_ends, *branch.motion)) for name, branch in config.branches.items()}
-    return replace(config, branches=branches)
-
-
-def _check_sides(model: Model, variant: str) -> None:
-    for name, output in model.traced.outputs.items():
-        for target in output.targets:
-            if _SIDED.fullmatch(target):
-                fact = f"mirrors the face, and {join(name, target)!r} is of one side of it"
-                raise InputError(f"variants.{variant}: {fact}; leave the mirror out, or score both sides as one target")

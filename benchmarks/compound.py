@@ -4,8 +4,9 @@ FOLDER is what `affectkit-compound train --out FOLDER` left; by default `.cache/
 compound expressions each, all eleven equally often, as `STILLS_V2` says; every model says which of the eleven it is.
 Scored are the members alone, their scores joined in several ways, their features joined, and what is trivial: one class
 for all, classes by lot, and a linear model on pixels (ridge regression, 32 x 32 in gray, of the same train people).
-Ways with parameters of their own are fitted on the first half of the choice people; the second half chooses the best
-member and the best way. Macro F1, with 95 % intervals over people; differences are of the same people. With `--faint`
+Everything is there a second time, `mirrored`: the mean of what is said of a face and of its mirror image. Ways with
+parameters of their own are fitted on the first half of the choice people; the second half chooses the best member, as
+it is, and the best way. Macro F1, with 95 % intervals over people; differences are of the same people. With `--faint`
 or `--full` the same models are scored on the faint end alone (`FAINT_V1`), or on full expressions (`STILLS_V1`).
 
 Bar: the chosen way above the chosen member by 0.01, with an interval above 0. The preset's way is printed beside it.
@@ -32,11 +33,11 @@ from affectkit_compound.synthetic_faces import (
     StillSettings,
     render_examples,
 )
-from affectkit_compound.system import JOINED, make_stream
+from affectkit_compound.system import JOINED, make_stream, name_mirrored
 from affectkit_compound.training import load_members
 from torch import Tensor
 
-from affectkit import load
+from affectkit import Model, load, mirrored
 from affectkit.data.labels import COMPOUND_11
 from affectkit.metrics.bootstrap import bootstrap_difference, bootstrap_score
 from affectkit.metrics.recognition import Counts, f1_per_class, uf1
@@ -66,7 +67,8 @@ def main() -> int:
     faces = {"choice": choosing, "report": _faces(REPORT[:PEOPLE], plan, settings)}
     trained_on = [f"synthetic/{seed:05}" for seed in TRAIN[: plan.train_people]]
     members = load_members(folder)
-    models = {f"{name} alone": model for name, model in members.items()}
+    models: dict[str, Model] = {f"{name} alone": model for name, model in members.items()}
+    models |= {f"{name} alone, mirrored": mirrored(model) for name, model in members.items()}
     joined = join_ways(members, load(folder / "fusion"), fitting, used_elsewhere=trained_on)
     models |= {f"joined: {name}": model for name, model in joined.items()}
     counts = {
@@ -79,22 +81,23 @@ def main() -> int:
     counts["linear on pixels"] = {part: _score_pixels(linear, some) for part, some in faces.items()}
     report = labeled(faces["report"], OUTPUT)
     print(f"\n{len(report)} faces of {len(set(report.subjects))} report people, {len(COMPOUND_11)} classes\n")
-    print(f"{'macro F1':24}{'choice people':>24}{'report people':>24}{'less the best member':>26}")
+    print(f"{'macro F1':28}{'choice people':>24}{'report people':>24}{'less the best member':>26}")
     for name, one in counts.items():
-        shown = "" if name == best else str(bootstrap_difference(one["report"], counts[best]["report"], uf1))
+        less = "" if name == best else str(bootstrap_difference(one["report"], counts[best]["report"], uf1))
         both = "".join(f"{bootstrap_score(one[part], uf1)!s:>24}" for part in faces)
-        print(f"{name:24}{both}{shown:>26}")
-    _print_classes(counts)
+        print(f"{name:28}{both}{less:>26}")
+    chosen, preset = _best(counts, (f"joined: {name}" for name in joined)), f"joined: {name_mirrored(JOINED)}"
+    _print_classes(
+        {name: counts[name] for name in (*(f"{name} alone" for name in members), chosen, "linear on pixels")}
+    )
     _print_mistakes(best, counts[best]["report"])
-    chosen = _best(counts, (f"joined: {name}" for name in joined))
     print(f"\nless {best}, the best member on choice people; bar {BAR}, and an interval above 0:")
-    less = {
-        name: bootstrap_difference(counts[name]["report"], counts[best]["report"], uf1)
-        for name in (chosen, f"joined: {JOINED}")
+    differences = {
+        name: bootstrap_difference(counts[name]["report"], counts[best]["report"], uf1) for name in (chosen, preset)
     }
-    for name, title in ((chosen, "the best way on choice people"), (f"joined: {JOINED}", "that of the preset")):
-        print(f"{name}, {title}: {less[name]}")
-    return int(not (less[chosen].value >= BAR and less[chosen].low > 0))
+    for name, title in ((chosen, "the best way on choice people"), (preset, "that of the preset")):
+        print(f"{name}, {title}: {differences[name]}")
+    return int(not (differences[chosen].value >= BAR and differences[chosen].low > 0))
 
 
 def _faces(seeds: range, plan: Plan, settings: StillSettings = STILLS_V2) -> Examples:
@@ -134,10 +137,10 @@ def _pixels(examples: Examples) -> Tensor:
 
 
 def _print_classes(counts: Mapping[str, Mapping[str, Counts]]) -> None:
-    print(f"\n{'F1 on report people':24}" + "".join(f"{name[:14]:>16}" for name in counts))
+    print(f"\n{'F1 on report people':24}" + "".join(f"{name:>28}" for name in counts))
     scores = {name: f1_per_class(one["report"].sum(axis=0)) for name, one in counts.items()}
     for at, target in enumerate(COMPOUND_11):
-        print(f"{target:24}" + "".join(f"{scores[name][at]:16.3f}" for name in counts))
+        print(f"{target:24}" + "".join(f"{scores[name][at]:28.3f}" for name in counts))
 
 
 def _print_mistakes(name: str, counts: Counts) -> None:

@@ -32,6 +32,7 @@ from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.gru import GRUConfig
+from affectkit.variant_configs import augment_config
 from affectkit.variants import average_models, mirrored, with_augmentations
 from tests.toys_torch import REGISTRY, ToyPixelsConfig
 
@@ -84,6 +85,20 @@ def test_a_mirrored_model_is_the_mean_of_both_looks() -> None:
     assert not torch.allclose(both.predict(clip())["va"], model.predict(clip())["va"], atol=1e-4)
     # and looks at a face and its mirror image alike
     torch.testing.assert_close(both.predict(clip())["va"], both.predict(image)["va"])
+
+
+def test_a_config_is_augmented_as_a_model_is() -> None:
+    augmented = augment_config(config(), THREE, agreement=True, registry=REGISTRY)
+    assert augmented == with_augmentations(built(), THREE, agreement=True).config
+    torch.manual_seed(0)
+    joined = augmented.build(registry=REGISTRY).eval()
+    torch.testing.assert_close(
+        joined.predict(clip()), with_augmentations(built(), THREE, agreement=True).predict(clip())
+    )
+    sided: dict[str, HeadConfig] = {"au": ActionUnitsConfig(targets=("AU1", "AU12_L"))}
+    assert refused(lambda: augment_config(config(heads=sided), FLIP, registry=REGISTRY)).startswith(
+        "variants.mirrored: mirrors the face, and 'au.AU12_L' is of one side of it"
+    )
 
 
 def test_weights_are_tied_and_saved_once(tmp_path: Path) -> None:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from affectkit import EnsembleConfig, Model, WeightedFusionConfig
+from affectkit import EnsembleConfig, Model, WeightedFusionConfig, mirrored
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import InputError
 from affectkit.training import Examples
 from affectkit.training.late_fusions import fit_late_fusion
 from affectkit.training.temperature import calibrate_members
-from affectkit_compound.system import WAYS, make_ensemble
+from affectkit_compound.system import WAYS, make_ensemble, name_mirrored
 
 
 def join_ways(
     members: Mapping[str, Model], tail: Model, fitting: Examples, *, used_elsewhere: Iterable[str]
 ) -> dict[str, Ensemble]:
     """Ensembles of the same members: the `WAYS`, and `calibrated` and `weighted`, whose configs hold what is fitted.
+
+    Each is there a second time, by `name_mirrored`: the mean of what it says of a face and of its mirror image.
 
     Arguments:
         members: trained.
@@ -36,7 +38,7 @@ def join_ways(
     found["calibrated"], _ = calibrate_members(found["mean"], fitting, used_elsewhere=elsewhere)
     found["weighted"] = join_members(make_ensemble(WeightedFusionConfig(weights=dict.fromkeys(members, 1.0))), members)
     fit_late_fusion(found["weighted"], fitting, used_elsewhere=elsewhere)
-    return found
+    return found | {name_mirrored(name): mirrored(model) for name, model in found.items()}
 
 
 def join_members(config: EnsembleConfig, members: Mapping[str, Model], tail: Model | None = None) -> Ensemble:

@@ -16,10 +16,12 @@ from affectkit import (
     FrameStream,
     HeadConfig,
     MeanFusionConfig,
+    MirrorConfig,
     PipelineConfig,
     ProductFusionConfig,
     StackingConfig,
     VoteFusionConfig,
+    augment_config,
 )
 from affectkit.configs import FeaturesConfig, FusionConfig, LateFusionConfig
 from affectkit.data.labels import BASIC_7, COMPOUND_11
@@ -48,7 +50,8 @@ WAYS: Mapping[str, LateFusionConfig | FusionConfig] = MappingProxyType(
         "features": FEATURES,
     }
 )
-# That of the preset: the best on the second half of the choice people, by the mean of both tasks.
+# That of the preset, which sees every face and its mirror image: the best on the second half of the choice people, by
+# the mean of both tasks.
 JOINED = "features"
 
 
@@ -109,5 +112,10 @@ def make_tail(dims: Mapping[str, int]) -> PipelineConfig:
 
 
 def make_compound() -> EnsembleConfig:
-    """The config of `compound`: three small networks of one face, joined; basic and compound expressions."""
-    return make_ensemble(WAYS[JOINED])
+    """The config of `compound`: three small networks of a face, joined; the mean of it and of its mirror image."""
+    return augment_config(make_ensemble(WAYS[JOINED]), {"mirrored": (MirrorConfig(),)})
+
+
+def name_mirrored(way: str) -> str:
+    """What a way of joining is called that sees mirror images too."""
+    return f"mirrored {way}"

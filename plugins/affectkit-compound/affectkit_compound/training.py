@@ -20,7 +20,7 @@ from affectkit.workers import Workers
 from affectkit_compound.joining import halves, join_ways
 from affectkit_compound.plan import Plan
 from affectkit_compound.scores import describe_scores, labeled
-from affectkit_compound.system import JOINED, MEMBERS, make_small_member, make_tail
+from affectkit_compound.system import JOINED, MEMBERS, make_small_member, make_tail, name_mirrored
 
 Say = Callable[[str], None]
 # Faces whose features are computed at once.
@@ -81,8 +81,9 @@ def train_system(
     found = join_ways(members, load(path), fitting, used_elsewhere=train.subjects)
     for name, model in found.items():
         say(f"joined by {name}, on choice people: {describe_scores(model, choosing)}")
-    say(f"written: joined by {JOINED}")
-    return found[JOINED]
+    joined = name_mirrored(JOINED)
+    say(f"written: joined by {joined}")
+    return found[joined]
 
 
 def train_members(

@@ -34,6 +34,7 @@ from affectkit_compound.system import (
     make_ensemble,
     make_small_member,
     make_stream,
+    name_mirrored,
 )
 from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
 
@@ -196,7 +197,9 @@ def test_the_preset_scores_basic_and_compound_expressions_of_every_face() -> Non
     outputs = {name: (one.targets, one.resolution) for name, one in make_compound().trace().outputs.items()}
     assert outputs == {"expression": (BASIC_7, "frame"), "compound": (COMPOUND_11, "frame")}
     assert JOINED in WAYS
-    assert make_compound().level == ("features" if JOINED == "features" else "scores")
+    assert make_compound().tied
+    assert list(make_compound().members) == ["plain", "mirrored"]
+    assert make_compound().members["plain"] == make_ensemble(WAYS[JOINED])
     # one cut of each face for all members
     assert list(make_compound().input_streams()) == ["clip"]
     assert list(make_small_member("manet", ("expression",)).trace().outputs) == ["expression"]
@@ -207,15 +210,22 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
     train, choice = faces(0, 2), faces(10, 4, seed=1)
     told: list[str] = []
     model = train_system(train, choice, PLAN, folder=tmp_path, say=told.append)
-    assert told[-1] == f"written: joined by {JOINED}"
+    joined = name_mirrored(JOINED)
+    assert told[-1] == f"written: joined by {joined}"
     members, tail = load_members(tmp_path), load(tmp_path / "fusion")
     assert tuple(members) == tuple(MEMBERS)
     fitting, choosing = halves(choice)
     ways = join_ways(members, tail, fitting, used_elsewhere=train.subjects)
-    assert set(ways) == {*WAYS, "calibrated", "weighted"}
+    plain = {*WAYS, "calibrated", "weighted"}
+    assert set(ways) == plain | {f"mirrored {name}" for name in plain}
     inputs = choosing.inputs["clip"]
     for name, scores in model(inputs).items():
-        torch.testing.assert_close(ways[JOINED](inputs)[name], scores)
+        torch.testing.assert_close(ways[joined](inputs)[name], scores)
+    looks = [inputs, mirror(choosing).inputs["clip"]]
+    both = torch.stack([ways["features"].predict(one)["compound"] for one in looks]).mean(dim=0)
+    torch.testing.assert_close(ways["mirrored features"].predict(inputs)["compound"], both, rtol=1e-4, atol=1e-6)
+    # the preset loads what is written
+    assert set(model.state_dict()) == set(make_compound().build().state_dict())
     # behind the features as behind the faces
     features = extract_features(members, choosing)
     for name, scores in tail(features.inputs).items():
