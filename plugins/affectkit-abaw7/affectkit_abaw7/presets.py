@@ -31,12 +31,12 @@ PUBLISHED = 112
 WEIGHTS = Weights(
     name="abaw7",
     url="package:affectkit_abaw7/weights_data/abaw7.safetensors",
-    sha256="c88c7d4501e258efc8498c81ecfe043bcef6cd3f1e18788d095fc2f55e3fd28a",
+    sha256="441e7b1a34a64d0df44f770eb88679c7fe68900b0ea6661a32713a824be868d1",
     size=6733936,
     license="Apache-2.0",
     training_data_terms="synthetic",
     preprocessing="gray, 64 x 64 pixels, one steady cut for a whole track",
-    metrics={"P on synthetic choice people, who chose smoothing and thresholds": 2.359},
+    metrics={"P on synthetic choice people, who chose smoothing and thresholds": 2.354},
 )
 
 

@@ -148,7 +148,7 @@ SYSTEM = PipelineSpec(
     config=make_compound,
     recipe=make_recipe,
     weights=WEIGHTS,
-    summary="Seven basic and eleven compound expressions of a face: three small networks of it and of its mirror image, joined.",
+    summary="Seven basic and eleven compound expressions of a face: three small networks, joined, mirror images too.",
     citation=CITATION,
 )
 AS_PUBLISHED = PipelineSpec(
