@@ -39,14 +39,21 @@ def augment_config(
         registry: where components are looked up.
 
     Raises:
-        InputError: there is a target of one side of the face, and a variant mirrors it; or stored features.
-        ConfigError: no variants, or one of a name that is taken.
+        InputError: `config` is none; there is a target of one side of the face, and a variant mirrors it; or stored
+            features.
+        ConfigError: no variants, one of a name that is taken, or whose front-ends are no tuple.
     """
+    if not isinstance(config, PipelineConfig | EnsembleConfig):
+        fact = f"{type(config).__name__} is no PipelineConfig or EnsembleConfig"
+        raise InputError(f"config: {fact}; give the .config of a built model, or use with_augmentations")
     if not variants:
         raise ConfigError("none", "name one, such as {'mirrored': (MirrorConfig(),)}", path="variants")
     if PLAIN in variants:
         raise ConfigError(f"{PLAIN!r} is the model as it is", "give the variant another name", path="variants")
     for name, front_ends in variants.items():
+        if isinstance(front_ends, MotionConfig):
+            kind = type(front_ends).__name__
+            raise ConfigError(f"{kind} is no tuple", f"write ({kind}(...),)", path=join("variants", name))
         if any(isinstance(one, MirrorConfig) for one in front_ends):
             _check_sides(config, name, registry)
     return EnsembleConfig(

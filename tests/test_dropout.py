@@ -141,3 +141,20 @@ def test_what_is_no_number_shows(dtype: torch.dtype, monkeypatch: pytest.MonkeyP
     assert not fast.reshape(500, 4)[:, :3].isfinite().any()
     monkeypatch.setattr(dropout, "_has_numba", lambda: False)
     assert torch.equal(fast.nan_to_num(1e9), run().nan_to_num(1e9))
+
+
+def test_the_default_device_and_precision_do_not_matter() -> None:
+    x = torch.ones(40, 5)
+    dropout._has_numba.cache_clear()
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(torch.float64)
+        # as where the default is a GPU and the model is not on it
+        with torch.device("meta"):
+            y = Dropout(0.5).train()(x)
+            factors = draw_factors(x, SEED, to_least(0.5))
+    finally:
+        torch.set_default_dtype(before)
+        dropout._has_numba.cache_clear()
+    assert set(y.flatten().tolist()) == {0.0, 2.0}
+    assert set(factors.flatten().tolist()) == {0.0, 2.0}

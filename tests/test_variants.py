@@ -101,6 +101,17 @@ def test_a_config_is_augmented_as_a_model_is() -> None:
     )
 
 
+def test_what_is_no_config_or_no_tuple_is_refused() -> None:
+    given: Any = built()
+    assert refused(lambda: augment_config(given, FLIP)) == (
+        "config: Pipeline is no PipelineConfig or EnsembleConfig; "
+        "give the .config of a built model, or use with_augmentations"
+    )
+    bare: Any = {"mirrored": MirrorConfig()}
+    for make in (lambda: augment_config(config(), bare), lambda: with_augmentations(given, bare)):
+        assert refused(make, ConfigError) == "variants.mirrored: MirrorConfig is no tuple; write (MirrorConfig(...),)"
+
+
 def test_weights_are_tied_and_saved_once(tmp_path: Path) -> None:
     model = built(config(frozen=False, temporal=GRUConfig(dim=4)))
     joined = with_augmentations(model, THREE)

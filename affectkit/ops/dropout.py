@@ -27,7 +27,10 @@ _BLOCK = 1 << 15
 
 
 class Dropout(nn.Dropout):
-    """As `nn.Dropout`, with other draws from the same seed, and faster on a CPU."""
+    """As `nn.Dropout`, with other draws from the same seed, and faster on a CPU; most for what is contiguous.
+
+    It does not work within `torch.func`.
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop elements in training; else give back what came."""
@@ -35,7 +38,8 @@ class Dropout(nn.Dropout):
             return input
         if self.p == 1.0 or input.device.type != "cpu" or torch.compiler.is_compiling():
             return functional.dropout(input, self.p, training=True)
-        seed = int(torch.randint(2**63 - 1, ()))
+        # here and below: whatever torch's default device is
+        seed = int(torch.randint(2**63 - 1, (), device="cpu"))
         dropped: Tensor = _Drop.apply(input, seed, to_least(self.p))  # type: ignore[no-untyped-call]
         return dropped
 
@@ -70,10 +74,10 @@ def to_least(p: float) -> int:
 
 def draw_factors(like: Tensor, seed: int, least: int) -> Tensor:
     """0 where an element is dropped, else 1 / (1 - p), for every element."""
-    factors = torch.empty(like.numel(), dtype=like.dtype)
+    factors = torch.empty(like.numel(), dtype=like.dtype, device="cpu")
     for start in range(0, -(-len(factors) // 4), _BLOCK):
         block = factors[4 * start : 4 * (start + _BLOCK)]
-        word = torch.arange(start + 1, start + 1 + -(-len(block) // 4)).mul_(_signed(_GAMMA)).add_(seed)
+        word = torch.arange(start + 1, start + 1 + -(-len(block) // 4), device="cpu").mul_(_signed(_GAMMA)).add_(seed)
         for shift, factor in ((30, _FIRST), (27, _SECOND), (31, 1)):
             # of numbers with a sign, a shift to the right fills in copies of it
             word = word.bitwise_xor_((word >> shift).bitwise_and_((1 << 64 - shift) - 1)).mul_(_signed(factor))
@@ -107,7 +111,8 @@ def _has_numba() -> bool:
     try:
         from affectkit.ops import dropout_numba
 
-        dropout_numba.drop(torch.zeros(1), 0, 0, torch.zeros(1))
+        probe = torch.zeros(1, dtype=torch.float32, device="cpu")
+        dropout_numba.drop(probe, 0, 0, probe.clone())
     # also where its cache has no place, or its insides are others
     except Exception:
         return False

@@ -34,7 +34,7 @@ class _Job(ctypes.Structure):
 
 
 def drop(values: Tensor, seed: int, least: int, out: Tensor) -> None:
-    """As `drop_factors` of the seed times `values`, into `out`; both contiguous, of float32 or bfloat16."""
+    """`values` times their `draw_factors`, into `out`; both contiguous, on the CPU, of float32 or bfloat16."""
     short = values.dtype == torch.bfloat16
     job = _Job(values.data_ptr(), out.data_ptr(), values.numel(), seed, least, short, 0)
     run_team(_kernel(), job, min(torch.get_num_threads(), -(-values.numel() // _PART)) or 1)
