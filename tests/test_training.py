@@ -128,9 +128,10 @@ def test_checkpoints_that_hold_code_are_not_loaded(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-def test_half_precision_trains() -> None:
+@pytest.mark.parametrize("clip", [0.0, 1.0])
+def test_half_precision_trains(clip: float) -> None:
     examples = make_examples()
-    model = fit(FEATURES, examples, replace(QUICK, precision="bf16-mixed"))
+    model = fit(FEATURES, examples, replace(QUICK, precision="bf16-mixed", gradient_clip=clip))
     assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
     found = model.predict(dict(examples.inputs))["micro"].argmax(dim=1)
     assert (found == examples.targets["micro"].values).float().mean() > 0.8

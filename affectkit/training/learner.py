@@ -103,7 +103,9 @@ class Learner(LightningModule):
             rate = self.recipe.learning_rate * self.recipe.rates.get(TASK_WEIGHTS, 1.0)
             groups.append({"params": list(self.task_weights.parameters()), "lr": rate, "weight_decay": 0.0})
         # fused: for small networks on a CPU, a fifth of a step is the optimizer's own loops otherwise
-        optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
+        # Lightning clips no gradients of a fused one in mixed precision
+        fused = self.recipe.precision == "32" or not self.recipe.gradient_clip
+        optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=fused)
         if self.recipe.schedule == "constant":
             return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._factor)
