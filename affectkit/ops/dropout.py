@@ -8,7 +8,7 @@ word is computed from its place alone, so that threads share the work, and the b
 keeping what was dropped. p is rounded to a multiple of 1/65,536; what stays is divided by its exact share.
 
 Float32 and bfloat16 go through a kernel of numba's where that is installed (`affectkit[fast]`), else through torch;
-both give the same.
+both give the same values.
 """
 
 from __future__ import annotations
