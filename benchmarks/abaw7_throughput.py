@@ -7,8 +7,9 @@ with `precision="bf16-mixed"`, which is faster where the processor multiplies bf
 
 Operations are counted as torch counts those of products of matrices and of attention, forward and backward. Peak: the
 fastest product of two 1536x1536 matrices between the epochs, in the row's precision. The last columns are one thread by
-the processor's time, from which other work on the machine takes little. Bar, on two threads by the clock: 5,000 frames
-per second with dropout, but not of the weights of attention, so that attention is fused; in either precision.
+the processor's time, from which other work on the machine takes little. Bar, on two threads by the clock, in float32:
+5,000 frames per second with dropout, but not of the weights of attention, so that attention is fused. bfloat16 is
+printed beside it and not counted.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ FUSED = TransformerConfig(dim=256, depth=4, positions="none", attention_dropout=
 ROWS: dict[str, tuple[TransformerConfig, Literal["32", "bf16-mixed"]]] = {
     "dropout everywhere": (TransformerConfig(dim=256, depth=4, positions="none"), "32"),
     "none in attention (bar)": (FUSED, "32"),
-    "the same, bf16 (bar)": (FUSED, "bf16-mixed"),
+    "the same, bf16": (FUSED, "bf16-mixed"),
     "no dropout": (TransformerConfig(dim=256, depth=4, positions="none", dropout=0.0), "32"),
 }
 
@@ -58,7 +59,7 @@ def main() -> int:
     print(f"{os.cpu_count()} processors; two threads by the clock, one thread by the processor's time")
     columns = ("MFLOP/frame", *(f"{name} {threads}" for threads in (2, 1) for name in ("frames/s", "peak", "share")))
     print(f"{'':<24}" + "".join(f"{name:>12}" for name in columns))
-    best = 0.0
+    met = True
     for name, (temporal, precision) in ROWS.items():
         config = make_config(temporal)
         flop = count_flop(config, examples)
@@ -67,11 +68,10 @@ def main() -> int:
             recipe = Recipe(epochs=EPOCHS, batch_size=BATCH, precision=precision)
             rate, peak = measure(config, examples, recipe, threads, clock)
             cells += [f"{rate:.0f}", f"{peak / 1e9:.0f}", f"{rate * flop / peak:.0%}"]
-            if threads == 2 and "bar" in name:
-                best = max(best, rate)
+            met &= threads == 1 or "bar" not in name or rate >= BAR
         print(f"{name:<24}" + "".join(f"{cell:>12}" for cell in cells), flush=True)
-    print(f"bar {BAR:.0f} frames/s: {'met' if best >= BAR else 'MISSED'}")
-    return int(best < BAR)
+    print(f"bar {BAR:.0f} frames/s: {'met' if met else 'MISSED'}")
+    return int(not met)
 
 
 def make_config(temporal: TransformerConfig) -> PipelineConfig:
