@@ -25,7 +25,7 @@ from affectkit.ops.scan_team import compiled
 
 Array = NDArray[np.float32]
 F = np.float32
-FORWARD, BACKWARD, STEPS = 48, 32, 32
+FORWARD, BACKWARD, STEPS = 48, 48, 32
 # channels that lie side by side in a checkpoint
 LANES = 16
 # places in a `ScanJob`, as an array: numba can't read its names
@@ -176,26 +176,30 @@ def _fill_slope(slope: Array, delta: Array, biases: Array, softplus: bool, t: in
 
 @_compiled
 def _advance(
-    x: Array, decay: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Any, c: Any, n: int, t: int
+    x: Array, decay: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Array, c: Array, t: int, at: int
 ) -> None:
-    """State n of step t, from `x[t]` into `x[t + 1]`; its decay is kept."""
-    for j in range(BACKWARD):
-        a = _exp2(delta[t, j] * decays[n, j])
-        decay[t, n, j] = a
-        state = a * x[t, n, j] + enters[j] * b
-        x[t + 1, n, j] = state
-        y[j] += state * c
+    """All states of step t, from `x[t]` into `x[t + 1]`; their decays are kept."""
+    for n in range(b.shape[0]):
+        into, out_of = b[n, at], c[n, at]
+        for j in range(BACKWARD):
+            a = _exp2(delta[t, j] * decays[n, j])
+            decay[t, n, j] = a
+            state = a * x[t, n, j] + enters[j] * into
+            x[t + 1, n, j] = state
+            y[j] += state * out_of
 
 
 @_compiled
 def _advance_in_place(
-    x: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Any, c: Any, n: int, t: int
+    x: Array, decays: Array, delta: Array, enters: Array, y: Array, b: Array, c: Array, t: int, at: int
 ) -> None:
     """The same, of which nothing is kept."""
-    for j in range(FORWARD):
-        state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * b
-        x[n, j] = state
-        y[j] += state * c
+    for n in range(b.shape[0]):
+        into, out_of = b[n, at], c[n, at]
+        for j in range(FORWARD):
+            state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * into
+            x[n, j] = state
+            y[j] += state * out_of
 
 
 @_compiled
@@ -277,8 +281,7 @@ def _forward_tile(
             _load(gates, z, channel, count, begin, steps)
         for t in range(steps):
             _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
-            for n in range(states):
-                _advance_in_place(x, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
+            _advance_in_place(x, decays, deltas, enters, y, b, c, t, begin + t)
             _end_forward(us, y, gates, z.size > 0, t)
         _store(out, us, channel, count, begin, steps)
     for j in range(count):
@@ -319,8 +322,7 @@ def _backward_tile(
         for t in range(steps):
             _fill_slope(slope, deltas, biases, softplus, t)
             _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
-            for n in range(states):
-                _advance(x, decay, decays, deltas, enters, y, b[n, begin + t], c[n, begin + t], n, t)
+            _advance(x, decay, decays, deltas, enters, y, b, c, t, begin + t)
             if z.size:
                 _gate_gradients(gates, dy, y, t)
         if z.size:
