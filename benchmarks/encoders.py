@@ -90,11 +90,11 @@ def _compound_rows() -> list[Row]:
 
     # of the published sizes no count is stated that could be compared
     return [
-        Row("resnet small", lambda stream: TimmMember(ResNetConfig(size="small"), stream), 64, least=100),
+        Row("resnet small", lambda stream: TimmMember(ResNetConfig(size="small"), stream), 112, least=100),
         Row("resnet", lambda stream: TimmMember(ResNetConfig(), stream), 224),
-        Row("vit small", lambda stream: TimmMember(ViTConfig(size="small"), stream), 64, least=100),
+        Row("vit small", lambda stream: TimmMember(ViTConfig(size="small"), stream), 112, least=100),
         Row("vit", lambda stream: TimmMember(ViTConfig(), stream), 224),
-        Row("manet small", lambda stream: MANet(MANetConfig(size="small"), stream), 64, least=100),
+        Row("manet small", lambda stream: MANet(MANetConfig(size="small"), stream), 112, least=100),
         Row("manet", lambda stream: MANet(MANetConfig(), stream), 224),
     ]
 

@@ -117,15 +117,20 @@ def _later(movement: Movement, by: float) -> Movement:
     )
 
 
+def draw_peaks(rng: np.random.Generator, label: str, settings: SyntheticSettings) -> dict[str, float]:
+    """How far each AU of an expression goes in an event, pixels of the frame, as `settings.peak` says."""
+    peak = float(rng.uniform(*settings.peak))
+    # The AUs of one event are of about one size; none is below the least or beyond intensity 5.
+    pixels = {au: max(settings.peak[0], peak * float(rng.uniform(0.75, 1.0))) for au in units_of(label)}
+    return {au: min(size, FULL[au] * settings.iod / REFERENCE_IOD) for au, size in pixels.items()}
+
+
 def _events(rng: np.random.Generator, settings: SyntheticSettings) -> list[Movement]:
     events: list[Movement] = []
     for _ in range(int(rng.integers(settings.events[0], settings.events[1] + 1))):
         names = COMPOUND_UNITS if rng.random() < settings.compound else BASIC_UNITS
         label = str(rng.choice(list(names)))
-        peak = float(rng.uniform(*settings.peak))
-        # The AUs of one event are of about one size; none is below the least or beyond intensity 5.
-        pixels = {au: max(settings.peak[0], peak * float(rng.uniform(0.75, 1.0))) for au in units_of(label)}
-        pixels = {au: min(size, FULL[au] * settings.iod / REFERENCE_IOD) for au, size in pixels.items()}
+        pixels = draw_peaks(rng, label, settings)
         if rng.random() < settings.micro:
             seconds, apex = float(rng.uniform(*settings.micro_seconds)), float(rng.uniform(*settings.micro_rise))
             kind: Literal["micro-expression", "macro-expression"] = "micro-expression"

@@ -10,13 +10,15 @@ from affectkit.errors import InputError
 from affectkit.training import Examples
 from affectkit.training.late_fusions import fit_late_fusion
 from affectkit.training.temperature import calibrate_members
-from affectkit_compound.system import WAYS, make_ensemble, name_mirrored
+from affectkit_compound.system import WAYS, make_ensemble, make_small_member, name_mirrored
 
 
 def join_ways(
     members: Mapping[str, Model], tail: Model, fitting: Examples, *, used_elsewhere: Iterable[str]
 ) -> dict[str, Ensemble]:
     """Ensembles of the same members: the `WAYS`, and `calibrated` and `weighted`, whose configs hold what is fitted.
+
+    The members are frozen, so that scoring all ways costs little more than scoring one.
 
     Each is there a second time, by `name_mirrored`: the mean of what it says of a face and of its mirror image.
 
@@ -31,12 +33,13 @@ def join_ways(
     """
     elsewhere = tuple(used_elsewhere)
     found = {
-        name: join_members(make_ensemble(way), members, tail if name == "features" else None)
+        name: join_members(make_ensemble(way, frozen=True), members, tail if name == "features" else None)
         for name, way in WAYS.items()
     }
     fit_late_fusion(found["stacking"], fitting, used_elsewhere=elsewhere)
     found["calibrated"], _ = calibrate_members(found["mean"], fitting, used_elsewhere=elsewhere)
-    found["weighted"] = join_members(make_ensemble(WeightedFusionConfig(weights=dict.fromkeys(members, 1.0))), members)
+    equal = WeightedFusionConfig(weights=dict.fromkeys(members, 1.0))
+    found["weighted"] = join_members(make_ensemble(equal, frozen=True), members)
     fit_late_fusion(found["weighted"], fitting, used_elsewhere=elsewhere)
     return found | {name_mirrored(name): mirrored(model) for name, model in found.items()}
 
@@ -51,6 +54,15 @@ def join_members(config: EnsembleConfig, members: Mapping[str, Model], tail: Mod
         state |= tail.state_dict()
     model.load_state_dict(state)
     return model.eval()
+
+
+def freeze_members(members: Mapping[str, Model]) -> dict[str, Model]:
+    """Copies of small members that are frozen, in evaluation mode."""
+    found: dict[str, Model] = {}
+    for name, member in members.items():
+        found[name] = make_small_member(name, member.traced.outputs, frozen=True).build()
+        found[name].load_state_dict(member.state_dict())
+    return {name: member.eval() for name, member in found.items()}
 
 
 def halves(examples: Examples) -> tuple[Examples, Examples]:

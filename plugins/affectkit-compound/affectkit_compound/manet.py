@@ -24,20 +24,18 @@ class Size(NamedTuple):
         side: of the faces in pixels.
         widths: channels of the four stages; the first two are shared, the last two are those of both branches.
         depths: blocks of the same.
-        is_pooled: whether the stem halves its map a second time.
         reduction: by which the hidden layer of a channel gate is narrower than its maps.
     """
 
     side: int
     widths: tuple[int, int, int, int]
     depths: tuple[int, int, int, int]
-    is_pooled: bool
     reduction: int
 
 
 SIZES: Mapping[SizeName, Size] = MappingProxyType({
-    "small": Size(64, (16, 24, 48, 64), (1, 1, 1, 1), False, 4),
-    "published": Size(224, (64, 128, 256, 512), (2, 2, 2, 2), True, 16),
+    "small": Size(112, (16, 24, 48, 64), (1, 1, 1, 1), 4),
+    "published": Size(224, (64, 128, 256, 512), (2, 2, 2, 2), 16),
 })  # fmt: skip
 
 
@@ -45,7 +43,7 @@ SIZES: Mapping[SizeName, Size] = MappingProxyType({
 class MANetConfig(MemberConfig):
     """Faces in RGB to one vector each: what the four quadrants show, then what the whole face shows (MA-Net).
 
-    Faces have the size's side, 224 or 64 pixels, and are not normalized: the public code scales them to [0, 1] alone.
+    Faces have the size's side, 224 or 112 pixels, and are not normalized: the public code scales them to [0, 1] alone.
     The first half of the feature is local, the second global, of 512 values each in `published` and 64 in `small`.
     `MANetHeadsConfig` scores them as published.
     """

@@ -47,7 +47,7 @@ class MANetNetwork(nn.Module):
             return AttentionBlock(before, after, stride, reduction=size.reduction)
 
         self.stem = nn.Sequential(nn.Conv2d(3, first, 7, stride=2, padding=3, bias=False), nn.BatchNorm2d(first))
-        self.pool = nn.MaxPool2d(3, stride=2, padding=1) if size.is_pooled else nn.Identity()
+        self.pool = nn.MaxPool2d(3, stride=2, padding=1)
         self.shared = nn.ModuleList([stage(Block, first, first, one), stage(Block, first, second, two, stride=2)])
         self.quadrants = nn.ModuleList(
             nn.Sequential(stage(attention, second, third, three, stride=2), stage(attention, third, fourth, four))

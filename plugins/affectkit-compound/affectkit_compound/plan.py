@@ -37,7 +37,7 @@ class Plan(Config):
 
     train_people: int = 1000
     stills: int = 18
-    choice_people: int = 200
+    choice_people: int = 400
     rates: Mapping[str, float] = field(default_factory=lambda: {"vit": 0.5})
     basic: Recipe = BASIC
     compound: Recipe = COMPOUND

@@ -39,13 +39,13 @@ CITATION = "arXiv 2407.12257"
 WEIGHTS = Weights(
     name="compound",
     url="package:affectkit_compound/weights_data/compound.safetensors",
-    sha256="f7a487339c85ae08023e2048f6216d746bd24e9d6a634f0c01cae05d8a6477cc",
-    size=5086448,
+    sha256="9779bbaa55758f72c99c0f3ef7552ee1a050b15e1190c0b60d6448787e8c300d",
+    size=5092000,
     license="Apache-2.0",
     training_data_terms="synthetic",
-    preprocessing="RGB, 64 x 64 pixels, aligned by five points (arcface)",
+    preprocessing="RGB, 112 x 112 pixels, aligned by five points (arcface)",
     targets=COMPOUND_11,
-    metrics={"macro F1 of compounds on synthetic choice people": 0.952},
+    metrics={"macro F1 of compounds on synthetic choice people": 0.906},
 )
 MemberName = Literal["resnet", "vit", "manet", "poster2"]
 MEMBERS: tuple[MemberName, ...] = ("resnet", "vit", "manet")

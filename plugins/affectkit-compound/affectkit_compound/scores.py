@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from affectkit.devices import device_of
 from affectkit.errors import InputError
 from affectkit.metrics.recognition import Counts, group_confusions, uf1
-from affectkit.model import Model
+from affectkit.model import Memo, Model
 from affectkit.training import Examples
-from affectkit.training.folds import probabilities
+from affectkit.training.scoring import evaluating
+
+# Faces that are scored at once.
+_AT_ONCE = 256
 
 
 def labeled(examples: Examples, output: str) -> Examples:
@@ -40,16 +45,37 @@ def confusions(predicted: Tensor, examples: Examples, output: str) -> Counts:
     return group_confusions(truth, chosen, examples.subjects, predicted.shape[1])[1]
 
 
-def score_people(model: Model, examples: Examples, output: str) -> Counts:
-    """As `confusions`, of all examples that have a label of the output; by calibrated members, where they are."""
-    some, calibrated = labeled(examples, output), f"{output}_calibrated"
-    with torch.no_grad():
-        found = probabilities(model, some, calibrated if calibrated in model.traced.outputs else output)
-    return confusions(found, some, output)
+def score_people(models: Mapping[str, Model], examples: Examples, output: str) -> dict[str, Counts]:
+    """As `confusions`, for every model, of all examples with a label of the output.
+
+    An output that is there calibrated too is read so. Models are pipelines and ensembles, all on one device. What equal
+    frozen branches make of a face is computed once for all of them.
+    """
+    some = labeled(examples, output)
+    sources = {name: _source(model, output) for name, model in models.items()}
+    parts: dict[str, list[Tensor]] = {name: [] for name in models}
+    device = device_of(*models.values()) or torch.device("cpu")
+    for rows in torch.split(torch.arange(len(some)), _AT_ONCE):
+        inputs = {key: one.to(device) for key, one in some.batch(rows)[0].items()}
+        memo: Memo = {}
+        for name, model in models.items():
+            with evaluating(model):
+                scores = model(inputs, memo=memo)[sources[name]]
+                parts[name].append(model.decode(sources[name], scores).flatten(0, -2).float().cpu())
+    return {name: confusions(torch.cat(one), some, output) for name, one in parts.items()}
 
 
-def describe_scores(model: Model, examples: Examples) -> str:
-    """One line: macro F1 of every output that the examples have labels of."""
-    names = [name.removesuffix("_calibrated") for name in model.traced.outputs]
-    scores = {name: uf1(score_people(model, examples, name).sum(axis=0)) for name in names if name in examples.targets}
-    return ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
+def describe_scores(models: Mapping[str, Model], examples: Examples) -> dict[str, str]:
+    """A line for each model: macro F1 of every output that the examples have labels of."""
+    said: dict[str, list[str]] = {name: [] for name in models}
+    for target in examples.targets:
+        having = {name: model for name, model in models.items() if _source(model, target) in model.traced.outputs}
+        for name, counts in score_people(having, examples, target).items() if having else ():
+            said[name].append(f"{target} {uf1(counts.sum(axis=0)):.3f}")
+    return {name: ", ".join(parts) for name, parts in said.items()}
+
+
+def _source(model: Model, output: str) -> str:
+    """Which output holds these scores: the calibrated one, if there is one."""
+    calibrated = f"{output}_calibrated"
+    return calibrated if calibrated in model.traced.outputs else output

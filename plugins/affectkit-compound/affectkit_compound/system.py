@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from affectkit import (
@@ -23,20 +24,21 @@ from affectkit import (
     VoteFusionConfig,
     augment_config,
 )
-from affectkit.configs import FeaturesConfig, FusionConfig, LateFusionConfig
+from affectkit.configs import FusionConfig, LateFusionConfig
 from affectkit.data.labels import BASIC_7, COMPOUND_11
 from affectkit_compound.manet import MANetConfig
 from affectkit_compound.manet_heads import MANetHeadsConfig
+from affectkit_compound.member import MemberConfig
 from affectkit_compound.timm_member import ResNetConfig, ViTConfig
 
 # Pixels of a face.
-SIDE = 64
+SIDE = 112
 TASKS = ("expression", "compound")
 # Of every head.
 DROPOUT, SMOOTHING = 0.2, 0.05
 # The slowest first: workers take them in this order.
-MEMBERS: Mapping[str, FeaturesConfig] = MappingProxyType(
-    {"vit": ViTConfig(size="small"), "manet": MANetConfig(size="small"), "resnet": ResNetConfig(size="small")}
+MEMBERS: Mapping[str, MemberConfig] = MappingProxyType(
+    {"resnet": ResNetConfig(size="small"), "vit": ViTConfig(size="small"), "manet": MANetConfig(size="small")}
 )
 # At feature level: the features' concatenation, LayerNorm, and one hidden layer before the heads.
 FEATURES = ConcatFusionConfig(hidden=(128,), dropout=0.3)
@@ -75,12 +77,12 @@ def make_local_heads(tasks: Iterable[str] = TASKS) -> dict[str, HeadConfig]:
     return {name: MANetHeadsConfig(targets=targets[name], dropout=DROPOUT, label_smoothing=SMOOTHING) for name in tasks}
 
 
-def make_small_member(name: str, tasks: Iterable[str] = TASKS) -> PipelineConfig:
-    """One member, usable alone, frame by frame."""
+def make_small_member(name: str, tasks: Iterable[str] = TASKS, *, frozen: bool = False) -> PipelineConfig:
+    """One member, usable alone, frame by frame; what frozen ones see in a face is computed once for all ensembles."""
     return PipelineConfig(
         input=make_stream(),
         sampling=Frames(),
-        branches={"face": Branch(features=MEMBERS[name])},
+        branches={"face": Branch(features=replace(MEMBERS[name], frozen=frozen))},
         heads=make_local_heads(tasks) if name == "manet" else make_heads(tasks),
     )
 
@@ -90,12 +92,13 @@ def make_ensemble(
     tasks: Iterable[str] = TASKS,
     *,
     members: Iterable[str] = tuple(MEMBERS),
+    frozen: bool = False,
 ) -> EnsembleConfig:
     """Members with all of these heads, joined by their scores or by their features."""
     tasks = tuple(tasks)
     return EnsembleConfig(
         sampling=Frames(),
-        members={name: make_small_member(name, tasks) for name in members},
+        members={name: make_small_member(name, tasks, frozen=frozen) for name in members},
         fusion=fusion,
         heads=make_heads(tasks) if isinstance(fusion, FusionConfig) else {},
     )

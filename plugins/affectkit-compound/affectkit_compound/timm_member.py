@@ -59,12 +59,12 @@ class ResNetConfig(TimmMemberConfig):
     """Faces in RGB to one vector each, by a residual network with bottlenecks (He et al. 2016, arXiv 1512.03385).
 
     `published` is ResNet-50: faces of 224 pixels, 2048 features. `small` has one narrow bottleneck in each of the four
-    stages: faces of 64 pixels, 192 features. Normalized inside, as for ImageNet.
+    stages: faces of 112 pixels, 192 features. Normalized inside, as for ImageNet.
     """
 
     network: ClassVar[str] = "resnet50"
     sizes: ClassVar[Mapping[SizeName, Size]] = MappingProxyType({
-        "small": Size(64, 192, {"layers": (1, 1, 1, 1), "channels": (16, 24, 36, 48), "stem_width": 16}),
+        "small": Size(112, 192, {"layers": (1, 1, 1, 1), "channels": (16, 24, 36, 48), "stem_width": 16}),
         "published": Size(224, 2048),
     })  # fmt: skip
     normalization: ClassVar[tuple[tuple[float, float, float], tuple[float, float, float]]] = (
@@ -77,18 +77,18 @@ class ResNetConfig(TimmMemberConfig):
 class ViTConfig(TimmMemberConfig):
     """Faces in RGB to one vector each, by a Vision Transformer (Dosovitskiy et al. 2021, arXiv 2010.11929).
 
-    `published` is ViT-B/16: faces of 224 pixels, 768 features. `small` has tokens of 8 pixels, four blocks and four
-    heads: faces of 64 pixels, 96 features. It has to learn from nothing and from few faces, so its tokens come from
-    three convolutions that halve the face (Xiao et al. 2021, arXiv 2106.14881), and the features are the mean of its
+    `published` is ViT-B/16: faces of 224 pixels, 768 features. `small` has tokens of 16 pixels, four blocks and four
+    heads: faces of 112 pixels, 96 features. It has to learn from nothing and from few faces, so its tokens come from
+    four convolutions that halve the face (Xiao et al. 2021, arXiv 2106.14881), and the features are the mean of its
     tokens; `published` has patches, and a token of its own. Normalized inside, to [-1, 1].
     """
 
     network: ClassVar[str] = "vit_base_patch16_224"
     sizes: ClassVar[Mapping[SizeName, Size]] = MappingProxyType({
-        "small": Size(64, 96, {
-            "img_size": 64, "patch_size": 8, "embed_dim": 96, "depth": 4, "num_heads": 4,
+        "small": Size(112, 96, {
+            "img_size": 112, "patch_size": 16, "embed_dim": 96, "depth": 4, "num_heads": 4,
             "global_pool": "avg", "class_token": False,
-        }, (24, 48, 96)),
+        }, (12, 24, 48, 96)),
         "published": Size(224, 768),
     })  # fmt: skip
     normalization: ClassVar[tuple[tuple[float, float, float], tuple[float, float, float]]] = (

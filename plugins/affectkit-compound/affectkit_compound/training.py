@@ -20,7 +20,7 @@ from affectkit.workers import Workers
 from affectkit_compound.joining import halves, join_ways
 from affectkit_compound.plan import Plan
 from affectkit_compound.scores import describe_scores, labeled
-from affectkit_compound.system import JOINED, MEMBERS, make_small_member, make_tail, name_mirrored
+from affectkit_compound.system import JOINED, MEMBERS, make_compound, make_small_member, make_tail, name_mirrored
 
 Say = Callable[[str], None]
 # Faces whose features are computed at once.
@@ -57,7 +57,7 @@ def train_system(
     """The whole ensemble; a run that was stopped goes on.
 
     Arguments:
-        train: faces `(N, 1, 3, 64, 64)` with labels `expression` and `compound`.
+        train: faces `(N, 1, 3, 112, 112)` with labels `expression` and `compound`.
         choice: other people, the first half of whom what joins members is fitted on; scores are those of the second.
         plan: recipes of the steps.
         folder: for what is done.
@@ -70,8 +70,8 @@ def train_system(
     if both := sorted(set(train.subjects) & set(choice.subjects)):
         raise InputError(f"choice: {both[0]!r} is in the training set too; choose by other people")
     members = train_members(train, plan, folder=folder, workers=workers, say=say)
-    for name, model in members.items():
-        say(f"{name} alone, on choice people: {describe_scores(model, choice)}")
+    for name, line in describe_scores(members, choice).items():
+        say(f"{name} alone, on choice people: {line}")
     path = folder / "fusion"
     if not path.is_dir():
         say("fusion: on stored features, of faces and of their mirror images")
@@ -79,11 +79,14 @@ def train_system(
         save(train_fusion(features, plan), path, notes=NOTES)
     fitting, choosing = halves(choice)
     found = join_ways(members, load(path), fitting, used_elsewhere=train.subjects)
-    for name, model in found.items():
-        say(f"joined by {name}, on choice people: {describe_scores(model, choosing)}")
+    for name, line in describe_scores(found, choosing).items():
+        say(f"joined by {name}, on choice people: {line}")
     joined = name_mirrored(JOINED)
     say(f"written: joined by {joined}")
-    return found[joined]
+    # the ways have frozen members; the preset's can train
+    model = make_compound().build()
+    model.load_state_dict(found[joined].state_dict())
+    return model.eval()
 
 
 def train_members(

@@ -14,11 +14,9 @@ from torch.nn import functional
 State = Mapping[str, Tensor]
 
 
-def manet_ref(state: State, faces: Tensor, *, is_pooled: bool) -> Tensor:
+def manet_ref(state: State, faces: Tensor) -> Tensor:
     """Features of MA-Net, `(N, 2 D)`: of the four quadrants, then of the whole."""
-    x = conv_norm(state, "conv1", "bn1", faces, stride=2).relu()
-    if is_pooled:
-        x = functional.max_pool2d(x, 3, 2, 1)
+    x = functional.max_pool2d(conv_norm(state, "conv1", "bn1", faces, stride=2).relu(), 3, 2, 1)
     x = layer(state, "layer2", layer(state, "layer1", x, 1), 2)
     half = x.shape[-1] // 2
     low, high = slice(0, half), slice(half, None)

@@ -17,7 +17,7 @@ from affectkit import FeatureStream, FrameStream, Sequence, StreamError
 from affectkit.features.frame_network import FrameNetwork
 
 CONFIGS: dict[str, type[MemberConfig]] = {"resnet": ResNetConfig, "vit": ViTConfig, "manet": MANetConfig}
-SMALL, PUBLISHED = FrameStream(height=64, width=64), FrameStream(height=224, width=224)
+SMALL, PUBLISHED = FrameStream(height=112, width=112), FrameStream(height=224, width=224)
 NAMES = list(CONFIGS)
 every_member = pytest.mark.parametrize("name", NAMES)
 
@@ -29,7 +29,7 @@ def network(name: str, size: SizeName = "small", **options: Any) -> FrameNetwork
     return MANet(config, stream) if name == "manet" else TimmMember(config, stream)
 
 
-def clip(batch: int = 2, steps: int = 2, side: int = 64) -> Tensor:
+def clip(batch: int = 2, steps: int = 2, side: int = 112) -> Tensor:
     return torch.rand(batch, steps, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
@@ -37,7 +37,7 @@ def clip(batch: int = 2, steps: int = 2, side: int = 64) -> Tensor:
     ("name", "size", "dim", "parameters"),
     [
         ("resnet", "small", 192, 130_048),
-        ("vit", "small", 96, 515_832),
+        ("vit", "small", 96, 516_684),
         ("manet", "small", 128, 504_368),
         ("resnet", "published", 2048, 23_508_032),
         ("vit", "published", 768, 85_798_656),
@@ -47,7 +47,7 @@ def clip(batch: int = 2, steps: int = 2, side: int = 64) -> Tensor:
 def test_sizes(name: str, size: SizeName, dim: int, parameters: int) -> None:
     with torch.device("meta"), torch.no_grad():
         module = network(name, size).eval()
-        side = 64 if size == "small" else 224
+        side = 112 if size == "small" else 224
         assert module.network(torch.zeros(1, 3, side, side)).shape == (1, dim)
     assert module.config.output(SMALL if size == "small" else PUBLISHED) == FeatureStream(dim=dim)
     assert sum(parameter.numel() for parameter in module.parameters()) == parameters

@@ -41,7 +41,7 @@ def test_a_member_alone_scores_basic_expressions_and_learns_them(name: MemberNam
     torch.manual_seed(0)
     config = make_member(name, "small", targets=BASIC_8)
     model = config.build(registry=registry()).train()
-    faces, labels = torch.rand(8, 1, 3, 64, 64), Targets.of(torch.arange(8)[:, None])
+    faces, labels = torch.rand(8, 1, 3, 112, 112), Targets.of(torch.arange(8)[:, None])
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []
     for _ in range(4):
@@ -106,5 +106,5 @@ def test_small_members_as_an_ensemble_of_the_same_shape() -> None:
     config = make_published(targets=COMPOUND_11)
     small = replace(config, members={name: make_member(name, "small", frozen=True) for name in MEMBERS})
     model = small.build(registry=registry()).eval()
-    assert model(torch.rand(2, 1, 3, 64, 64))["compound"].shape == (2, 1, 11)
+    assert model(torch.rand(2, 1, 3, 112, 112))["compound"].shape == (2, 1, 11)
     assert [str(name) for name in small.input_streams()] == ["clip"]

@@ -65,7 +65,7 @@ def test_the_network_is_the_public_form() -> None:
     state = stored(module)
     mine, theirs = faces.clone().requires_grad_(), faces.clone().requires_grad_()
     found = module(Sequence.of(mine)).values
-    wanted = manet_ref(state, theirs.flatten(0, 1), is_pooled=False).view(found.shape)
+    wanted = manet_ref(state, theirs.flatten(0, 1)).view(found.shape)
     assert wanted.std(dim=1).mean() > 1e-3
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5)
     readout = torch.randn(found.shape, generator=torch.Generator().manual_seed(4))
@@ -82,7 +82,7 @@ def test_the_published_network_is_the_public_form() -> None:
     state = {names.theirs(key): value for key, value in module.network.state_dict().items()}
     with torch.no_grad():
         found = module(Sequence.of(clip(1, 1, 224))).values.flatten(0, 1)
-        wanted = manet_ref(state, clip(1, 1, 224).flatten(0, 1), is_pooled=True)
+        wanted = manet_ref(state, clip(1, 1, 224).flatten(0, 1))
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4 * float(wanted.abs().max()))
 
 
