@@ -154,9 +154,8 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
     looks = [inputs, mirror(choosing).inputs["clip"]]
     both = torch.stack([ways["features"].predict(one)["compound"] for one in looks]).mean(dim=0)
     torch.testing.assert_close(ways["mirrored features"].predict(inputs)["compound"], both, rtol=1e-4, atol=1e-6)
-    # the preset loads what is written
+    # the preset's, whose members can train
     assert model.config == make_compound()
-    assert set(model.state_dict()) == set(make_compound().build().state_dict())
     # behind the features as behind the faces
     features = extract_features(members, choosing)
     for name, scores in tail(features.inputs).items():
