@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.fusion.joint_net import aligned
 from affectkit.interfaces import Fusion, NamedModules
 from affectkit.ops.dropout import Dropout
+from affectkit.ops.linear import Linear
 from affectkit.ops.positions import Clock, encode_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -25,7 +26,7 @@ class AffineFusion(Fusion[AffineFusionConfig]):
 
     def __init__(self, config: AffineFusionConfig, streams: Mapping[str, FeatureStream]) -> None:
         super().__init__(config)
-        self.affine = NamedModules({name: nn.Linear(stream.dim, config.dim) for name, stream in streams.items()})
+        self.affine = NamedModules({name: Linear(stream.dim, config.dim) for name, stream in streams.items()})
         self.dropout = Dropout(config.dropout)
         self._widths = {name: stream.dim for name, stream in streams.items()}
 

@@ -12,6 +12,7 @@ from affectkit.errors import ConfigError
 from affectkit.interfaces import TemporalEncoder
 from affectkit.ops.attention import attend
 from affectkit.ops.dropout import Dropout
+from affectkit.ops.linear import Linear
 from affectkit.ops.positions import Clock, add_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -41,15 +42,15 @@ class EncoderLayer(nn.Module):
         super().__init__()
         self.heads = heads
         self.attention_norm = nn.LayerNorm(dim)
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.merge = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.merge = Linear(dim, dim)
         self.dropout = Dropout(dropout)
         self.feedforward = nn.Sequential(
             nn.LayerNorm(dim),
-            nn.Linear(dim, feedforward),
+            Linear(dim, feedforward),
             nn.GELU(),
             Dropout(dropout),
-            nn.Linear(feedforward, dim),
+            Linear(feedforward, dim),
             Dropout(dropout),
         )
 
@@ -72,7 +73,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         super().__init__(config)
         dim = config.output(stream).dim
         feedforward = config.feedforward if config.feedforward is not None else 4 * dim
-        self.enter = nn.Linear(stream.dim, dim) if stream.dim != dim else nn.Identity()
+        self.enter = Linear(stream.dim, dim) if stream.dim != dim else nn.Identity()
         self.dropout = Dropout(config.dropout)
         self.layers = nn.ModuleList(
             EncoderLayer(dim, config.heads, feedforward, config.dropout) for _ in range(config.depth)
