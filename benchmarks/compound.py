@@ -1,16 +1,12 @@
 """What the small compound ensemble reaches on synthetic people nobody chose by: `benchmarks/compound.py [FOLDER]`.
 
-FOLDER is what `affectkit-compound train --out FOLDER` left; by default `.cache/compound/run`. 100 report people show 20
+Run and faces are those of `compound_faces.py`, and so is the choice of `--strong` ones. 100 report people show 20
 compound expressions each, all eleven equally often; every model says which of the eleven it is.
 Scored are the members alone, their scores joined in several ways, their features joined, and what is trivial: one class
 for all, classes by lot, and a linear model on pixels (ridge regression, 32 x 32 in gray, of the same train people).
 Everything is there a second time, `mirrored`: the mean of what is said of a face and of its mirror image. Ways with
 parameters of their own are fitted on the first half of the choice people; the second half chooses the best member, as
 it is, and the best way. Macro F1, with 95 % intervals over people; differences are of the same people.
-
-Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by intensities of 1 to 5
-(`STILLS_V2`). What is fitted is so on faces of both kinds (`BOTH_V1`), and is the same for both; what is chosen is
-chosen on faces of the kind that is scored.
 
 Bar: the chosen way above the chosen member by 0.01, with an interval above 0. The preset's way is printed beside it.
 """
@@ -19,25 +15,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import numpy as np
 import torch
 from affectkit_compound.joining import freeze_members, join_ways
-from affectkit_compound.plan import Plan
 from affectkit_compound.scores import confusions, labeled, score_people
-from affectkit_compound.synthetic_faces import (
-    APEX_V1,
-    BOTH_V1,
-    CHOICE,
-    REPORT,
-    STILLS_V2,
-    TRAIN,
-    StillSettings,
-    render_examples,
-)
-from affectkit_compound.system import JOINED, make_stream, name_mirrored
+from affectkit_compound.system import JOINED, name_mirrored
 from affectkit_compound.training import load_members
+from compound_faces import find_scene
 from torch import Tensor
 
 from affectkit import Model, load, mirrored
@@ -45,39 +30,29 @@ from affectkit.data.labels import COMPOUND_11
 from affectkit.metrics.bootstrap import bootstrap_difference, bootstrap_score
 from affectkit.metrics.recognition import Counts, f1_per_class, uf1
 from affectkit.training import Examples
-from affectkit.training.plan_folders import read_plan_of
 
-CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
-PEOPLE, WORKERS, BAR, PAIRS = 100, 2, 0.01, 3
+BAR, PAIRS = 0.01, 3
 # Of the linear model; chosen on choice people, on faces of `STILLS_V2`.
 PENALTY = 1000.0
-OUTPUT, STRONG = "compound", "--strong"
+OUTPUT = "compound"
 
 
 def main() -> int:
     """Print the tables; 1 if the bar is missed."""
-    words = [word for word in sys.argv[1:] if word != STRONG]
-    settings = STILLS_V2 if STRONG in sys.argv else APEX_V1
-    folder = Path(words[0]) if words else CACHE / "run"
-    if not (folder / "model").is_dir():
-        print(f"no model in {folder}: run affectkit-compound train --out {folder}")
+    scene = find_scene(sys.argv[1:])
+    if scene is None:
         return 2
-    plan = read_plan_of(folder, Plan)
-    half = plan.choice_people // 2
-    fitting = _faces(CHOICE[:half], plan, BOTH_V1)
-    choosing = _faces(CHOICE[half : plan.choice_people], plan, settings)
-    faces = {"choice": choosing, "report": _faces(REPORT[:PEOPLE], plan, settings)}
-    trained_on = [f"synthetic/{seed:05}" for seed in TRAIN[: plan.train_people]]
-    members = freeze_members(load_members(folder))
+    faces = {"choice": scene.choosing(), "report": scene.report()}
+    members = freeze_members(load_members(scene.folder))
     models: dict[str, Model] = {f"{name} alone": model for name, model in members.items()}
     models |= {f"{name} alone, mirrored": mirrored(model) for name, model in members.items()}
-    joined = join_ways(members, load(folder / "fusion"), fitting, used_elsewhere=trained_on)
+    joined = join_ways(members, load(scene.folder / "fusion"), scene.fitting(), used_elsewhere=scene.trained_on)
     models |= {f"joined: {name}": model for name, model in joined.items()}
     scored = {part: score_people(models, some, OUTPUT) for part, some in faces.items()}
     counts = {name: {part: scored[part][name] for part in faces} for name in models}
     best = _best(counts, (f"{name} alone" for name in members))
     counts |= {name: {part: _floor(name, some) for part, some in faces.items()} for name in ("one class", "by lot")}
-    linear = _fit_pixels(_faces(TRAIN[: plan.train_people], plan, BOTH_V1))
+    linear = _fit_pixels(scene.train())
     counts["linear on pixels"] = {part: _score_pixels(linear, some) for part, some in faces.items()}
     report = labeled(faces["report"], OUTPUT)
     print(f"\n{len(report)} faces of {len(set(report.subjects))} report people, {len(COMPOUND_11)} classes\n")
@@ -101,10 +76,6 @@ def main() -> int:
     alike = bootstrap_difference(counts[preset]["report"], seen_twice, uf1)
     print(f"{preset}, less that member with mirror images too: {alike}")
     return int(not (differences[chosen].value >= BAR and differences[chosen].low > 0))
-
-
-def _faces(seeds: range, plan: Plan, settings: StillSettings) -> Examples:
-    return render_examples(seeds, make_stream(), folder=CACHE, stills=plan.stills, settings=settings, workers=WORKERS)
 
 
 def _best(counts: Mapping[str, Mapping[str, Counts]], names: Iterable[str]) -> str:

@@ -1,18 +1,13 @@
 """Compounds from a net that knows basic expressions alone: run `python benchmarks/zero_shot.py [FOLDER]`.
 
-FOLDER is what `affectkit-compound train --out FOLDER` left; by default `.cache/compound/run`. Its `basic` members were
-trained on the seven basic expressions of train people and have never seen a compound. Each of them, and the mean of
-their probabilities, is read by every map of 7 basic to 11 compound expressions, on the faces of `compound.py`. The
-compounds that the three maps behind the three nets say are joined too, by mean and by product, without and with mirror
-images.
+Run and faces are those of `compound_faces.py`, and so is the choice of `--strong` ones. The `basic` members of a run
+were trained on the seven basic expressions of train people and have never seen a compound. Each of them, and the mean
+of their probabilities, is read by every map of 7 basic to 11 compound expressions. The compounds that the three maps
+behind the three nets say are joined too, by mean and by product, without and with mirror images.
 
 The rules need no compound label. The learned map does: it is fitted to the compounds of the first half of the choice
 people, the net staying as it is. The second half chooses net and map; report people are scored last, with intervals
 over people. Beside it stands what the members reach that were trained on compounds.
-
-Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by intensities of 1 to 5
-(`STILLS_V2`). The learned map is fitted on faces of both kinds (`BOTH_V1`); what is chosen is chosen on faces of the
-kind that is scored.
 
 Bar: the chosen net and map at least 0.6 macro F1 on report people.
 """
@@ -22,24 +17,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from affectkit_compound.joining import join_members
-from affectkit_compound.plan import Plan
 from affectkit_compound.scores import confusions, labeled, score_people
-from affectkit_compound.synthetic_faces import (
-    APEX_V1,
-    BOTH_V1,
-    CHOICE,
-    REPORT,
-    STILLS_V2,
-    TRAIN,
-    StillSettings,
-    render_examples,
-)
-from affectkit_compound.system import make_ensemble, make_stream
+from affectkit_compound.system import make_ensemble
 from affectkit_compound.training import load_members
+from compound_faces import find_scene
 from torch import Tensor
 
 from affectkit import (
@@ -58,11 +42,9 @@ from affectkit.metrics.recognition import Counts, uf1
 from affectkit.model import Model
 from affectkit.training import Examples
 from affectkit.training.compound_maps import fit_compound_map
-from affectkit.training.plan_folders import read_plan_of
 
-CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
-PEOPLE, WORKERS, BAR = 100, 2, 0.6
-SOURCE, OUTPUT, STRONG = "expression", "compound", "--strong"
+BAR = 0.6
+SOURCE, OUTPUT = "expression", "compound"
 # Faces that are scored at once.
 AT_ONCE = 256
 
@@ -86,18 +68,11 @@ MAPS: Mapping[str, ScoreMapConfig] = {
 
 def main() -> int:
     """Print the table; 1 if the bar is missed."""
-    words = [word for word in sys.argv[1:] if word != STRONG]
-    settings = STILLS_V2 if STRONG in sys.argv else APEX_V1
-    folder = Path(words[0]) if words else CACHE / "run"
-    if not (folder / "model").is_dir():
-        print(f"no model in {folder}: run affectkit-compound train --out {folder}")
+    scene = find_scene(sys.argv[1:])
+    if scene is None:
         return 2
-    plan = read_plan_of(folder, Plan)
-    half = plan.choice_people // 2
-    fitting = _faces(CHOICE[:half], plan, BOTH_V1)
-    choosing = _faces(CHOICE[half : plan.choice_people], plan, settings)
-    trained_on = [f"synthetic/{seed:05}" for seed in TRAIN[: plan.train_people]]
-    nets: dict[str, Model] = dict(load_members(folder, "basic"))
+    fitting, choosing, trained_on = scene.fitting(), scene.choosing(), scene.trained_on
+    nets: dict[str, Model] = dict(load_members(scene.folder, "basic"))
     mapped = {net: _mapped(model, fitting, trained_on) for net, model in nets.items()}
     mean = join_members(make_ensemble(MeanFusionConfig(), (SOURCE,)), nets)
     models = mapped | {
@@ -108,20 +83,17 @@ def main() -> int:
     models |= {f"{name}, mirrored": mirrored(models[name]) for name in ("mean of maps", "product of maps")}
     chosen_by = _scored(models, choosing)
     chosen = max(chosen_by, key=lambda pair: float(uf1(chosen_by[pair].sum(axis=0))))
-    report = _faces(REPORT[:PEOPLE], plan, settings)
+    report = scene.report()
     found = _scored(models, report)
     for name, counts in (("choice people, second half", chosen_by), ("report people", found)):
         _print_table(name, counts, tuple(models))
-    print(f"\n{len(labeled(report, OUTPUT))} faces of {PEOPLE} report people; beside them, trained on compounds:")
-    for net, one in score_people(load_members(folder), report, OUTPUT).items():
+    people = len(set(report.subjects))
+    print(f"\n{len(labeled(report, OUTPUT))} faces of {people} report people; beside them, trained on compounds:")
+    for net, one in score_people(load_members(scene.folder), report, OUTPUT).items():
         print(f"{net}: {bootstrap_score(one, uf1)}")
     score = bootstrap_score(found[chosen], uf1)
     print(f"\nchosen on choice people: {_title(chosen[1])} behind {chosen[0]}, on report people {score} (bar {BAR})")
     return int(score.value < BAR)
-
-
-def _faces(seeds: range, plan: Plan, settings: StillSettings) -> Examples:
-    return render_examples(seeds, make_stream(), folder=CACHE, stills=plan.stills, settings=settings, workers=WORKERS)
 
 
 def _mapped(net: Model, fitting: Examples, trained_on: list[str]) -> Model:

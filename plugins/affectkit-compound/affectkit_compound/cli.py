@@ -53,7 +53,7 @@ def _train(args: argparse.Namespace, output: Output) -> int:
     from affectkit.training import Examples
     from affectkit.training.plan_folders import open_folder
     from affectkit.weights import sha256
-    from affectkit_compound.synthetic_faces import CHOICE, TRAIN, render_examples
+    from affectkit_compound.synthetic_faces import CHOICE, TRAIN, WORLDS, render_examples
     from affectkit_compound.system import make_stream
     from affectkit_compound.training import NOTES, train_system
 
@@ -73,6 +73,7 @@ def _train(args: argparse.Namespace, output: Output) -> int:
             make_stream(),
             folder=args.cache,
             stills=plan.stills,
+            settings=WORLDS[plan.world],
             workers=args.workers,
             progress=lambda done, total: _say(f"{name}: {done} of {total} people") if done % 50 == 0 else None,
         )

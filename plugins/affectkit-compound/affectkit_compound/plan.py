@@ -13,6 +13,8 @@ from affectkit.files import read_data
 from affectkit.recipes import Augmentation, Recipe
 from affectkit_compound.system import MEMBERS
 
+# Of `synthetic_faces`, which says what they are.
+World = Literal["APEX_V1", "STILLS_V2", "BOTH_V1"]
 _AUGMENTATION = Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.02)
 BASIC = Recipe(epochs=14, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
 COMPOUND = Recipe(epochs=20, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
@@ -24,6 +26,7 @@ class Plan(Config):
     """Members one by one, on basic labels and then on both, what joins them, and the weights of the join.
 
     Attributes:
+        world: how far expressions go on the faces that are trained and fitted on.
         train_people: how many people are drawn to train on, at most 5000.
         stills: pictures of each of them.
         choice_people: how many others what joins the members is fitted and chosen by: the first half fits, the second
@@ -35,6 +38,7 @@ class Plan(Config):
         seed: of all that is random in training.
     """
 
+    world: World = "BOTH_V1"
     train_people: int = 1000
     stills: int = 18
     choice_people: int = 400

@@ -85,6 +85,8 @@ STILLS_V2 = StillSettings(intensity=(1.0, 5.0))
 APEX_V1 = StillSettings(apex=1.0)
 # To train on: about as many of the one as of the other.
 BOTH_V1 = StillSettings(apex=0.5)
+# By the name that a `Plan` says.
+WORLDS: Mapping[str, StillSettings] = {"APEX_V1": APEX_V1, "STILLS_V2": STILLS_V2, "BOTH_V1": BOTH_V1}
 
 
 def expressions_of(seed: int, stills: int) -> tuple[str, ...]:

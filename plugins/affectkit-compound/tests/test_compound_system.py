@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from affectkit_compound.cli import main
 from affectkit_compound.joining import freeze_members, halves, join_members, join_ways
-from affectkit_compound.plan import Plan, quick, read_plan
+from affectkit_compound.plan import Plan, World, quick, read_plan
 from affectkit_compound.scores import confusions, describe_scores, labeled, score_people
+from affectkit_compound.synthetic_faces import WORLDS
 from affectkit_compound.system import (
     JOINED,
     MEMBERS,
@@ -105,6 +106,18 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     wrong = refusal(lambda: Plan(rates={"vgg": 1.0}), ConfigError)
     assert wrong == "rates: no member 'vgg'; members: 'resnet', 'vit', 'manet'"
     assert refusal(lambda: Plan(rates={"vit": 0.0}), ConfigError) == "rates.vit: 0.0 is no factor; write more than 0"
+
+
+def test_a_run_knows_its_world(tmp_path: Path) -> None:
+    assert get_args(World) == tuple(WORLDS)
+    folder, plan = tmp_path / "run", Plan(world="APEX_V1")
+    open_folder(folder, plan)
+    assert read_plan_of(folder, Plan).world == "APEX_V1"
+    assert "holds a run of another plan" in refusal(lambda: open_folder(folder, Plan()))
+    path = tmp_path / "plan.toml"
+    path.write_text('world = "STILLS_V1"\n')
+    choices = "did you mean 'STILLS_V2'? values: 'APEX_V1', 'STILLS_V2', 'BOTH_V1'"
+    assert refusal(lambda: read_plan(path), ConfigError) == f"{path}: world: 'STILLS_V1' is not accepted; {choices}"
 
 
 def test_each_member_has_a_rate_of_its_own() -> None:

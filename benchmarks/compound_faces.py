@@ -1,0 +1,82 @@
+"""Faces of synthetic people that `compound.py` and `zero_shot.py` score the small compound ensemble on.
+
+`python benchmarks/... [FOLDER] [--strong]`: FOLDER is what `affectkit-compound train --out FOLDER` left, by default
+`.cache/compound/run`. Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by intensities
+of 1 to 5 (`STILLS_V2`). What is fitted is so on faces of the world that members were trained on, which has both kinds
+(`BOTH_V1`), and is the same for both; what is chosen is chosen on faces of the kind that is scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from pathlib import Path
+
+from affectkit_compound.plan import Plan
+from affectkit_compound.synthetic_faces import (
+    APEX_V1,
+    CHOICE,
+    REPORT,
+    STILLS_V2,
+    TRAIN,
+    WORLDS,
+    StillSettings,
+    render_examples,
+)
+from affectkit_compound.system import make_stream
+
+from affectkit.training import Examples
+from affectkit.training.plan_folders import read_plan_of
+
+CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
+PEOPLE, WORKERS, STRONG = 100, 2, "--strong"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """A run, and the faces that it is scored on.
+
+    Attributes:
+        folder: of the run.
+        plan: that it followed.
+        settings: of the faces that are scored.
+    """
+
+    folder: Path
+    plan: Plan
+    settings: StillSettings
+
+    @property
+    def trained_on(self) -> list[str]:
+        """The people whom members were trained on."""
+        return [f"synthetic/{seed:05}" for seed in TRAIN[: self.plan.train_people]]
+
+    def train(self) -> Examples:
+        """The faces that members were trained on."""
+        return self._draw(TRAIN[: self.plan.train_people], WORLDS[self.plan.world])
+
+    def fitting(self) -> Examples:
+        """Those of the first half of the choice people."""
+        return self._draw(CHOICE[: self.plan.choice_people // 2], WORLDS[self.plan.world])
+
+    def choosing(self) -> Examples:
+        """Those of the second half of the choice people, of the kind that is scored."""
+        return self._draw(CHOICE[self.plan.choice_people // 2 : self.plan.choice_people], self.settings)
+
+    def report(self) -> Examples:
+        """Those of the report people."""
+        return self._draw(REPORT[:PEOPLE], self.settings)
+
+    def _draw(self, seeds: range, settings: StillSettings) -> Examples:
+        stream, stills = make_stream(), self.plan.stills
+        return render_examples(seeds, stream, folder=CACHE, stills=stills, settings=settings, workers=WORKERS)
+
+
+def find_scene(words: Items[str]) -> Scene | None:
+    """What the words of a command line ask for; None, said on the screen, where there is no such run."""
+    folders = [Path(word) for word in words if word != STRONG] or [CACHE / "run"]
+    if not (folders[0] / "model").is_dir():
+        print(f"no model in {folders[0]}: run affectkit-compound train --out {folders[0]}")
+        return None
+    settings = STILLS_V2 if STRONG in words else APEX_V1
+    return Scene(folder=folders[0], plan=read_plan_of(folders[0], Plan), settings=settings)
