@@ -674,6 +674,34 @@ def test_bfloat16_where_the_cpu_has_it(exported: Path) -> None:
     assert 1e-6 < apart < 0.05
 
 
+def test_openvino_keeps_the_names_of_the_graph() -> None:
+    """It leaves out what changes nothing, and calls an input or output by the names of that too."""
+    pytest.importorskip("openvino", reason="needs the extra openvino")
+    from onnx import TensorProto, helper, numpy_helper
+
+    one, zero = numpy_helper.from_array(np.float32(1), "one"), numpy_helper.from_array(np.float32(0), "zero")
+    nodes = [
+        helper.make_node("Div", ["inputs.clip", "one"], ["div"]),
+        helper.make_node("Sub", ["div", "zero"], ["sub"]),
+        helper.make_node("Relu", ["sub"], ["relu"]),
+        helper.make_node("Identity", ["relu"], ["va"]),
+        helper.make_node("Identity", ["relu"], ["scores.va"]),
+    ]
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3]) for name in ("inputs.clip", "va", "scores.va")
+    ]
+    graph = helper.make_graph(nodes, "names", values[:1], values[1:], [one, zero])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9).SerializeToString()
+    engine = start_engine(model, "openvino")
+    assert engine.takes == {"inputs.clip"}
+    assert engine.gives == {"va", "scores.va"}
+    found = engine.run({"inputs.clip": np.array([[-1, 2, 3]], np.float32)})
+    assert {name: scores.tolist() for name, scores in found.items()} == {
+        "va": [[0, 2, 3]],
+        "scores.va": [[0, 2, 3]],
+    }
+
+
 # Int8.
 
 

@@ -89,16 +89,19 @@ class _OpenVINO:
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "PERFORMANCE_HINT": "LATENCY",
         }
-        self._compiled = core.compile_model(core.read_model(model), "CPU", hints)
-        self.takes = frozenset(value.any_name for value in self._compiled.inputs)
-        self.gives = frozenset(name for value in self._compiled.outputs for name in value.names)
+        read = core.read_model(model)
+        # compiling adds the names of what it finds to be the same
+        takes, gives = ([value.any_name for value in values] for values in (read.inputs, read.outputs))
+        self._compiled = core.compile_model(read, "CPU", hints)
+        self._outputs = gives
+        self.takes, self.gives = frozenset(takes), frozenset(gives)
         version = openvino.__version__.partition("-")[0]
         self.name = f"openvino {version}" + (" bfloat16" if precision == "bfloat16" else "")
 
     def run(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
         found = self._compiled(dict(feeds))
         # copies: the arrays are the engine's own, which the next run fills anew
-        return {name: values.copy() for output, values in found.items() for name in output.get_names()}
+        return {name: found[place].copy() for place, name in enumerate(self._outputs)}
 
 
 def has_openvino_bfloat16() -> bool:
