@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -43,11 +44,13 @@ def _check(name: str, sequence: Sequence, first: Sequence) -> None:
     """Refuse what the stages themselves refuse in PyTorch, which a graph can't."""
     if sequence.values.dtype != torch.float32:
         raise InputError(f"batch.{name}: dtype {sequence.values.dtype}; the file takes float32")
-    real = sequence.values.flatten(2).isfinite().all(dim=2)
-    if (faulty := (sequence.mask & ~real).nonzero()).numel():
-        clip, step = faulty[0].tolist()
-        fact = f"NaN or infinity in clip {clip}, step {step}"
-        raise InputError(f"batch.{name}: {fact}; give finite values, or mask False for what is not real")
+    # one NaN or infinity makes the sum one, which is had in a tenth of the time
+    if not math.isfinite(sequence.values.sum().item()):
+        real = sequence.values.flatten(2).isfinite().all(dim=2)
+        if (faulty := (sequence.mask & ~real).nonzero()).numel():
+            clip, step = faulty[0].tolist()
+            fact = f"NaN or infinity in clip {clip}, step {step}"
+            raise InputError(f"batch.{name}: {fact}; give finite values, or mask False for what is not real")
     if sequence is first:
         return
     same = sequence.mask.shape == first.mask.shape and torch.equal(sequence.mask, first.mask)
