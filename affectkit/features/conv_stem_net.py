@@ -36,10 +36,10 @@ class ConvStem(FeatureExtractor[ConvStemConfig]):
     def forward(self, inputs: Sequence) -> Sequence:
         mask = inputs.mask.unsqueeze(-1)
         # NaN in padding would reach the weights' gradient, even through outputs that are masked: zero times NaN is NaN
-        values = torch.where(mask[..., None, None], inputs.values, torch.zeros_like(inputs.values))
+        values = torch.where(mask[..., None, None], inputs.values, 0.0)
         maps: Tensor = self.layers(values.flatten(0, 1))
         features: Tensor = self.project(self.pool(maps).flatten(1)).unflatten(0, inputs.mask.shape)
-        return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
+        return inputs.with_values(torch.where(mask, features, 0.0))
 
 
 def _groups(channels: int) -> int:

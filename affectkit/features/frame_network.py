@@ -65,7 +65,7 @@ class FrameNetwork(FeatureExtractor[C]):
         mask, real = inputs.mask.unsqueeze(-1), inputs.mask.flatten()
         frames = (inputs.values - self.mean) / self.std
         # NaN in padding would reach the weights' gradient through outputs that are masked
-        frames = torch.where(mask[..., None, None], frames, torch.zeros_like(frames)).flatten(0, 1)
+        frames = torch.where(mask[..., None, None], frames, 0.0).flatten(0, 1)
         # twice as fast on a CPU
         frames = frames.contiguous(memory_format=torch.channels_last)
         if is_exporting():

@@ -77,7 +77,7 @@ class NCSSDMixer(nn.Module):
         values, write, read = torch.split(mixed, self.states, dim=-1)
         steps = functional.softplus(steps + self.step_bias)
         if active is not None:
-            steps = torch.where(active.unsqueeze(-1), steps, torch.zeros_like(steps))
+            steps = torch.where(active.unsqueeze(-1), steps, 0.0)
         decay, values = -self.log_decay.exp(), values.reshape(*values.shape[:2], self.heads, -1)
         y = nc_ssd(values, steps.flatten(1, 3), decay, write.unsqueeze(2), read.unsqueeze(2), self.skip)
         y = self.norm(y.flatten(2)).reshape(gate.shape)
@@ -113,7 +113,7 @@ def depthwise(channels: int) -> nn.Conv2d:
 def convolve(layer: nn.Conv2d, x: Tensor, active: Tensor | None) -> Tensor:
     """`layer` on every window of `(B, K, h, w, C)`, where tokens that take no part are zeros."""
     if active is not None:
-        x = torch.where(active.unsqueeze(-1), x, torch.zeros_like(x))
+        x = torch.where(active.unsqueeze(-1), x, 0.0)
     # a view, not a copy: to convolutions these are maps with channels last
     maps: Tensor = layer(x.flatten(0, 1).permute(0, 3, 1, 2))
     return maps.permute(0, 2, 3, 1).reshape(x.shape)

@@ -46,7 +46,7 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
     def forward(self, inputs: Sequence) -> Sequence:
         mask = inputs.mask.unsqueeze(-1)
         # before the first layer: NaN in padding would reach the weights' gradient through outputs that are masked
-        frames = torch.where(mask[..., None, None], inputs.values, torch.zeros_like(inputs.values)).flatten(0, 1)
+        frames = torch.where(mask[..., None, None], inputs.values, 0.0).flatten(0, 1)
         real = inputs.mask.flatten()
         if not bool(real.any()):
             features = self._nothing(frames)
@@ -57,7 +57,7 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
             found = self.features(frames[real])
             features = found.new_zeros(len(frames), found.shape[1]).index_put((real,), found)
         features = features.reshape(*inputs.mask.shape, features.shape[1])
-        return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
+        return inputs.with_values(torch.where(mask, features, 0.0))
 
     def _nothing(self, frames: Tensor) -> Tensor:
         """Zeros `(B, D)` that are joined to all parameters, so that a backward pass finds what it expects."""

@@ -44,7 +44,7 @@ class SS2DMixer(nn.Module):
         steps = functional.softplus(steps + self.step_bias.unsqueeze(1))
         if active is not None:
             taken = in_orders(active.unsqueeze(-1)).expand(-1, -1, -1, gate.shape[-1])
-            steps = torch.where(taken.transpose(2, 3).flatten(1, 2), steps, torch.zeros_like(steps))
+            steps = torch.where(taken.transpose(2, 3).flatten(1, 2), steps, 0.0)
         scanned = values.transpose(2, 3).flatten(1, 2)
         y = selective_scan(scanned, steps, -self.log_decay.exp(), write, read, self.skip)
         assert isinstance(y, Tensor)  # without the last state

@@ -76,7 +76,7 @@ class TimmBackbone(FeatureExtractor[TimmConfig]):
 
     def forward(self, inputs: Sequence) -> Sequence:
         mask = inputs.mask.unsqueeze(-1)
-        frames = torch.where(mask[..., None, None], inputs.values, torch.zeros_like(inputs.values))
+        frames = torch.where(mask[..., None, None], inputs.values, 0.0)
         images = ((frames - self.mean) / self.std).flatten(0, 1)
         if self.network.training:
             features = self._without_padding(images, inputs.mask.flatten())
@@ -84,7 +84,7 @@ class TimmBackbone(FeatureExtractor[TimmConfig]):
             # in evaluation every frame is computed alone, so that padding rows cost time but change nothing
             features = self.network(images)
         features = features.reshape(*inputs.mask.shape, -1)
-        return inputs.with_values(torch.where(mask, features, torch.zeros_like(features)))
+        return inputs.with_values(torch.where(mask, features, 0.0))
 
     def _without_padding(self, images: Tensor, real: Tensor) -> Tensor:
         # in training, batch normalization would count padding into its statistics

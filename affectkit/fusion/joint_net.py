@@ -44,7 +44,7 @@ def aligned(inputs: Mapping[str, Sequence], widths: Mapping[str, int]) -> dict[s
 
 def real_values(sequence: Sequence) -> torch.Tensor:
     """Values `(B, T, D)` with zeros at padding, whatever was there; NaN neither passes nor reaches a gradient."""
-    return torch.where(sequence.mask.unsqueeze(-1), sequence.values, torch.zeros_like(sequence.values))
+    return torch.where(sequence.mask.unsqueeze(-1), sequence.values, 0.0)
 
 
 def _check_clock(first: str, one: Sequence, name: str, other: Sequence) -> None:

@@ -35,4 +35,4 @@ class FrameDifference(MotionFrontEnd[FrameDifferenceConfig]):
             differences = luma(differences)
         # a frame with nothing before it is paired with zeros: without this its difference would be the frame itself
         valid = pairs.valid[:, :, None, None, None]
-        return x_t.with_values(torch.where(valid, differences, torch.zeros_like(differences))), pairs.state
+        return x_t.with_values(torch.where(valid, differences, 0.0)), pairs.state

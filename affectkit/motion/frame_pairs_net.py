@@ -64,7 +64,7 @@ def pair_frames(inputs: Sequence, reference: Literal["previous", "first"], state
 
 def real_frames(inputs: Sequence) -> Tensor:
     """The values with zero for padding, so that NaN there reaches neither the output nor a gradient."""
-    return torch.where(inputs.mask[:, :, None, None, None], inputs.values, torch.zeros_like(inputs.values))
+    return torch.where(inputs.mask[:, :, None, None, None], inputs.values, 0.0)
 
 
 def check_finite(inputs: Sequence, name: str) -> None:

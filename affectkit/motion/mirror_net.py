@@ -25,5 +25,5 @@ class Mirror(MotionFrontEnd[MirrorConfig]):
     def forward(self, inputs: Sequence) -> Sequence:
         # NaN in padding would reach gradients through what is masked later: zero times NaN is NaN
         real = inputs.mask[:, :, None, None, None]
-        values = torch.where(real, inputs.values, torch.zeros_like(inputs.values))
+        values = torch.where(real, inputs.values, 0.0)
         return inputs.with_values(mirror(values, self.channels))

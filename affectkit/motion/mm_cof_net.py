@@ -47,7 +47,7 @@ class MMCOF(MotionFrontEnd[MMCOFConfig]):
         if flows.values.shape[1] != 2:
             raise InputError(f"mm-cof: {flows.values.shape[1]} flows; needs 2: contraction and relaxation")
         is_real = flows.mask[:, :, None, None, None]
-        values = torch.where(is_real, flows.values, torch.zeros_like(flows.values))
+        values = torch.where(is_real, flows.values, 0.0)
         # float32 at least: the scaling to [0, 1] divides by small numbers
         values = values.to(torch.promote_types(values.dtype, torch.float32))
         lengths = magnitude(values)
@@ -61,7 +61,7 @@ class MMCOF(MotionFrontEnd[MMCOFConfig]):
         encoded = self._encoded(modulated, values[:, 0], lengths[:, 0])
         # Without the first phase there is no event.
         mask = flows.mask[:, :1]
-        encoded = torch.where(mask[:, :, None, None], encoded, torch.zeros_like(encoded))
+        encoded = torch.where(mask[:, :, None, None], encoded, 0.0)
         return Sequence(encoded.unsqueeze(1).to(inputs.values.dtype), mask, flows.times[:, :1])
 
     def _modulated(self, combined: Tensor) -> Tensor:
@@ -90,7 +90,7 @@ def scaled(lengths: Tensor, least: float) -> Tensor:
     smallest, largest = lengths.amin(dim=(-2, -1), keepdim=True), lengths.amax(dim=(-2, -1), keepdim=True)
     span = largest - smallest
     is_moved = (span >= least) & (span > 0)
-    return torch.where(is_moved, (lengths - smallest) / torch.where(is_moved, span, 1), torch.zeros_like(lengths))
+    return torch.where(is_moved, (lengths - smallest) / torch.where(is_moved, span, 1), 0.0)
 
 
 def modulate(combined: Tensor, tau: Tensor, low: float, high: float, steepness: float | None) -> Tensor:

@@ -73,7 +73,7 @@ class Phase(BandMagnifier[PhaseConfig]):
         else:
             is_followed = real & state.filter.known[:, None, None, None]
             turn = torch.angle(waves * state.waves.conj())
-            phase, filtered = state.phase + torch.where(is_followed, turn, torch.zeros_like(turn)), state.filter
+            phase, filtered = state.phase + torch.where(is_followed, turn, 0.0), state.filter
             waves = torch.where(real, waves, state.waves)
         passed, after = band_step(phase, times, mask, self.config.band, filtered)
         if self.config.smooth:

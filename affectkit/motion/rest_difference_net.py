@@ -20,7 +20,7 @@ class RestDifference(MotionFrontEnd[RestDifferenceConfig]):
     def forward(self, inputs: Sequence) -> Sequence:
         rest = torch.stack([_median(clip[real]) for clip, real in zip(inputs.values, inputs.mask, strict=True)])
         real = inputs.mask[:, :, None, None, None]
-        return inputs.with_values(torch.where(real, inputs.values - rest.unsqueeze(1), torch.zeros_like(inputs.values)))
+        return inputs.with_values(torch.where(real, inputs.values - rest.unsqueeze(1), 0.0))
 
 
 def _median(maps: Tensor) -> Tensor:

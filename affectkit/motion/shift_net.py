@@ -26,7 +26,7 @@ class Shift(MotionFrontEnd[ShiftConfig]):
     def forward(self, inputs: Sequence) -> Sequence:
         # NaN in padding would reach gradients through what is masked later: zero times NaN is NaN
         real = inputs.mask[:, :, None, None, None]
-        values = torch.where(real, inputs.values, torch.zeros_like(inputs.values))
+        values = torch.where(real, inputs.values, 0.0)
         moved = _moved(_moved(values, self.config.right, -1), self.config.down, -2)
         return inputs.with_values(moved)
 

@@ -78,7 +78,7 @@ class GRU(TemporalEncoder[GRUConfig]):
         return pad_packed_sequence(output, batch_first=True, total_length=values.shape[1])[0]
 
     def _enter(self, inputs: Sequence) -> Tensor:
-        values = torch.where(inputs.mask.unsqueeze(-1), inputs.values, torch.zeros_like(inputs.values))
+        values = torch.where(inputs.mask.unsqueeze(-1), inputs.values, 0.0)
         # autocast may have left bfloat16, which torch's GRU refuses beside float32 weights
         return values.to(self._weight().dtype)
 

@@ -57,7 +57,7 @@ class S6Scan(nn.Module):
         nothing = torch.zeros_like(x)
         x = F.silu(self.conv(F.pad(torch.where(real, x, nothing), (self.conv.kernel_size[0] - 1, 0))))
         # the convolution's bias, and its look back, put something where nothing is
-        x = torch.where(real, x, torch.zeros_like(x))
+        x = torch.where(real, x, 0.0)
         r, b, c = (part.transpose(1, 2) for part in self.project(x.transpose(1, 2)).split(self.sizes, dim=-1))
         delta = self.dt.weight @ r
         y = selective_scan(x, delta, self._a(), b, c, self.D, z, self.dt.bias, delta_softplus=True)

@@ -141,7 +141,7 @@ class SparseMamba(TemporalEncoder[SparseMambaConfig]):
 
     def _enter(self, inputs: Sequence) -> Tensor:
         real = inputs.mask.unsqueeze(-1)
-        values = torch.where(real, inputs.values, torch.zeros_like(inputs.values))
+        values = torch.where(real, inputs.values, 0.0)
         _check_finite(values)
         # in the parameters' precision: under autocast rounding would add up over layers, and change what is kept
         return self.enter(values).to(self.norm.weight.dtype)  # type: ignore[no-any-return]

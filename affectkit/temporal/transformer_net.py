@@ -161,7 +161,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
     def _enter(self, inputs: Sequence, clock: Clock) -> tuple[Tensor, Clock]:
         real = inputs.mask.unsqueeze(-1)
         # hidden keys have weight 0, but 0 times a NaN value is NaN, so what lies in padding goes first
-        x = self.enter(torch.where(real, inputs.values, torch.zeros_like(inputs.values)))
+        x = self.enter(torch.where(real, inputs.values, 0.0))
         positions, unit = self.config.positions, self.config.time_unit
         x, clock = add_positions(x, inputs.mask, inputs.times, clock, kind=positions, time_unit=unit)
         return self.dropout(x), clock

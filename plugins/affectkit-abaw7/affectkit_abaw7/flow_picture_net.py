@@ -30,7 +30,7 @@ class FlowPicture(MotionFrontEnd[FlowPictureConfig]):
 
     def forward(self, inputs: Sequence) -> Sequence:
         real = inputs.mask[:, :, None, None, None]
-        flow = torch.where(real, inputs.values, torch.zeros_like(inputs.values))
+        flow = torch.where(real, inputs.values, 0.0)
         maps = torch.cat([flow, magnitude(flow).unsqueeze(2)], dim=2)
         pictures = 0.5 + 0.5 * torch.tanh(self.log_gain.exp() * maps)
-        return inputs.with_values(torch.where(real, pictures, torch.zeros_like(pictures)))
+        return inputs.with_values(torch.where(real, pictures, 0.0))

@@ -65,7 +65,7 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         # An event without its first phase is zero in the end; until then it is one that stands still.
         is_real[:, :1] = True
         shown = (inputs.mask & is_real)[:, :, None, None, None]
-        flows = torch.where(shown, inputs.values, torch.zeros_like(inputs.values))
+        flows = torch.where(shown, inputs.values, 0.0)
         lengths = scaled(magnitude(flows[:, :, :2]), LEAST_MOTION)
         if self.modulation is not None:
             flows = flows * self.modulation(lengths, is_real).unsqueeze(1)
@@ -78,7 +78,7 @@ class FMANet(FeatureExtractor[FMANetConfig]):
         if fused.shape[-2:] != (self.config.cells, self.config.cells):
             fused = self.pool(fused)
         features = functional.gelu(self.project(self.dropout(fused.flatten(1)))).unsqueeze(1)
-        features = torch.where(is_event.unsqueeze(-1), features, torch.zeros_like(features))
+        features = torch.where(is_event.unsqueeze(-1), features, 0.0)
         return Sequence(features, is_event, inputs.times[:, :1])
 
     def _fused(self, maps: list[Tensor], is_real: Tensor) -> Tensor:
