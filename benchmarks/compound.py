@@ -1,6 +1,6 @@
 """What the small compound ensemble reaches on synthetic people nobody chose by: `benchmarks/compound.py [FOLDER]`.
 
-Run and faces are those of `compound_faces.py`, and so is the choice of `--strong` ones. 100 report people show 20
+Run, people and faces are those of `compound_faces.py`, with its `--strong` and `--others`. 100 report people show 20
 compound expressions each, all eleven equally often; every model says which of the eleven it is.
 Scored are the members alone, their scores joined in several ways, their features joined, and what is trivial: one class
 for all, classes by lot, and a linear model on pixels (ridge regression, 32 x 32 in gray, of the same train people).

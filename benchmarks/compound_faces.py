@@ -1,9 +1,10 @@
 """Faces of synthetic people that `compound.py` and `zero_shot.py` score the small compound ensemble on.
 
-`python benchmarks/... [FOLDER] [--strong]`: FOLDER is what `affectkit-compound train --out FOLDER` left, by default
-`.cache/compound/run`. Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by intensities
-of 1 to 5 (`STILLS_V2`). What is fitted is so on faces of the world that members were trained on, which has both kinds
-(`BOTH_V1`), and is the same for both; what is chosen is chosen on faces of the kind that is scored.
+`python benchmarks/... [FOLDER] [--strong] [--others]`: FOLDER is what `affectkit-compound train --out FOLDER` left, by
+default `.cache/compound/run`. Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by
+intensities of 1 to 5 (`STILLS_V2`). What is fitted is so on faces of the world that members were trained on, which has
+both kinds (`BOTH_V1`), and is the same for both; what is chosen is chosen on faces of the kind that is scored. Reported
+are the first 100 report people, with `--others` the next 100, at whom nobody looked while the system was made.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from affectkit.training import Examples
 from affectkit.training.plan_folders import read_plan_of
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "compound"
-PEOPLE, WORKERS, STRONG = 100, 2, "--strong"
+PEOPLE, WORKERS = 100, 2
+STRONG, OTHERS = "--strong", "--others"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +42,13 @@ class Scene:
         folder: of the run.
         plan: that it followed.
         settings: of the faces that are scored.
+        people: who is reported.
     """
 
     folder: Path
     plan: Plan
     settings: StillSettings
+    people: range
 
     @property
     def trained_on(self) -> list[str]:
@@ -65,7 +69,7 @@ class Scene:
 
     def report(self) -> Examples:
         """Those of the report people."""
-        return self._draw(REPORT[:PEOPLE], self.settings)
+        return self._draw(self.people, self.settings)
 
     def _draw(self, seeds: range, settings: StillSettings) -> Examples:
         stream, stills = make_stream(), self.plan.stills
@@ -74,9 +78,13 @@ class Scene:
 
 def find_scene(words: Items[str]) -> Scene | None:
     """What the words of a command line ask for; None, said on the screen, where there is no such run."""
-    folders = [Path(word) for word in words if word != STRONG] or [CACHE / "run"]
+    folders = [Path(word) for word in words if word not in (STRONG, OTHERS)] or [CACHE / "run"]
     if not (folders[0] / "model").is_dir():
         print(f"no model in {folders[0]}: run affectkit-compound train --out {folders[0]}")
         return None
-    settings = STILLS_V2 if STRONG in words else APEX_V1
-    return Scene(folder=folders[0], plan=read_plan_of(folders[0], Plan), settings=settings)
+    return Scene(
+        folder=folders[0],
+        plan=read_plan_of(folders[0], Plan),
+        settings=STILLS_V2 if STRONG in words else APEX_V1,
+        people=REPORT[PEOPLE : 2 * PEOPLE] if OTHERS in words else REPORT[:PEOPLE],
+    )

@@ -1,6 +1,6 @@
 """Compounds from a net that knows basic expressions alone: run `python benchmarks/zero_shot.py [FOLDER]`.
 
-Run and faces are those of `compound_faces.py`, and so is the choice of `--strong` ones. The `basic` members of a run
+Run, people and faces are those of `compound_faces.py`, with its `--strong` and `--others`. The `basic` members of a run
 were trained on the seven basic expressions of train people and have never seen a compound. Each of them, and the mean
 of their probabilities, is read by every map of 7 basic to 11 compound expressions. The compounds that the three maps
 behind the three nets say are joined too, by mean and by product, without and with mirror images.
