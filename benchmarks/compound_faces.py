@@ -2,9 +2,9 @@
 
 `python benchmarks/... [FOLDER] [--strong] [--others]`: FOLDER is what `affectkit-compound train --out FOLDER` left, by
 default `.cache/compound/run`. Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by
-intensities of 1 to 5 (`STILLS_V2`). What is fitted is so on faces of the world that members were trained on, which has
-both kinds (`BOTH_V1`), and is the same for both; what is chosen is chosen on faces of the kind that is scored. Reported
-are the first 100 report people, with `--others` the next 100, at whom nobody looked while the system was made.
+intensities of 1 to 5 (`STILLS_V2`). What is fitted is so on faces of the world that members were trained on, by default
+one of both kinds (`BOTH_V1`); what is chosen is chosen on faces of the kind that is scored. Reported are the first 100
+report people, with `--others` the next 100, at whom nobody looked while the system was made.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ attention where it fuses them, about 4 % of ViT-B; the ratio that is printed is 
 from __future__ import annotations
 
 import importlib.util
+import math
 import statistics
 import sys
 import tempfile
@@ -74,9 +75,8 @@ def _compare(path: Path) -> bool:
     engines = [("onnxruntime", "float32")]
     if importlib.util.find_spec("openvino") is not None:
         engines.append(("openvino", "float32"))
-    print(
-        f"{'largest difference':34}" + "".join(f"{name:>13}" for name, _ in engines) + f"{'MB':>9}{'seconds':>9}  note"
-    )
+    titles = "".join(f"{name:>13}" for name, _ in engines)
+    print(f"{'largest difference':42}{titles}{'MB':>9}{'seconds':>9}  note")
     held, missing = True, len(engines) * f"{'-':>13}"
     for preset in default_registry().presets():
         torch.manual_seed(0)
@@ -98,7 +98,11 @@ def _compare(path: Path) -> bool:
         # the first is known from the export
         found = [facts.differences["random"]]
         for name, _ in engines[1:]:
-            loaded = load_onnx(path, engine=name)
+            try:
+                loaded = load_onnx(path, engine=name)
+            except AffectkitError as error:
+                found, note = [*found, math.nan], str(error)
+                continue
             batches = random_batches(model, facts.steps)
             found.append(largest_difference(model, loaded.engine, facts.takes, batches))
         # NaN is not less

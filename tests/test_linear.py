@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.utils.flop_counter import FlopCounterMode
 
 from affectkit.ops import linear
 from affectkit.ops.linear import Linear
@@ -65,8 +67,7 @@ def test_numbers_and_gradients_are_those_of_float64(
 
 
 @needs_onednn
-@pytest.mark.usefixtures("everywhere")
-def test_what_is_not_contiguous_is_read_as_it_is_meant() -> None:
+def test_what_is_not_contiguous_is_read_as_it_is_meant(everywhere: list[tuple[int, ...]]) -> None:
     layer = Linear(7, 4)
     rows = torch.randn(6, 20)
     for x in (rows[:, 3:10], torch.randn(7, 6).t(), torch.randn(1, 7).expand(6, 7), torch.randn(3, 7, 2).mT):
@@ -75,25 +76,35 @@ def test_what_is_not_contiguous_is_read_as_it_is_meant() -> None:
     x = torch.randn(6, 7, requires_grad=True)
     (layer(x) * weights).sum().backward()
     assert _near(x.grad, weights.double() @ layer.weight.detach().double())
+    assert len(everywhere) == 6
 
 
 @needs_onednn
-@pytest.mark.usefixtures("everywhere")
-def test_only_what_is_asked_for_gets_a_gradient() -> None:
+def test_only_what_is_asked_for_gets_a_gradient(everywhere: list[tuple[int, ...]]) -> None:
     layer = Linear(7, 4).requires_grad_(False)
     x = torch.randn(5, 7, requires_grad=True)
-    layer(x).sum().backward()
+    kept: list[tuple[int, ...]] = []
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept.append(tuple(tensor.shape))
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        y = layer(x)
+    # activations may go
+    assert kept == [(4, 7)]
+    y.sum().backward()
     assert layer.weight.grad is None
     assert layer.bias.grad is None
     assert _near(x.grad, layer.weight.double().sum(0).expand(5, 7))
     layer.requires_grad_(True)
     layer(torch.randn(5, 7)).sum().backward()
     assert layer.weight.grad is not None
+    assert everywhere == [(5, 7), (5, 4), (5, 7)]
 
 
 @needs_onednn
-@pytest.mark.usefixtures("everywhere")
-def test_the_second_gradient_is_right() -> None:
+def test_the_second_gradient_is_right(everywhere: list[tuple[int, ...]]) -> None:
     torch.manual_seed(1)
     layer = Linear(7, 4)
     twin = _twin(layer)
@@ -104,8 +115,29 @@ def test_the_second_gradient_is_right() -> None:
 
     x = torch.randn(5, 7)
     found = second(layer, x.clone().requires_grad_())
+    assert everywhere[:2] == [(5, 7), (5, 4)]
     for one, other in zip(found, second(twin, x.double().requires_grad_()), strict=True):
         assert _near(one, other)
+
+
+@needs_onednn
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_who_looks_at_the_operations_sees_the_plain_layer(everywhere: list[tuple[int, ...]]) -> None:
+    layer, x = Linear(7, 4), torch.randn(5, 7)
+    right = nn.functional.linear(x, layer.weight, layer.bias)
+    with FlopCounterMode(display=False) as counter:
+        layer(x.clone().requires_grad_()).sum().backward()
+    assert counter.get_total_flops() == 3 * 2 * 5 * 7 * 4
+    torch.testing.assert_close(torch.func.vmap(layer)(x[:, None])[:, 0], right)
+    with forward_ad.dual_level():
+        dual: Any = forward_ad.make_dual(x, torch.ones_like(x))  # type: ignore[no-untyped-call]
+        tangent = forward_ad.unpack_dual(layer(dual)).tangent  # type: ignore[no-untyped-call]
+    torch.testing.assert_close(tangent, layer.weight.sum(1).expand(5, 4))
+    assert everywhere == []
+    x.requires_grad_()
+    each = torch.eye(4).unsqueeze(1).expand(4, 5, 4)
+    (rows,) = torch.autograd.grad(layer(x), x, each, is_grads_batched=True)
+    torch.testing.assert_close(rows, layer.weight.unsqueeze(1).expand(4, 5, 7))
 
 
 @needs_onednn
@@ -132,6 +164,7 @@ def test_nothing_else_goes_to_onednn(everywhere: list[tuple[int, ...]], monkeypa
     assert everywhere == [(5, 7)]
 
 
+@needs_onednn
 @pytest.mark.usefixtures("everywhere")
 def test_a_torch_without_the_product_computes_it_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(*given: Any) -> Tensor:

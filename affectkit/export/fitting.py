@@ -44,7 +44,7 @@ def _check(name: str, sequence: Sequence, first: Sequence) -> None:
     """Refuse what the stages themselves refuse in PyTorch, which a graph can't."""
     if sequence.values.dtype != torch.float32:
         raise InputError(f"batch.{name}: dtype {sequence.values.dtype}; the file takes float32")
-    # one NaN or infinity makes the sum one, which is had in a tenth of the time
+    # one NaN or infinity makes the sum one, which is had far sooner
     if not math.isfinite(sequence.values.sum().item()):
         real = sequence.values.flatten(2).isfinite().all(dim=2)
         if (faulty := (sequence.mask & ~real).nonzero()).numel():

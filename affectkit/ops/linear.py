@@ -3,7 +3,7 @@
     y = x W^T + b        and backwards:  dx = dy W,  dW = dy^T x,  db = the sum of dy over the rows
 
 torch computes these by Intel's MKL, which keeps its fastest code for Intel's processors. oneDNN, which torch brings
-too, is faster there for y and dx (`benchmarks/linear.py`); dW stays with MKL, which is as fast.
+too, is faster there for y and dx; dW stays with MKL. What that brings in all: `benchmarks/linear.py`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional
 
 # Multiplications from which on it pays: below, what a call costs by itself counts.
@@ -22,33 +23,35 @@ _LEAST = 1 << 27
 
 
 class Linear(nn.Linear):
-    """As `nn.Linear`, with the same parameters, and faster on an AMD processor; results may differ in the last digits.
-
-    It does not work within `torch.func`.
-    """
+    """As `nn.Linear`, with the same parameters; faster on an AMD processor, where the last digits may differ."""
 
     def forward(self, input: Tensor) -> Tensor:
         """`(..., in)` to `(..., out)`."""
-        if not _pays(input, self.weight):
-            return functional.linear(input, self.weight, self.bias)
-        product: Tensor = _Linear.apply(input, self.weight, self.bias)  # type: ignore[no-untyped-call]
-        return product
+        return _product(input, self.weight, self.bias)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if not _pays(x, weight):
+        return functional.linear(x, weight, bias)
+    product: Tensor = _Linear.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return product
 
 
 class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        ctx.save_for_backward(x, weight)
+        # behind frozen weights x may go, which is most of the memory
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
         return _multiply(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         x, weight = ctx.saved_tensors
-        rows = gradient.flatten(0, -2)
+        rows = gradient.reshape(-1, gradient.shape[-1])
         return (
-            # by way of itself, so that there is a second gradient
-            _Linear.apply(gradient, weight.t(), None) if ctx.needs_input_grad[0] else None,  # type: ignore[no-untyped-call]
-            rows.t() @ x.flatten(0, -2) if ctx.needs_input_grad[1] else None,
+            # with a gradient of its own, so that there is a second one
+            None if weight is None else _product(gradient, weight.t(), None),
+            None if x is None else rows.t() @ x.reshape(-1, x.shape[-1]),
             rows.sum(0) if ctx.needs_input_grad[2] else None,
         )
 
@@ -59,17 +62,29 @@ def _multiply(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def _pays(x: Tensor, weight: Tensor) -> bool:
-    # exporters know the plain layer alone; under autocast it is not float32 that is multiplied
-    is_traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
     return (
-        not is_traced
-        and x.dtype == weight.dtype == torch.float32
+        x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
+        and not _is_watched()
         and x.ndim > 1
-        and x.numel() * len(weight) >= _LEAST
-        and not torch.is_autocast_enabled("cpu")
+        and x.numel() * weight.shape[0] >= _LEAST
         and _has_onednn()
         and _is_amd()
+    )
+
+
+def _is_watched() -> bool:
+    """Whether the operations themselves matter to somebody, who knows the plain layer alone."""
+    return (
+        # exporters and compilers
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
+        # such as what counts operations
+        or torch._C._len_torch_dispatch_stack() > 0
+        # `torch.func`, and gradients forward
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+        or torch.is_autocast_enabled("cpu")
     )
 
 

@@ -54,8 +54,7 @@ class S6Scan(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor, real: Tensor) -> Tensor:
         """`x` and `z` `(B, E, L)`, `real` `(B, 1, L)`: y `(B, E, L)`. Steps that are not real leave no trace."""
-        nothing = torch.zeros_like(x)
-        x = F.silu(self.conv(F.pad(torch.where(real, x, nothing), (self.conv.kernel_size[0] - 1, 0))))
+        x = F.silu(self.conv(F.pad(torch.where(real, x, 0.0), (self.conv.kernel_size[0] - 1, 0))))
         # the convolution's bias, and its look back, put something where nothing is
         x = torch.where(real, x, 0.0)
         r, b, c = (part.transpose(1, 2) for part in self.project(x.transpose(1, 2)).split(self.sizes, dim=-1))

@@ -120,6 +120,22 @@ def test_a_run_knows_its_world(tmp_path: Path) -> None:
     assert refusal(lambda: read_plan(path), ConfigError) == f"{path}: world: 'STILLS_V1' is not accepted; {choices}"
 
 
+def test_faces_are_drawn_in_the_world_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, Any]] = []
+
+    def draw(seeds: range, *given: Any, **options: Any) -> Examples:
+        asked.append((len(seeds), options["settings"]))
+        if len(asked) == 2:
+            raise InputError("that will do")
+        return faces(2)
+
+    monkeypatch.setattr("affectkit_compound.synthetic_faces.render_examples", draw)
+    path = tmp_path / "plan.toml"
+    path.write_text('world = "APEX_V1"\ntrain_people = 3\nchoice_people = 4\n')
+    assert main(["train", "--out", str(tmp_path / "run"), "--plan", str(path)]) == 1
+    assert asked == [(3, WORLDS["APEX_V1"]), (4, WORLDS["APEX_V1"])]
+
+
 def test_each_member_has_a_rate_of_its_own() -> None:
     plan = Plan(rates={"vit": 0.5})
     assert plan.recipe("basic", "vit") == replace(plan.basic, learning_rate=0.5 * plan.basic.learning_rate)
