@@ -7,9 +7,10 @@ by every engine that is installed; what can't be exported is listed with the rea
 Then, per network, a table of speed: the CNN and the ViT of the compound ensemble, in their published sizes (ResNet-50
 and ViT-B of timm on 224 pixels) and in those of the preset, random weights, one frame at a time: PyTorch, onnxruntime,
 and OpenVINO in float32 and, where the CPU computes in it, bfloat16; as many threads each (`OMP_NUM_THREADS`, or torch's
-number). They take turns, and the median of the ratios of a turn counts; its quartiles say what noise is left. With one
-thread the CPU's time is measured, in which the turns of other processes are not. Bars, for each: onnxruntime 1.5 times
-as fast as PyTorch, OpenVINO in bfloat16 3 times.
+number), each in a process of its own (`export_racers.py`). They take turns of a tenth of a second or one run, of which
+the median run counts; the median of the turns' ratios counts in the end, and its quartiles say what noise is left. With
+one thread the CPU's time is measured, in which the turns of other processes are not. Bars, for each: onnxruntime 1.5
+times as fast as PyTorch, OpenVINO in bfloat16 3 times.
 
 What could be reached is measured in the same turns: one large product of matrices per engine, about the fastest that
 each knows. The fastest pace that anything in float32 had in these turns, a product or the network itself, through that
@@ -27,35 +28,25 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from affectkit_compound.system import MEMBERS, SIDE, make_small_member
+from export_racers import NETWORKS, PRODUCT, Lane, Racer, make_frame, make_network
 from torch.utils.flop_counter import FlopCounterMode
 
 from affectkit.errors import AffectkitError
 from affectkit.export.comparing import TOLERANCE, largest_difference, random_batches
-from affectkit.export.engines import has_openvino_bfloat16, start_engine
-from affectkit.export.graph import OPSET
+from affectkit.export.engines import has_openvino_bfloat16
 from affectkit.export.onnx_export import export_onnx
 from affectkit.export.onnx_model import load_onnx
-from affectkit.features.timm_backbone import TimmConfig
-from affectkit.heads.compound_expression import CompoundExpressionConfig
-from affectkit.model import Model
-from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.registry import default_registry
-from affectkit.streams import FrameStream
 
 # Steps of presets whose encoder goes through them one by one.
 STEPS = 32
-# timm's, and the ensemble's members by their own names.
-NETWORKS = {"resnet50": 224, "vit_base_patch16_224": 224, "resnet": SIDE, "vit": SIDE}
 ORT_BAR, OPENVINO_BAR = 1.5, 3.0
 TURNS = 9
-# Rows and columns of the large product: 2 * 1024**3 operations.
-PRODUCT = 1024
+TORCH = "PyTorch float32"
 
 
 def main(words: list[str]) -> int:
@@ -113,47 +104,58 @@ def _compare(path: Path) -> bool:
 
 
 def _race(path: Path, words: list[str]) -> bool:
-    engines = [("onnxruntime", "float32")]
-    if importlib.util.find_spec("openvino") is not None:
-        engines.append(("openvino", "float32"))
-    if has_openvino_bfloat16():
-        engines.append(("openvino", "bfloat16"))
-    else:
-        print("no OpenVINO, or no bfloat16 on this CPU: its bar is not measured")
     threads = torch.get_num_threads()
     print(f"\n{threads} thread{'s' if threads > 1 else ''}; {'wall' if threads > 1 else 'CPU'} time, {TURNS} turns")
-    products = _products(engines)
+    lanes = [Lane("PyTorch", "float32"), Lane("onnxruntime", "float32")]
+    if importlib.util.find_spec("openvino") is not None:
+        lanes.append(Lane("openvino", "float32"))
+    if has_openvino_bfloat16():
+        lanes += [Lane("openvino", "bfloat16"), Lane("PyTorch", "bfloat16")]
+    else:
+        print("no OpenVINO, or no bfloat16 on this CPU: its bar is not measured")
     held = True
     for name in [name for name in NETWORKS if name in words] or NETWORKS:
-        model, side = _network(name), NETWORKS[name]
+        model = make_network(name)
         facts = export_onnx(model, path, overwrite=True)
-        loaded = [load_onnx(path, engine=engine, precision=precision) for engine, precision in engines]
-        frame = torch.rand(1, 1, 3, side, side, generator=torch.Generator().manual_seed(0))
         with FlopCounterMode(display=False) as counter:
-            model.predict(frame)
-        runs = [partial(one.predict, frame) for one in (model, *loaded)]
-        times = _turns([*runs, *products.values()])
-        found = dict(zip(("PyTorch", *map(" ".join, engines)), times, strict=False))
-        rates = dict(zip(products, times[len(runs) :], strict=True))
-        print(f"\n{name}, {side} pixels: {counter.get_total_flops() / 1e9:.2f} GFLOP")
-        _print_rates(found, rates, counter.get_total_flops())
+            model.predict(make_frame(name))
+        found, products = _take_turns(lanes, name, path)
+        print(f"\n{name}, {NETWORKS[name]} pixels: {counter.get_total_flops() / 1e9:.2f} GFLOP")
+        _print_rates(found, products, counter.get_total_flops())
         difference = facts.differences["random"]
         print(f"largest difference of onnxruntime: {difference:.1e}", flush=True)
         held &= difference <= TOLERANCE
         for engine, bar in (("onnxruntime float32", ORT_BAR), ("openvino bfloat16", OPENVINO_BAR)):
             if engine in found:
-                ratio = _ratios(found["PyTorch"], found[engine])[1]
+                ratio = _ratios(found[TORCH], found[engine])[1]
                 print(f"{engine}, bar {bar}: {'held' if ratio >= bar else 'MISSED'}", flush=True)
                 held &= ratio >= bar
     return held
+
+
+def _take_turns(lanes: list[Lane], network: str, path: Path) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+    """Seconds of every lane in every turn, on network and product; in turns, since a machine's pace changes."""
+    found = {lane.title: list[float]() for lane in lanes if lane != Lane("PyTorch", "bfloat16")}
+    products = {lane.title: list[float]() for lane in lanes}
+    with ExitStack() as stack:
+        racers = {lane.title: stack.enter_context(Racer(lane, network, path)) for lane in lanes}
+        for turn in range(1 + TURNS):
+            for title, times in found.items():
+                times.append(racers[title].run("network"))
+            for title, times in products.items():
+                times.append(racers[title].run("product"))
+            if turn == 0:  # in which engines get ready
+                for times in (*found.values(), *products.values()):
+                    times.clear()
+    return found, products
 
 
 def _print_rates(found: dict[str, list[float]], products: dict[str, list[float]], operations: int) -> None:
     """A line per engine, one per product, and the largest ratios."""
     print(f"{'':28}{'ms':>9}{'times PyTorch (quartiles)':>30}{'GFLOP/s':>10}")
     for name, times in found.items():
-        low, middle, high = _ratios(found["PyTorch"], times)
-        cell = "" if name == "PyTorch" else f"{middle:.2f} ({low:.2f} to {high:.2f})"
+        low, middle, high = _ratios(found[TORCH], times)
+        cell = "" if name == TORCH else f"{middle:.2f} ({low:.2f} to {high:.2f})"
         seconds = statistics.median(times)
         print(f"{name:28}{1e3 * seconds:>9.1f}{cell:>30}{operations / seconds / 1e9:>10.0f}")
     size = 2 * PRODUCT**3
@@ -165,62 +167,13 @@ def _print_rates(found: dict[str, list[float]], products: dict[str, list[float]]
     for precision in ("float32", "bfloat16"):
         known = {name: times for name, times in (found | paced).items() if name.endswith(precision)}
         if known:
-            ratio, name = max((_ratios(found["PyTorch"], times)[1], name) for name, times in known.items())
+            ratio, name = max((_ratios(found[TORCH], times)[1], name) for name, times in known.items())
             print(f"at the fastest pace in {precision}, that of {name}: {ratio:.2f} times PyTorch")
 
 
 def _ratios(ours: list[float], others: list[float]) -> list[float]:
     """Quartiles of the ratios of a turn."""
     return statistics.quantiles((one / other for one, other in zip(ours, others, strict=True)), n=4)
-
-
-def _products(engines: list[tuple[str, str]]) -> dict[str, Callable[[], object]]:
-    """One square product by a constant matrix, as a layer has it, by PyTorch and by each engine."""
-    from onnx import TensorProto, helper, numpy_helper
-
-    generator = torch.Generator().manual_seed(0)
-    left, right = (torch.rand(PRODUCT, PRODUCT, generator=generator) for _ in range(2))
-    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [PRODUCT, PRODUCT]) for name in ("left", "out")]
-    node = helper.make_node("MatMul", ["left", "right"], ["out"])
-    graph = helper.make_graph(
-        [node], "product", values[:1], values[1:], [numpy_helper.from_array(right.numpy(), "right")]
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9).SerializeToString()
-    runs: dict[str, Callable[[], object]] = {"PyTorch float32": partial(torch.mm, left, right)}
-    if has_openvino_bfloat16():
-        runs["PyTorch bfloat16"] = partial(torch.mm, left.bfloat16(), right.bfloat16())
-    for engine, precision in engines:
-        runs[f"{engine} {precision}"] = partial(start_engine(model, engine, precision).run, {"left": left.numpy()})
-    return runs
-
-
-def _network(name: str) -> Model:
-    torch.manual_seed(0)
-    if name in MEMBERS:
-        return make_small_member(name).build().eval()
-    side = NETWORKS[name]
-    return PipelineConfig(
-        input=FrameStream(height=side, width=side),
-        branches={"face": Branch(features=TimmConfig(model=name))},
-        heads={"compound": CompoundExpressionConfig()},
-    ).build().eval()  # fmt: skip
-
-
-def _turns(runs: list[Callable[[], object]]) -> list[list[float]]:
-    """Seconds of every run in every turn; in turns, since a busy machine's pace changes."""
-    # with more threads, one that waits for another counts as busy
-    clock = time.process_time if torch.get_num_threads() == 1 else time.perf_counter
-    times: list[list[float]] = [[] for _ in runs]
-    for run in runs:
-        run()
-    for _ in range(TURNS):
-        for run, found in zip(runs, times, strict=True):
-            # twice: the one before has taken the caches
-            run()
-            started = clock()
-            run()
-            found.append(clock() - started)
-    return times
 
 
 if __name__ == "__main__":
