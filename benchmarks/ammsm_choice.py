@@ -1,7 +1,8 @@
-"""What AMMSM's setup is chosen by: run `python benchmarks/ammsm_choice.py [SETUP ...]` (needs ../shared).
+"""What AMMSM's setup can be chosen by: run `python benchmarks/ammsm_choice.py [SETUP ...]` (needs ../shared).
 
-The 40 subjects are cut into 8 groups, and a setup, trained jointly alone, is scored as `mer_maps.inner_scores` says.
-Nothing here is a result; it is the choice among setups, and all of them are printed.
+The setup that `ammsm.py` reports was not: see there. The 40 subjects are cut into 8 groups, and a setup, trained
+jointly alone, is scored as `mer_maps.inner_scores` says. Nothing here is a result; it is a choice among setups, and all
+of them are printed.
 """
 
 from __future__ import annotations
