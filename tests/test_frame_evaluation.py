@@ -29,6 +29,7 @@ from affectkit.sequences import Targets
 from affectkit.training import Examples, fit
 from affectkit.training.frame_evaluation import evaluate_frames
 from affectkit.training.frame_tables import predict_segments
+from affectkit.training.smoothing import set_smoothing
 from affectkit.variants import average_models
 from tests.frame_examples import CONFIG, RECIPE, make_frames, make_segments
 
@@ -305,6 +306,39 @@ def test_p_is_of_the_last_of_several_outputs(segments: Examples, capsys: Any, tm
     # of two outputs with other classes, none is the answer
     fewer = replace(found.outputs["expr"], targets=(*found.outputs["expr"].targets[:-1], "contempt"))
     assert report_frames(replace(found, outputs={**found.outputs, "expr": fewer})).p_of == ()
+
+
+def test_smoothing_is_set_to_what_scores_best(segments: Examples) -> None:
+    """Every setting is scored as the report would, and none has to be beaten."""
+    maps = {"calm_va": SmoothConfig(source="va"), "calm": SmoothConfig(source="expr")}
+    train, choice = segments.take(range(len(segments) // 2)), segments.take(range(len(segments) // 2, len(segments)))
+    model = fit(replace(CONFIG, maps=maps), train, QUICK)
+    chosen = set_smoothing(model, choice, used_elsewhere=train.subjects, sigmas=(4.0, 1e5), deltas=(1, 5))
+    scores: dict[tuple[float, int], dict[str, float]] = {}
+    for sigma, delta in ((4.0, 0), (4.0, 1), (4.0, 5), (1e5, 1), (1e5, 5)):
+        turned = {f"maps.{name}.{dial}": value for name in maps for dial, value in (("sigma", sigma), ("delta", delta))}
+        with model.dialed(turned):
+            scores[sigma, delta] = score_frames(predict_segments(model, choice))
+    for name in maps:
+        best = max(scores, key=lambda key: scores[key][name])
+        assert (chosen[f"maps.{name}.sigma"], chosen[f"maps.{name}.delta"]) == best
+        assert scores[best][name] >= scores[4.0, 0][name]
+    assert {dial.path: dial.value for dial in model.dials if dial.path in chosen} == chosen
+
+
+def test_smoothing_that_can_not_be_chosen(segments: Examples) -> None:
+    refused(
+        InputError,
+        "maps: none smooths; give the pipeline one, such as SmoothConfig(source='va')",
+        lambda: set_smoothing(CONFIG.build(), segments),
+    )
+    model = replace(CONFIG, maps={"calm": SmoothConfig(source="expr")}).build()
+    without = replace(segments, targets={name: one for name, one in segments.targets.items() if name != "expr"})
+    fact = "examples: no labels for the map 'calm'; give those of its head"
+    refused(InputError, fact, lambda: set_smoothing(model, without))
+    (one,) = segments.subjects[:1]
+    fact = f"examples: subjects {one!r} are used elsewhere too; choose by others"
+    refused(InputError, fact, lambda: set_smoothing(model, segments, used_elsewhere=[one]))
 
 
 def test_maps_do_not_choose_epochs(segments: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
