@@ -67,6 +67,7 @@ def analyze(
     device: str | None = None,
     precision: Precision = "float32",
     engine: EngineName | None = None,
+    weights: str | Path | None = None,
     batch_size: int = 16,
     seed: int = 0,
     registry: Registry | None = None,
@@ -102,6 +103,8 @@ def analyze(
             is moved there.
         precision: `bfloat16` runs the model under autocast; an `.onnx` file, by OpenVINO's own.
         engine: what runs an `.onnx` file: `onnxruntime`, which None stands for, or `openvino`.
+        weights: a `.safetensors` file of weights of your own, for a preset, a config or its file; None for those that
+            come with it. Where the file says the classes of its heads, as those of saved models do, they are compared.
         batch_size: about how many frames are scored at once; a window is never split.
         seed: of an untrained pipeline's weights.
         registry: where names are looked up.
@@ -122,7 +125,9 @@ def analyze(
     footage = open_footage(video, frames, times, start=start, stop=stop, fps=fps)
     device = check_device(device) if device is not None else None
     pipeline = pipeline if pipeline is not None else default_pipeline(names)
-    model = resolve_model(pipeline, device=device, seed=seed, registry=names, engine=engine, precision=precision)
+    model = resolve_model(
+        pipeline, device=device, seed=seed, registry=names, engine=engine, precision=precision, weights=weights
+    )
     warn_if_synthetic(model)
     if isinstance(video, str | Path) and is_picture(Path(video)):
         check_still(model.config, pipeline_name(pipeline, model), str(video), names)

@@ -33,6 +33,7 @@ from affectkit.errors import (
     did_you_mean,
     join,
     listed,
+    unlike_targets,
 )
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
@@ -270,12 +271,16 @@ def read_artifact(folder: Path) -> Data:
 
 
 def load_state(model: Model, path: Path) -> None:
-    """Copy a safetensors file into a model; all keys have to fit.
+    """Copy a safetensors file into a model; all keys have to fit, and classes, where the file says them.
 
     Raises:
-        ArtifactError: damaged file, another config's weights, missing or unexpected keys, other shapes.
+        ArtifactError: damaged file, another config's weights, missing or unexpected keys, other shapes or classes.
     """
     _load_into(model, path, model.stages())
+    for name, targets in json.loads(_metadata(path).get("targets", "{}")).items():
+        own = model.traced.outputs.get(name)
+        if own is not None and list(own.targets) != targets:
+            raise ArtifactError(f"{path}: {name} {unlike_targets(targets, own.targets)}")
 
 
 def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *, keep_dtypes: bool = False) -> None:
@@ -328,7 +333,10 @@ def _write_weights(model: Model, path: Path, digest: str) -> None:
             first[place] = key
             # a copy: safetensors refuses tensors that overlap in memory, and those that are not contiguous
             state[key] = tensor.detach().cpu().contiguous().clone()
-    metadata = {"format": "pt", "pipeline": digest, "tied": json.dumps(tied, sort_keys=True)}
+    targets = {name: one.targets for name, one in model.traced.outputs.items()}
+    metadata = {
+        "format": "pt", "pipeline": digest, "tied": json.dumps(tied, sort_keys=True), "targets": json.dumps(targets),
+    }  # fmt: skip
     save_file(state, path, metadata=metadata)
 
 

@@ -170,7 +170,8 @@ def analyze_many(
         resume: whether tables that are there stay as they are, if the same run made them, and begun ones are gone on
             with.
         progress: called with each video's summary as it is done, the number done and the number of videos.
-        options: of `analyze`: faces, fps, start, stop, device, precision, engine, batch_size, seed.
+        options: of `analyze`: faces, fps, start, stop, device, precision, engine, weights, batch_size,
+            seed.
 
     Raises:
         InputError: there are no videos, two would have the same table, or `out` can't be written to.
@@ -378,7 +379,9 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-_OPTIONS = ("faces", "fps", "start", "stop", "device", "precision", "engine", "batch_size", "seed", "registry")
+_OPTIONS = (
+    "faces", "fps", "start", "stop", "device", "precision", "engine", "weights", "batch_size", "seed", "registry",
+)  # fmt: skip
 
 
 def _check_options(options: Mapping[str, Any], workers: int | None) -> None:

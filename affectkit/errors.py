@@ -144,6 +144,16 @@ def listed(candidates: Iterable[object], limit: int = MAX_CANDIDATES) -> str:
     return f"{text} and {len(items) - limit} more" if len(items) > limit else text
 
 
+def unlike_targets(given: Iterable[str], own: Iterable[str]) -> str:
+    """How targets that some weights were trained for differ from those of a model, and what would be right."""
+    theirs, ours = list(given), list(own)
+    hint = "use heads with the same targets in the same order"
+    for place, (one, other) in enumerate(zip(theirs, ours, strict=False), start=1):
+        if one != other:
+            return f"has {one!r} at place {place} of {len(theirs)}, the model {other!r}; {hint}"
+    return f"has {len(theirs)} targets, the model {len(ours)}; {hint}"
+
+
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `name` was probably meant to be, or None."""
     import difflib  # only an error needs it

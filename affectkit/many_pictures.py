@@ -57,6 +57,7 @@ def analyze_pictures(
     device: str | None = None,
     precision: Precision = "float32",
     engine: EngineName | None = None,
+    weights: str | Path | None = None,
     batch_size: int = 16,
     seed: int = 0,
     registry: Registry | None = None,
@@ -78,6 +79,7 @@ def analyze_pictures(
         device: as of `analyze`.
         precision: as of `analyze`.
         engine: as of `analyze`.
+        weights: as of `analyze`.
         batch_size: about how many faces of a picture are scored at once.
         seed: of an untrained pipeline's weights.
         registry: where names are looked up.
@@ -100,7 +102,9 @@ def analyze_pictures(
     files = [name.as_posix().encode("utf-8", "backslashreplace").decode() for name in names_below(paths, folder)]
     device = check_device(device) if device is not None else None
     pipeline = pipeline if pipeline is not None else default_pipeline(names)
-    model = resolve_model(pipeline, device=device, seed=seed, registry=names, engine=engine, precision=precision)
+    model = resolve_model(
+        pipeline, device=device, seed=seed, registry=names, engine=engine, precision=precision, weights=weights
+    )
     warn_if_synthetic(model)
     check_still(model.config, pipeline_name(pipeline, model), str(paths[0]), names)
     streams = video_streams(model.config.input_streams())

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from affectkit.artifact import from_pretrained
+from affectkit.artifact import from_pretrained, load_state
 from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.errors import ConfigError, UntrainedWarning
 from affectkit.export.engines import ENGINES
@@ -21,7 +21,10 @@ from affectkit.lookup import find_preset, is_config_file
 from affectkit.model import Model
 from affectkit.registry import Registry
 from affectkit.results.info import RANDOM_WEIGHTS
+from affectkit.weights import sha256
 
+# What `torch.save` writes, by the endings in use.
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
 # What is run where nothing is said: the first of these presets that an installed plugin has. The last is the core's.
 DEFAULT_PIPELINES = ("affectkit-faceapi/expression", "affectkit/motion-events")
 
@@ -40,8 +43,14 @@ def resolve_model(
     registry: Registry,
     engine: str | None = None,
     precision: str = "float32",
+    weights: str | Path | None = None,
 ) -> Model:
     """The built model that `pipeline` means; a warning says if its weights are random. Arguments as of `analyze`."""
+    if weights is not None:
+        return _weighted(pipeline, Path(weights), device, registry)
+    if isinstance(pipeline, str | Path) and Path(pipeline).suffix in (*CHECKPOINTS, ".safetensors"):
+        hint = f"name the pipeline that they are of, and add --weights {pipeline} (in Python weights=)"
+        raise ConfigError(f"{pipeline} has weights alone", hint, path="pipeline")
     if isinstance(pipeline, str | Path) and Path(pipeline).suffix == ENDING:
         if device not in (None, "cpu"):
             raise ConfigError(f"{device!r}, and {pipeline} runs on the CPU", "leave it out", path="device")
@@ -65,6 +74,32 @@ def resolve_model(
     if preset is not None and not preset.spec.weights:
         return _untrained(preset.spec.make(), device, seed, registry)
     return from_pretrained(pipeline, device=device or "cpu", registry=registry)
+
+
+def _weighted(pipeline: object, weights: Path, device: str | None, registry: Registry) -> Model:
+    """A preset's or config's model with weights of the user's."""
+    preset = find_preset(pipeline, registry) if isinstance(pipeline, str | Path) else None
+    if isinstance(pipeline, ModelConfig):
+        config = pipeline
+    elif isinstance(pipeline, str | Path) and is_config_file(pipeline):
+        config = read_config(pipeline, registry=registry)
+    elif preset is not None:
+        config = preset.spec.make()
+    else:
+        what = pipeline if isinstance(pipeline, str | Path) else "a built model"
+        hint = "leave it out, or name a preset or pipeline file"
+        raise ConfigError(f"given with {what}, which brings its own", hint, path="weights")
+    if weights.suffix in CHECKPOINTS:
+        made = weights.with_suffix(".safetensors")
+        raise ConfigError(
+            f"{weights} is no .safetensors file", f"run affectkit weights convert {weights} {made}", path="weights"
+        )
+    if not weights.is_file():
+        raise ConfigError(f"{weights}: no such file", "check the path", path="weights")
+    model = config.build(registry=registry)
+    load_state(model, weights)
+    model.provenance = ({"name": weights.name, "sha256": sha256(weights)},)
+    return model.to(device or "cpu").eval()
 
 
 def _untrained(config: ModelConfig, device: str | None, seed: int, registry: Registry) -> Model:

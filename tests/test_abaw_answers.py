@@ -233,15 +233,38 @@ def test_predictions_that_are_refused(tmp_path: Path) -> None:
     assert refusal(lacking, tmp_path) == f"{table}: no columns 'expr.other'; predict them, or rename yours"
     nameless = [{name: cell for name, cell in row.items() if name != "video"} for row in rows]
     assert refusal(nameless, tmp_path) == f"{table}: no column 'video'; add it, or give a table that analyze wrote"
-    twice = [row | {f"b.{name}": 0.5 for name in ABAW_8} for row in rows]
-    assert refusal([{n.replace("expr.", "a."): c for n, c in row.items()} for row in twice], tmp_path) == (
-        f"{table}: outputs 'a', 'b' score the same; leave one, or call it 'expr'"
+    # the only output that scores these targets may have any name
+    renamed = [{n.replace("expr.", "a."): c for n, c in row.items()} for row in rows]
+    sample = write_sample("abaw6-expr", tmp_path / "s.txt")
+    write_answer("abaw6-expr", write_table(renamed, table), sample, tmp_path / "a.txt")
+    assert (tmp_path / "a.txt").read_text().splitlines()[1:] == expected("abaw6-expr", rows)
+
+
+def test_of_several_outputs_one_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A head and the map that smooths it score the same, and only one of them can be answered."""
+    rows = predict()
+    table, sample, out = tmp_path / "p.csv", write_sample("abaw6-expr", tmp_path / "s.txt"), tmp_path / "a.txt"
+    # the map turns every head's score around
+    twice = [row | {f"expr_smooth.{name}": 1 - row[f"expr.{name}"] for name in ABAW_8} for row in rows]
+    turned = [row | {f"expr.{name}": row[f"expr_smooth.{name}"] for name in ABAW_8} for row in twice]
+    hint = "say which counts, such as --use expr_smooth (in Python use=['expr_smooth'])"
+    assert refusal(twice, tmp_path, "abaw6-expr") == f"{table}: outputs 'expr', 'expr_smooth' score the same; {hint}"
+    write_answer("abaw6-expr", table, sample, out, use=["expr_smooth"])
+    assert out.read_text().splitlines()[1:] == expected("abaw6-expr", turned) != expected("abaw6-expr", rows)
+    code, _, _ = run(capsys, "submit", "abaw6-expr", table, sample, "--out", out, "--use", "expr", "--overwrite")
+    assert code == 0
+    assert out.read_text().splitlines()[1:] == expected("abaw6-expr", rows)
+
+    def message(*use: str) -> str:
+        with pytest.raises(InputError) as caught:
+            write_answer("abaw6-expr", table, sample, out, use=use, overwrite=True)
+        return str(caught.value)
+
+    assert message("expr", "expr_smooth") == f"{table}: outputs 'expr', 'expr_smooth' score the same; {hint}"
+    assert message("expr", "smooth") == (
+        f"{table}: 'smooth' scores nothing that is asked for; "
+        "name one for each of 'expr' among 'va', 'expr', 'au', 'compound', 'expr_smooth'"
     )
-    # the usual name counts, and one other output may have any name
-    for renamed in (twice, [{n.replace("expr.", "a."): c for n, c in row.items()} for row in rows]):
-        sample = write_sample("abaw6-expr", tmp_path / "s.txt")
-        write_answer("abaw6-expr", write_table(renamed, table), sample, tmp_path / "a.txt", overwrite=True)
-        assert (tmp_path / "a.txt").read_text().splitlines()[1:] == expected("abaw6-expr", rows)
 
 
 def test_tables_of_an_evaluation(tmp_path: Path) -> None:

@@ -414,7 +414,7 @@ def test_an_unknown_option(folder: Path, tmp_path: Path) -> None:
         analyze_many(folder, "starter", out=tmp_path / "tables", batchsize=3)
     assert str(caught.value) == (
         "batchsize: no such option; did you mean 'batch_size'? options: "
-        "'faces', 'fps', 'start', 'stop', 'device', 'precision', 'engine', 'batch_size', 'seed', 'registry'"
+        "'faces', 'fps', 'start', 'stop', 'device', 'precision', 'engine', 'weights', 'batch_size', 'seed' and 1 more"
     )
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from affectkit import ConfigError, ExpressionConfig, InputError, SmoothConfig
+from affectkit import ConfigError, ExpressionConfig, InputError, SmoothConfig, ThresholdsConfig
 from affectkit.cli import main
 from affectkit.metrics.affect import au_f1, concordance, macro_f1
 from affectkit.protocols.frame_predictions import (
@@ -29,6 +29,7 @@ from affectkit.sequences import Targets
 from affectkit.training import Examples, fit
 from affectkit.training.frame_evaluation import evaluate_frames
 from affectkit.training.frame_tables import predict_segments
+from affectkit.training.smoothing import set_smoothing
 from affectkit.variants import average_models
 from tests.frame_examples import CONFIG, RECIPE, make_frames, make_segments
 
@@ -287,6 +288,76 @@ def test_heads_without_labels(segments: Examples) -> None:
     calm = replace(CONFIG, maps={"calm": SmoothConfig(source="expr")})
     quick = replace(QUICK, epochs=1)
     assert list(evaluate_frames(calm, segments, quick, folds=2).outputs) == ["va", "expr", "au", "calm"]
+
+
+def test_p_is_of_the_last_of_several_outputs(segments: Examples, capsys: Any, tmp_path: Path) -> None:
+    """A map comes behind what it maps, and is what the model answers."""
+    maps = {"calm": SmoothConfig(source="expr", delta=3), "present": ThresholdsConfig(source="au")}
+    found = predict_segments(replace(CONFIG, maps=maps).build(), segments)
+    report = report_frames(found)
+    assert report.p_of == ("va", "calm", "present")
+    alone = {name: found.outputs[name] for name in report.p_of}
+    assert report.scores["P"].value == score_frames(replace(found, outputs=alone))["P"]
+    heads = {name: found.outputs[name] for name in ("va", "expr", "au")}
+    assert report_frames(replace(found, outputs=heads)).p_of == ("va", "expr", "au")
+    write_frame_predictions(found, tmp_path / "frames.parquet")
+    assert main(["score", str(tmp_path / "frames.parquet"), "--protocol", "mtl"]) == 0
+    assert "\nP is of va, calm, present\n" in capsys.readouterr().out
+    # of two outputs with other classes, none is the answer
+    fewer = replace(found.outputs["expr"], targets=(*found.outputs["expr"].targets[:-1], "contempt"))
+    assert report_frames(replace(found, outputs={**found.outputs, "expr": fewer})).p_of == ()
+
+
+def test_smoothing_is_set_to_what_scores_best(segments: Examples) -> None:
+    """Every setting is scored as the report would, and none has to be beaten."""
+    maps = {"calm_va": SmoothConfig(source="va"), "calm": SmoothConfig(source="expr")}
+    train, choice = segments.take(range(len(segments) // 2)), segments.take(range(len(segments) // 2, len(segments)))
+    model = fit(replace(CONFIG, maps=maps), train, QUICK)
+    chosen = set_smoothing(model, choice, used_elsewhere=train.subjects, sigmas=(4.0, 1e5), deltas=(1, 5))
+    scores: dict[tuple[float, int], dict[str, float]] = {}
+    for sigma, delta in ((4.0, 0), (4.0, 1), (4.0, 5), (1e5, 1), (1e5, 5)):
+        turned = {f"maps.{name}.{dial}": value for name in maps for dial, value in (("sigma", sigma), ("delta", delta))}
+        with model.dialed(turned):
+            scores[sigma, delta] = score_frames(predict_segments(model, choice))
+    for name in maps:
+        best = max(scores, key=lambda key: scores[key][name])
+        assert (chosen[f"maps.{name}.sigma"], chosen[f"maps.{name}.delta"]) == best
+        assert scores[best][name] >= scores[4.0, 0][name]
+    assert {dial.path: dial.value for dial in model.dials if dial.path in chosen} == chosen
+
+
+def test_smoothing_that_can_not_be_chosen(segments: Examples) -> None:
+    refused(
+        InputError,
+        "maps: none smooths; give the pipeline one, such as SmoothConfig(source='va')",
+        lambda: set_smoothing(CONFIG.build(), segments),
+    )
+    model = replace(CONFIG, maps={"calm": SmoothConfig(source="expr")}).build()
+    without = replace(segments, targets={name: one for name, one in segments.targets.items() if name != "expr"})
+    fact = "examples: no labels for the map 'calm'; give those of its head"
+    refused(InputError, fact, lambda: set_smoothing(model, without))
+    (one,) = segments.subjects[:1]
+    fact = f"examples: subjects {one!r} are used elsewhere too; choose by others"
+    refused(InputError, fact, lambda: set_smoothing(model, segments, used_elsewhere=[one]))
+
+
+def test_maps_do_not_choose_epochs(segments: Examples, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are fitted behind the training, if at all; a map twice would count its task twice."""
+    inner = replace(QUICK, epochs=2, epoch="inner")
+    seen: list[int] = []
+
+    def watched(config: Any, examples: Examples, recipe: Recipe, **options: Any) -> Any:
+        if recipe.epoch == "last" and options.get("after_epoch") is None:
+            seen.append(recipe.epochs)
+        return fit(config, examples, recipe, **options)
+
+    scores = iter(
+        {"va": 0.0, "expr": expr, "au": 0.0, "calm": calm, "P": 0.0} for expr, calm in 2 * [(0.2, 0.0), (0.1, 0.9)]
+    )
+    monkeypatch.setattr("affectkit.training.frame_evaluation.score_frames", lambda _: next(scores))
+    monkeypatch.setattr("affectkit.training.frame_evaluation.fit", watched)
+    evaluate_frames(replace(CONFIG, maps={"calm": SmoothConfig(source="expr")}), segments, inner, folds=2)
+    assert seen == [1, 1]
 
 
 def test_shares_of_units_are_no_truth(segments: Examples) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import affectkit
+from affectkit import Branch, ExpressionConfig, FeatureStream, PipelineConfig
 from affectkit.configs import FaceDetectorConfig
-from affectkit.errors import ConfigError, RegistryError, UntrainedWarning
+from affectkit.errors import ArtifactError, ConfigError, RegistryError, UntrainedWarning
 from affectkit.faces.auto import AutoFacesConfig
 from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.faces.haar import HaarConfig
@@ -22,6 +24,7 @@ from affectkit.presets import starter
 from affectkit.registry import Registry
 from affectkit.resolving import check_options, default_pipeline, device_of, resolve_detector, resolve_model
 from affectkit.specs import FaceDetectorSpec
+from affectkit.weights import sha256
 from tests.brightness import BrightFaces
 from tests.spotting import registry, spot_bright
 
@@ -43,6 +46,54 @@ def test_what_is_run_where_nothing_is_said() -> None:
 
 def resolve(pipeline: Any, *, device: str | None = None, seed: int = 0, names: Registry | None = None) -> Model:
     return resolve_model(pipeline, device=device, seed=seed, registry=names or affectkit.default_registry())
+
+
+def refused(message: str, kind: type[Exception], *arguments: Any, **options: Any) -> None:
+    with pytest.raises(kind) as caught:
+        resolve_model(*arguments, device=None, seed=0, registry=affectkit.default_registry(), **options)
+    assert str(caught.value) == message
+
+
+CONFIG = PipelineConfig(input=FeatureStream(dim=4), branches={"face": Branch()}, heads={"expr": ExpressionConfig()})
+
+
+def test_weights_of_your_own(tmp_path: Path) -> None:
+    """Those of a saved model, whose file says its classes, and anyone's of the same tensors."""
+    torch.manual_seed(3)
+    trained = CONFIG.build()
+    affectkit.save(trained, tmp_path / "saved")
+    theirs, written = tmp_path / "saved" / "model.safetensors", tmp_path / "pipeline.toml"
+    save_file(dict(trained.state_dict()), tmp_path / "plain.safetensors")
+    write_config(CONFIG, written)
+    for pipeline, weights in ((CONFIG, theirs), (written, tmp_path / "plain.safetensors"), (str(written), theirs)):
+        model = resolve_model(
+            pipeline, device=None, seed=0, registry=affectkit.default_registry(), weights=str(weights)
+        )
+        assert not model.training
+        assert all(torch.equal(tensor, trained.state_dict()[name]) for name, tensor in model.state_dict().items())
+        assert model.provenance == ({"name": weights.name, "sha256": sha256(weights)},)
+    turned = replace(CONFIG, heads={"expr": ExpressionConfig(targets=tuple(reversed(ExpressionConfig().targets)))})
+    first, last = ExpressionConfig().targets[0], ExpressionConfig().targets[-1]
+    refused(
+        f"{theirs}: expr has {first!r} at place 1 of 8, the model {last!r}; "
+        "use heads with the same targets in the same order",
+        ArtifactError, turned, weights=theirs,
+    )  # fmt: skip
+    hint = "leave it out, or name a preset or pipeline file"
+    saved = tmp_path / "saved"
+    refused(f"weights: given with {saved}, which brings its own; {hint}", ConfigError, saved, weights=theirs)
+    refused(f"weights: given with a built model, which brings its own; {hint}", ConfigError, trained, weights=theirs)
+    lost = tmp_path / "no.safetensors"
+    refused(f"weights: {lost}: no such file; check the path", ConfigError, CONFIG, weights=lost)
+    refused(
+        "weights: a.pth is no .safetensors file; run affectkit weights convert a.pth a.safetensors",
+        ConfigError, CONFIG, weights="a.pth",
+    )  # fmt: skip
+    refused(
+        f"pipeline: {theirs} has weights alone; "
+        f"name the pipeline that they are of, and add --weights {theirs} (in Python weights=)",
+        ConfigError, theirs,
+    )  # fmt: skip
 
 
 def test_a_built_model_is_that_model() -> None:

@@ -149,6 +149,18 @@ def test_a_start_of_other_stages_is_refused() -> None:
         fit(MAGNIFIED, examples, RECIPE, start=other)
 
 
+def test_a_start_with_other_classes_is_refused() -> None:
+    """Weights of a class mean nothing for another one, though the shapes are the same."""
+    head = MicroExpressionConfig(targets=("negative", "surprise", "positive"))
+    other = replace(MAGNIFIED, heads={"micro": head}).build()
+    message = (
+        "start: micro has 'surprise' at place 2 of 3, the model 'positive'; "
+        "use heads with the same targets in the same order"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        fit(MAGNIFIED, clips(), RECIPE, start=other)
+
+
 def test_dials_are_turned_anew_in_every_step_and_are_back_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[float] = []
     forward = FlowMagnifier.forward

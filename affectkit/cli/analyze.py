@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "(expression, where its plugin is installed, or else motion-events)",
     )  # fmt: skip
     parser.add_argument(
+        "--weights", metavar="FILE", help="weights of your own, .safetensors, for a preset or pipeline file"
+    )
+    parser.add_argument(
         "--faces", metavar="F", help="face detector, or a .csv of boxes (the pipeline's own, or else auto)"
     )
     parser.add_argument("--fps", metavar="N", type=float, help="process at most N frames per second")
@@ -88,7 +91,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     names = (
-        "faces", "fps", "start", "stop", "overwrite", "resume", "device", "precision", "engine", "batch_size", "seed",
+        "faces", "fps", "start", "stop", "overwrite", "resume", "device", "precision", "engine", "weights",
+        "batch_size", "seed",
     )  # fmt: skip
     return {name: getattr(args, name) for name in names}
 

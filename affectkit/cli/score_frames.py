@@ -52,6 +52,7 @@ def print_frames(
             "valid": dict(report.valid),
             "scores": {name: interval_data(found) for name, found in report.scores.items()},
             "targets": {name: interval_data(found) for name, found in report.targets.items()},
+            "p_of": list(report.p_of),
             "absent": list(report.absent),
             "differences": {name: interval_data(found) for name, found in differences.items()},
             **(more or {}),
@@ -59,6 +60,8 @@ def print_frames(
     )
     output.text(f"{report.frames} frames of {report.videos} videos; 95 % intervals over videos")
     output.table(("score", "value", "from", "to"), [interval_row(name, found) for name, found in report.scores.items()])
+    if report.p_of and {*report.p_of, "P"} != set(report.scores):
+        output.text(f"P is of {', '.join(report.p_of)}")
     output.table(("target", "value", "from", "to"), [interval_row(name, one) for name, one in report.targets.items()])
     print_remarks({**report.scores, **report.targets}, output)
     for name in report.absent:

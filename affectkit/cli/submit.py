@@ -25,6 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     mode.add_argument("--out", metavar="ANSWER", type=Path, help="where to write it; of abaw3 a folder")
     mode.add_argument("--check", action="store_true", help="check FILE line by line against SAMPLE")
     parser.add_argument(
+        "--use",
+        metavar="A,B,...",
+        help="outputs that count where several score the same, such as va_smooth,expr_smooth,au_present",
+    )
+    parser.add_argument(
         "--missing",
         choices=("refuse", "nearest"),
         help="what becomes of pictures without a prediction; nearest: take the nearest frame's; default: refuse",
@@ -38,13 +43,19 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.protocols.abaw_answers import check_answer, write_answer
 
     if args.check:
-        for name in ("missing", "overwrite"):
+        for name in ("use", "missing", "overwrite"):
             if getattr(args, name):
                 raise ConfigError("given with --check, which writes nothing", "leave one out", path=f"--{name}")
         found = check_answer(args.track, args.file, args.sample)
     else:
         found = write_answer(
-            args.track, args.file, args.sample, args.out, missing=args.missing or "refuse", overwrite=args.overwrite
+            args.track,
+            args.file,
+            args.sample,
+            args.out,
+            use=args.use.split(",") if args.use is not None else (),
+            missing=args.missing or "refuse",
+            overwrite=args.overwrite,
         )
     facts = {"lines": found.lines, "videos": found.videos}
     output.json({"ok": True, **facts} if args.check else {"answer": str(args.out), **facts, "nearest": found.nearest})

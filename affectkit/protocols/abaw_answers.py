@@ -8,7 +8,7 @@ a sample are nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, zip_longest
@@ -43,6 +43,7 @@ def write_answer(
     sample: str | Path,
     out: str | Path,
     *,
+    use: Sequence[str] = (),
     missing: Literal["refuse", "nearest"] = "refuse",
     overwrite: bool = False,
 ) -> Answer:
@@ -53,23 +54,27 @@ def write_answer(
         predictions: a table of frames, a table that `analyze` wrote, or a folder of either.
         sample: the owners' file of the track's test set; of `abaw3-` tracks their list of videos.
         out: the answer, a file; of `abaw3-` tracks a folder.
+        use: names of outputs that count where several of the table score the same, as a head and its maps do.
         missing: what becomes of pictures that nobody predicted: `refuse` names the first; `nearest` takes the nearest
             predicted frame of the same video. A video without any prediction is refused in any case.
         overwrite: whether the answer may be there.
 
     Raises:
-        InputError: no such track; a file can't be read, or is not of the track; a prediction is missing; or the
-            answer is there already, or can't be written. Nothing is left of an answer that isn't whole.
+        InputError: no such track; a file can't be read, or is not of the track; a prediction is missing; several
+            outputs score the same, and `use` names none or a wrong one; or the answer is there already, or can't be
+            written. Nothing is left of an answer that isn't whole.
     """
     chosen, sample, out = find_track(track), Path(sample), Path(out)
     if chosen.is_per_video:
-        return abaw_video_answers.write(chosen, Path(predictions), sample, out, missing=missing, overwrite=overwrite)
+        return abaw_video_answers.write(
+            chosen, Path(predictions), sample, out, use=use, missing=missing, overwrite=overwrite
+        )
     check_file(out, overwrite=overwrite)
     lines = _sample_lines(sample)
     header = _header(sample, lines)
     parts = chosen.parts_of(header, f"{sample}, line 1")
     count, filled, videos = 0, 0, set[str]()
-    with stored_predictions(predictions, parts) as store, replacing(out) as file:
+    with stored_predictions(predictions, parts, use) as store, replacing(out) as file:
         file.write(f"{header}\n".encode())
         for video, group in groupby(_wanted(sample, lines), key=lambda one: one.video):
             wanted = list(group)

@@ -60,7 +60,9 @@ def encode_frames(
     return [",".join(fields) for fields in zip(*columns, strict=True)], strangers.tolist()
 
 
-def write(track: Track, predictions: Path, sample: Path, out: Path, *, missing: str, overwrite: bool) -> Answer:
+def write(
+    track: Track, predictions: Path, sample: Path, out: Path, *, use: Items[str], missing: str, overwrite: bool
+) -> Answer:
     """As `write_answer`. A video has lines from frame 1 to the last in the table, since its list says no number.
 
     A frame counts there without values too: it is in the video, and nobody predicted it.
@@ -76,7 +78,7 @@ def write(track: Track, predictions: Path, sample: Path, out: Path, *, missing: 
     if not out.parent.is_dir():
         raise InputError(f"{out}: no folder {str(out.parent)!r}; create it")
     lines, filled = 0, 0
-    with _unfinished(out) as folder, stored_predictions(predictions, track.parts) as store:
+    with _unfinished(out) as folder, stored_predictions(predictions, track.parts, use) as store:
         for video in videos:
             frames, values = store.read(video)
             if not len(frames):

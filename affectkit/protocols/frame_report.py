@@ -1,7 +1,8 @@
 """Scores of predictions of frames: pooled over all valid frames, with intervals over videos or subjects; in pairs.
 
 Values have the CCC of each and their mean, classes macro F1, units mean F1; all by `affectkit.metrics.affect`. `P` is
-there where they are those of the multi-task challenge: valence and arousal, classes, and units.
+there where they are those of the multi-task challenge: valence and arousal, classes, and units. Of several outputs that
+score the same, it is of the last, since a map of scores comes behind what it maps.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class FrameReport:
         scores: by output name the CCC (mean of its targets), macro F1 or mean F1; `P` where it is defined.
         targets: of every target its CCC or F1, by `output.target`. Here and in `scores` NaN where there is nothing to
             score: a label of the output in no frame, and of values in less than two.
+        p_of: the three outputs of which `P` is, or none.
         valid: how many frames each output has a label in, whole or in part.
         absent: targets of classes and units that no valid frame shows, of outputs that have any: they count 0 in F1.
     """
@@ -53,6 +55,7 @@ class FrameReport:
     subjects: int
     scores: Mapping[str, Interval]
     targets: Mapping[str, Interval]
+    p_of: tuple[str, ...]
     valid: Mapping[str, int]
     absent: tuple[str, ...]
 
@@ -75,6 +78,7 @@ def report_frames(predictions: FramePredictions, *, groups: Groups = "video") ->
         subjects=len(set(predictions.subjects)),
         scores={name: bootstrap_score(sums, score) for name, score in scorers.items() if "." not in name},
         targets={name: bootstrap_score(sums, score) for name, score in scorers.items() if "." in name},
+        p_of=_roles(predictions.outputs) or (),
         valid={name: int(_any_valid(one).sum()) for name, one in predictions.outputs.items()},
         absent=tuple(
             f"{name}.{target}"
@@ -175,11 +179,11 @@ def _of_kind(one: FrameOutput) -> tuple[Score, Score, tuple[int, ...]]:
 
 
 def _roles(outputs: Mapping[str, FrameOutput]) -> tuple[str, str, str] | None:
-    """The outputs of the multi-task challenge: values, classes and units, if there is one of each."""
+    """The outputs of the multi-task challenge, the last values, classes and units; None if not all of a kind agree."""
     by_kind = {kind: [n for n, one in outputs.items() if one.kind == kind] for kind in ("values", "classes", "units")}
-    if any(len(names) != 1 for names in by_kind.values()):
+    if any(len({outputs[name].targets for name in names}) != 1 for names in by_kind.values()):
         return None
-    va, expr, au = (names[0] for names in by_kind.values())
+    va, expr, au = (names[-1] for names in by_kind.values())
     return (va, expr, au) if set(outputs[va].targets) == set(VALENCE_AROUSAL) else None
 
 

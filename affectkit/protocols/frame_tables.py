@@ -41,7 +41,7 @@ _BATCH = 16_384
 
 
 @contextmanager
-def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameStore]:
+def stored_predictions(path: str | Path, parts: Items[Part], use: Items[str] = ()) -> Iterator[FrameStore]:
     """Predictions for some parts of an answer, side by side in their order, as long as the block lasts.
 
     A frame without a value of each is as if it were not there: nobody predicted it.
@@ -49,9 +49,11 @@ def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameSt
     Arguments:
         path: a table (`.parquet`, `.csv`), or a folder of them.
         parts: whose targets to take, from the columns of the output that scores all of them.
+        use: names of outputs that count where several score the same, such as a head and a map that smooths it.
 
     Raises:
-        InputError: it can't be read, or has not the columns; or a value of valence or arousal is outside [-1, 1], or a
+        InputError: it can't be read, or has not the columns; it is not said which of several outputs counts, or one is
+            named that scores none of the parts; or a value of valence or arousal is outside [-1, 1], or a
             probability outside [0, 1].
     """
     path = Path(path)
@@ -59,7 +61,14 @@ def stored_predictions(path: str | Path, parts: Items[Part]) -> Iterator[FrameSt
         store = FrameStore(sum(len(part.targets) for part in parts), str(path), file)
         for table in find_tables(path):
             columns = format_of(table).columns(table)
-            wanted = [name for part in parts for name in _find(columns, part, table)]
+            outputs = [_find(columns, part, use, table) for part in parts]
+            if unknown := [name for name in use if name not in outputs]:
+                hint = (
+                    f"name one for each of {listed(part.output for part in parts)} among {listed(_prefixes(columns))}"
+                )
+                raise InputError(f"{table}: {unknown[0]!r} scores nothing that is asked for; {hint}")
+            pairs = zip(outputs, parts, strict=True)
+            wanted = [f"{output}.{target}" for output, part in pairs for target in part.targets]
             for videos, frames, values in _batches(table, columns, wanted):
                 _check_values(table, parts, videos, frames, values)
                 store.add(videos, frames, values)
@@ -86,18 +95,22 @@ def find_tables(path: Path) -> list[Path]:
     return tables
 
 
-def _find(columns: tuple[str, ...], part: Part, table: Path) -> list[str]:
-    """Columns of the one output that scores all targets; of several, the one of the usual name."""
-    scores = (name for name in columns if "." in name and not name.startswith(_TRUTH))
-    prefixes = dict.fromkeys(name.rpartition(".")[0] for name in scores)
-    full = [one for one in prefixes if all(f"{one}.{target}" in columns for target in part.targets)]
-    if len(full) > 1 and part.output not in full:
-        raise InputError(f"{table}: outputs {listed(full)} score the same; leave one, or call it {part.output!r}")
+def _find(columns: tuple[str, ...], part: Part, use: Items[str], table: Path) -> str:
+    """The one output that scores all targets."""
+    full = [one for one in _prefixes(columns) if all(f"{one}.{target}" in columns for target in part.targets)]
+    named = [one for one in full if one in use]
+    if len(named or full) > 1:
+        hint = f"say which counts, such as --use {full[-1]} (in Python use={full[-1:]!r})"
+        raise InputError(f"{table}: outputs {listed(named or full)} score the same; {hint}")
     if not full:
         missing = [name for target in part.targets if (name := f"{part.output}.{target}") not in columns]
         raise InputError(f"{table}: no columns {listed(missing, 4)}; predict them, or rename yours")
-    output = part.output if part.output in full else full[0]
-    return [f"{output}.{target}" for target in part.targets]
+    return (named or full)[0]
+
+
+def _prefixes(columns: tuple[str, ...]) -> list[str]:
+    scores = (name for name in columns if "." in name and not name.startswith(_TRUTH))
+    return list(dict.fromkeys(name.rpartition(".")[0] for name in scores))
 
 
 Batch = tuple[list[str], "NDArray[np.int64]", "NDArray[np.float64]"]

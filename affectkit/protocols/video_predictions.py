@@ -124,7 +124,7 @@ def aggregate_tables(path: str | Path, output: str, pooling: Pooling | None = No
             found += aggregate_results(read_results(table), output, pooling)
             continue
         targets = _targets([name for name in columns if not name.startswith("truth.")], output, str(table))
-        with stored_predictions(table, [Part("class", output, targets)]) as store:
+        with stored_predictions(table, [Part("class", output, targets)], [output]) as store:
             for video in store.videos:
                 frames, values = store.read(video)
                 found.append(_predict(video, None, targets, frames, values, pooling, str(table)))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from affectkit.caching import digest
 from affectkit.configs import ModelConfig
-from affectkit.errors import ConfigError, InputError
+from affectkit.errors import ConfigError, InputError, unlike_targets
 from affectkit.files import config_to_data, write_text
 from affectkit.model import Model
 from affectkit.recipes import Recipe, recipe_to_data
@@ -227,6 +227,10 @@ def _check_start(config: ModelConfig, start: Model, registry: Registry | None) -
         if shapes[0].get(name) != shapes[1].get(name):
             there, here = (shape.get(name, "no such tensor") for shape in reversed(shapes))
             raise InputError(f"start: {name}: {there}, and {here} in what is trained; give a model of the same stages")
+    for name, output in config.trace(registry=registry).outputs.items():
+        given = start.traced.outputs[name].targets
+        if given != output.targets:
+            raise InputError(f"start: {name} {unlike_targets(given, output.targets)}")
 
 
 def _logger(lightning: Any, folder: Path | None, name: str) -> Any:

@@ -193,8 +193,8 @@ def _choose_epochs(job: FrameJob, train: Examples, held: Examples | None) -> int
 
     def watch(model: Model, epoch: int) -> None:
         found = score_frames(predict_segments(model, judges))
-        # P is the sum of the others; what can't be scored on these subjects says nothing
-        totals.append(float(np.nansum([value for name, value in found.items() if name != "P"])))
+        # maps are fitted later, if at all; what can't be scored on these subjects says nothing
+        totals.append(float(np.nansum([found[name] for name in judges.targets])))
 
     fit(job.config, train, job.recipe, seed=job.seed, after_epoch=watch)
     return totals.index(max(totals)) + 1

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import product
 from typing import Any
 
 from affectkit.model import Model
-from affectkit.protocols.frame_report import score_frames
 from affectkit.training import Examples
+from affectkit.training.smoothing import SIGMAS, set_smoothing
 from affectkit.training.thresholds import set_thresholds
-from affectkit_abaw7.scores import predict_tasks
 
-# Squared frames, and neighbors to each side: from next to nothing to what helped on real lists.
-SIGMAS = (1.0, 4.0, 16.0, 64.0, 1e5)
-DELTAS = (1, 2, 5, 10)
 # No smoothing, of what may be smoothed: where choosing begins.
 OPEN: Mapping[str, tuple[float, int]] = {"va": (SIGMAS[0], 0), "expr": (SIGMAS[0], 0)}
 PRESENT = "au_present"
@@ -36,27 +31,11 @@ def choose_maps(model: Model, choice: Examples, *, used_elsewhere: Iterable[str]
     Raises:
         InputError: somebody is used elsewhere.
     """
-    found = choose_smoothing(model, choice)
-    model.set_dials(found)
+    smooths = any(f"{task}_smooth" in model.traced.outputs for task in OPEN)
+    found = set_smoothing(model, choice, used_elsewhere=used_elsewhere) if smooths else {}
     if PRESENT in model.traced.outputs:
         set_thresholds(model, PRESENT, choice, used_elsewhere=used_elsewhere)
     return found
-
-
-def choose_smoothing(model: Model, choice: Examples) -> dict[str, Any]:
-    """Dials of the smoothing maps, by path, with the highest mean CCC and macro F1; the model stays as it is."""
-    tasks = [task for task in OPEN if f"{task}_smooth" in model.traced.outputs]
-    if not tasks:
-        return {}
-    best: dict[str, tuple[float, float, int]] = {}
-    # delta 0, none, comes first: something else has to be better
-    for sigma, delta in [(SIGMAS[0], 0), *product(SIGMAS, DELTAS)]:
-        with model.dialed(_dials(dict.fromkeys(tasks, (sigma, delta)))):
-            scores = score_frames(predict_tasks(model, choice))
-        for task in tasks:
-            if task not in best or scores[task] > best[task][0]:
-                best[task] = scores[task], sigma, delta
-    return _dials({task: best[task][1:] for task in tasks})
 
 
 def chosen_smoothing(model: Model) -> dict[str, tuple[float, int]]:
@@ -64,10 +43,3 @@ def chosen_smoothing(model: Model) -> dict[str, tuple[float, int]]:
     maps: Mapping[str, Any] = getattr(model.config, "maps", {})
     dials = {task: (maps[f"{task}_smooth"].sigma, maps[f"{task}_smooth"].delta) for task in OPEN}
     return {task: (sigma, delta) for task, (sigma, delta) in dials.items() if delta}
-
-
-def _dials(chosen: Mapping[str, tuple[float, int]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for task, (sigma, delta) in chosen.items():
-        found |= {f"maps.{task}_smooth.sigma": sigma, f"maps.{task}_smooth.delta": delta}
-    return found

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, distribution
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from affectkit_abaw7.choosing import OPEN, choose_smoothing, chosen_smoothing
+from affectkit_abaw7.choosing import OPEN, chosen_smoothing
 from affectkit_abaw7.cli import main
 from affectkit_abaw7.flow_picture import FlowPictureConfig
 from affectkit_abaw7.flow_picture_net import FlowPicture
 from affectkit_abaw7.plan import Plan, quick, read_plan
-from affectkit_abaw7.presets import make_published
+from affectkit_abaw7.presets import WEIGHTS, make_published
 from affectkit_abaw7.scores import describe_scores, predict_tasks
 from affectkit_abaw7.synthetic_labels import SHARES, TASKS, hide_labels, list_frames, make_labels
-from affectkit_abaw7.synthetic_videos import CHOICE, REPORT, TRAIN, cut_video, render_examples, settings_of
+from affectkit_abaw7.synthetic_videos import CHOICE, INPUT, REPORT, TRAIN, cut_video, render_examples, settings_of
 from affectkit_abaw7.system import ENCODERS, make_abaw7, make_heads, make_system
 from affectkit_abaw7.training import (
     extract_features,
@@ -30,15 +31,18 @@ from affectkit_abaw7.training import (
     train_tail,
 )
 
-from affectkit import Branch, FeatureStream, FrameStream, StreamError
+from affectkit import Branch, FeatureStream, FrameStream, StreamError, analyze, from_pretrained
 from affectkit.data.labels import ABAW_AUS
 from affectkit.data.synthetic import BENCH_V1, render_clip
-from affectkit.errors import ConfigError, InputError
+from affectkit.errors import ConfigError, InputError, SyntheticWeightsWarning
+from affectkit.protocols.frame_report import score_frames
 from affectkit.recipes import Recipe
 from affectkit.records import Labels
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
 from affectkit.training.plan_folders import open_folder, read_plan_of
+from affectkit.training.smoothing import find_smoothing
+from affectkit.video.clips import video_streams
 
 
 def is_installed() -> bool:
@@ -219,6 +223,53 @@ class Fixed(torch.nn.Module):
         return self.scores
 
 
+OUTPUTS = {"va": 2, "expr": 8, "au": 12, "va_smooth": 2, "expr_smooth": 8, "au_present": 12}
+
+
+def test_the_preset_scores_a_video_out_of_the_box(tmp_path: Path) -> None:
+    """The weights that are shipped fit the config, and the table says what they were trained on."""
+    frames = islice(render_clip(CHOICE[0], BENCH_V1, fps=30.0).frames(), 20)
+    with pytest.warns(SyntheticWeightsWarning):
+        found = analyze(
+            frames=frames, times=[n / 30 for n in range(20)], pipeline="affectkit-abaw7/abaw7", faces="whole-frame",
+            out=tmp_path / "rows.csv",
+        )  # fmt: skip
+    assert found.info is not None
+    assert found.info.caution == "weights trained on synthetic faces only"
+    assert [one.sha256 for one in found.info.weights] == [WEIGHTS.sha256]
+    assert {name: len(targets) for name, targets in outputs_of(found.targets).items()} == OUTPUTS
+    rows = list(found)
+    assert len(rows) == 20
+    assert all(len(row.predictions) == sum(OUTPUTS.values()) for row in rows)
+    # what is shown changes, and so do its scores
+    assert len({row.predictions["va.valence"] for row in rows}) > 10
+
+
+def outputs_of(columns: tuple[str, ...]) -> dict[str, list[str]]:
+    """Targets by output, of columns `output.target`."""
+    found: dict[str, list[str]] = {}
+    for column in columns:
+        output, _, target = column.partition(".")
+        found.setdefault(output, []).append(target)
+    return found
+
+
+@pytest.mark.slow
+def test_the_preset_has_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve people say little of how good it is; a tensor that is lost or mixed up would show."""
+    from tests.conftest import SHARED
+
+    if not SHARED.is_dir():
+        pytest.skip("YuNet's weights are not shipped with the project")
+    monkeypatch.setenv("AFFECTKIT_WEIGHTS", str(SHARED / "weights"))
+    model = from_pretrained("affectkit-abaw7/abaw7")
+    examples = render_examples(CHOICE[:12], video_streams(model.config.input_streams())[INPUT], folder=tmp_path)
+    scores = score_frames(predict_tasks(model, examples))
+    assert scores["va"] > 0.7
+    assert scores["expr"] > 0.3
+    assert scores["au"] > 0.3
+
+
 def test_smoothing_is_chosen_where_it_helps() -> None:
     config = replace(
         make_system(("cnn",), ("va", "expr"), smoothing=OPEN),
@@ -240,7 +291,7 @@ def test_smoothing_is_chosen_where_it_helps() -> None:
         videos=tuple(f"{row}" for row in range(4)),
         frames=torch.arange(40).expand(4, 40),
     )
-    found = choose_smoothing(model, examples)
+    found = find_smoothing(model, examples)
     assert found["maps.va_smooth.delta"] >= 2
     assert found["maps.expr_smooth.delta"] == 0
     assert not chosen_smoothing(model)
