@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -261,12 +262,79 @@ def test_commands_that_are_refused(
     assert capsys.readouterr().err == f"error: {message}\n"
 
 
-def test_pictures_are_no_frames(tmp_path: Path) -> None:
-    table = tmp_path / "photos.csv"
-    table.write_text(",".join((*PICTURE_COLUMNS, "compound.a", "compound.b")) + "\n")
+def pictures(path: Path, rows: list[tuple[str, int | None, tuple[float, ...]]]) -> Path:
+    """A table of pictures by name: number of the face, and what is predicted of it."""
+    writer = ResultWriter(path, (*PICTURE_COLUMNS, *COLUMNS[len(BASE_COLUMNS) :]), RunInfo(source="pictures"))
+    for at, (file, track, p) in enumerate(rows):
+        row = Row(frame=at, pts=0.0, track=None, status="no_face") if track is None else face(at, track, p)
+        writer.write(replace(row, pts=0.0, file=file))
+    writer.finish()
+    return path
+
+
+NO_FACE: tuple[str, None, tuple[float, ...]] = ("01/00002.jpg", None, ())
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_pictures_are_frames_of_their_folder(tmp_path: Path, ending: str) -> None:
+    rows = [
+        ("01/00001.jpg", 0, (0.8, 0.1, 0.1)), NO_FACE, ("01/00003.jpg", 0, (0.6, 0.3, 0.1)),
+        ("b/02/img_7.png", 0, (0.0, 0.0, 1.0)),
+    ]  # fmt: skip
+    table = pictures(tmp_path / f"pictures{ending}", rows)
+    first, second = aggregate_tables(table, "compound")
+    assert (first.video, first.track, first.frames, first.used, first.label) == ("01", None, 2, 2, "sadly_angry")
+    assert first.probabilities == pytest.approx(dict(zip(CLASSES, (0.7, 0.2, 0.1), strict=True)))
+    assert (second.video, second.frames, second.label) == ("b/02", 1, "sadly_surprised")
+    # by the numbers in the names, 1 and 3 are no neighbors
+    for smooth, wanted in ((1, 0.8), (2, 0.7)):
+        found, _ = aggregate_tables(table, "compound", Pooling(smooth=smooth, top=1))
+        assert found.probabilities["sadly_angry"] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        *(
+            (
+                [("01/00001.jpg", 0, (0.8, 0.1, 0.1)), (name, 0, (0.8, 0.1, 0.1))],
+                f"{name!r} is no picture VIDEO/NUMBER.jpg; analyze a folder that holds a folder of numbered pictures "
+                "for each video",
+            )
+            for name in ("00002.jpg", "day 1/anna.png", f"01/{'9' * 20}.png")
+        ),
+        (
+            [("01/00003.jpg", 0, (0.8, 0.1, 0.1)), ("01/00003.jpg", 1, (0.6, 0.3, 0.1))],
+            "video '01', frame 3 is there twice; keep one row per frame, of one face",
+        ),
+        (
+            [("02/00001.jpg", 0, (0.8, 0.1, 0.1)), NO_FACE],
+            "no frame of '01' has a prediction of 'compound'; predict it, or leave its rows out",
+        ),
+        ([], "no rows; give one per frame"),
+    ],
+)
+def test_pictures_that_are_refused(
+    rows: list[tuple[str, int | None, tuple[float, ...]]], message: str, tmp_path: Path
+) -> None:
+    table = pictures(tmp_path / "pictures.csv", rows)
     with pytest.raises(InputError) as caught:
         aggregate_tables(table, "compound")
-    assert str(caught.value) == f"{table}: a table of pictures, which are no frames of a video; read it as it is"
+    assert str(caught.value) == f"{table}: {message}"
+
+
+def test_a_table_that_is_not_finished(tmp_path: Path) -> None:
+    stored(tmp_path / "a.csv")
+    writer = ResultWriter(tmp_path / "b.csv", COLUMNS, RunInfo(source="b.mp4"))
+    writer.write(ROWS[0])
+    writer.checkpoint({"done": 1})
+    writer.close()
+    with pytest.raises(InputError) as caught:
+        aggregate_tables(tmp_path, "compound")
+    assert str(caught.value) == (
+        f"{tmp_path / 'b.csv.parts'}: a table that is not finished; go on with --resume (in Python resume=True), or "
+        "remove it"
+    )
 
 
 def test_what_is_written_ends_as_csv(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from affectkit.cli.output import Output
 
-SUMMARY = "join predictions of frames to one for each face of a video"
+SUMMARY = "join predictions of frames to one for each face of a video, or for each folder of numbered pictures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,7 +7,6 @@ a sample are nothing.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,9 +20,9 @@ from affectkit.protocols.abaw_tracks import Part, find_track
 from affectkit.protocols.abaw_video_answers import Answer, encode_frames
 from affectkit.protocols.frame_store import FrameStore
 from affectkit.protocols.frame_tables import stored_predictions
+from affectkit.protocols.picture_names import frame_of
 from affectkit.results.places import check_file, replacing
 
-_IMAGE = re.compile(r"(.+)/\D*(\d+)\.\w+")
 Line = tuple[int, str]
 
 
@@ -136,9 +135,14 @@ def _fields(
         one = wanted[place]
         return InputError(f"{sample}, line {one.line}: no prediction of {one.image!r}; {suggestion}")
 
-    frames, values = store.read(wanted[0].video)
+    video = wanted[0].video
+    frames, values = store.read(video)
     if not len(frames):
-        raise refuse(0, f"predict the video {wanted[0].video!r}")
+        # crops that were analyzed from a folder farther up are called by more folders than the sample has
+        if deeper := next((one for one in store.videos if one.endswith(f"/{video}")), None):
+            above = deeper.removesuffix(f"/{video}")
+            raise refuse(0, f"there are some of {deeper!r}, so analyze its folder {above!r} itself")
+        raise refuse(0, f"predict the video {video!r}")
     fields, strangers = encode_frames(frames, values, parts, [one.frame for one in wanted])
     if strangers and missing == "refuse":
         raise refuse(strangers[0], "predict it, or take the nearest frame's with --missing nearest")
@@ -158,10 +162,10 @@ def _check_fields(parts: tuple[Part, ...], fields: list[str], where: str) -> Non
 def _wanted(sample: Path, lines: Iterator[Line]) -> Iterator[_Wanted]:
     for line, text in lines:
         image = text.partition(",")[0]
-        found = _IMAGE.fullmatch(image)
-        if not found:
+        found = frame_of(image)
+        if found is None:
             raise InputError(f"{sample}, line {line}: {image!r} is no picture VIDEO/NUMBER.jpg; give the owners' file")
-        yield _Wanted(line, image, found[1], int(found[2]))
+        yield _Wanted(line, image, *found)
 
 
 def _check_any(lines: int, sample: Path) -> None:

@@ -61,6 +61,11 @@ class FrameStore:
         """Those of which something is known, in the order in which they came."""
         return tuple(self._stretches)
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """Those that have rows, and of which nothing is known."""
+        return tuple(video for video in self._last if video not in self._stretches)
+
     def last_frame(self, video: str) -> int:
         """The largest number of a frame of a video, known or not; 0 where there is no row of it."""
         return self._last.get(video, 0)

@@ -5,7 +5,7 @@ frames are the numbers of pictures. Columns `truth.` are no predictions. Rows ar
 memory where those of a video are together.
 
 A table that `analyze` wrote is of one video, which is called as the analyzed file without its ending; its frames count
-from 0 and pictures from 1, so 1 is added.
+from 0 and pictures from 1, so 1 is added. Or it is of many pictures, whose names say video and frame: `01/00001.jpg`.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING, Any
 from affectkit.errors import InputError, listed
 from affectkit.protocols.abaw_tracks import Part
 from affectkit.protocols.frame_store import FrameStore
-from affectkit.results.places import TABLE_ENDINGS, check_ending
-from affectkit.results.rows import BASE_COLUMNS
+from affectkit.protocols.picture_names import frame_of
+from affectkit.results.places import PROGRESS_FILE, TABLE_ENDINGS, check_ending
+from affectkit.results.rows import BASE_COLUMNS, base_of
 from affectkit.results.tables import format_of
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _KEYS = ("video", "frame")
+_PICTURE_KEYS = ("file", "frame")
 # Labels that stand beside the predictions of an evaluation.
 _TRUTH = "truth."
 # What `analyze_many` writes beside its tables, a line per video.
@@ -53,8 +55,8 @@ def stored_predictions(path: str | Path, parts: Items[Part], use: Items[str] = (
 
     Raises:
         InputError: it can't be read, or has not the columns; it is not said which of several outputs counts, or one is
-            named that scores none of the parts; or a value of valence or arousal is outside [-1, 1], or a
-            probability outside [0, 1].
+            named that scores none of the parts; a value of valence or arousal is outside [-1, 1], or a probability
+            outside [0, 1]; or a picture's name says no video and frame.
     """
     path = Path(path)
     with tempfile.TemporaryFile() as file:
@@ -79,13 +81,17 @@ def find_tables(path: Path) -> list[Path]:
     """The table at `path`, or all in a folder, sorted; those of events, and the summary of a run, are none of frames.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or one is not finished.
     """
     if not path.is_dir():
         check_ending(path, TABLE_ENDINGS, "give a table of frames (.parquet, .csv), or a folder of them")
         if not path.is_file():
             raise InputError(f"{path}: no such file; check the path")
         return [path]
+    # frames that an interrupted run has not reached would pass for such that nobody predicted
+    for progress in sorted(path.rglob(f"*.parts/{PROGRESS_FILE}")):
+        hint = "go on with --resume (in Python resume=True), or remove it"
+        raise InputError(f"{progress.parent}: a table that is not finished; {hint}")
     found = (one for ending in TABLE_ENDINGS for one in path.rglob(f"*{ending}") if one.is_file())
     tables = sorted(one for one in found if not (one.stem.endswith(".events") or one.name == _SUMMARY))
     if not tables:
@@ -119,17 +125,35 @@ Batch = tuple[list[str], "NDArray[np.int64]", "NDArray[np.float64]"]
 def _batches(table: Path, columns: tuple[str, ...], wanted: list[str]) -> Iterator[Batch]:
     keys: tuple[str, ...] = _KEYS
     video = ""
-    if columns[: len(BASE_COLUMNS)] == BASE_COLUMNS and "video" not in columns:
-        keys, video = ("frame",), _video_of(table)
+    base = base_of(columns)
+    if columns[: len(base)] == base and "video" not in columns:
+        keys, video = (("frame",), _video_of(table)) if base == BASE_COLUMNS else (_PICTURE_KEYS, "")
     for name in keys:
         if name not in columns:
             raise InputError(f"{table}: no column {name!r}; add it, or give a table that analyze wrote")
     reader = _read_parquet if table.suffix == ".parquet" else _read_csv
-    for videos, frames, values in reader(table, columns, keys, wanted):
+    for names, frames, values in reader(table, columns, keys, wanted):
         if video:
             yield [video] * len(frames), frames + 1, values
+        elif keys == _PICTURE_KEYS:
+            yield (*_frames_of(names, table), values)
         else:
-            yield videos, frames, values
+            yield names, frames, values
+
+
+def _frames_of(pictures: list[str], table: Path) -> tuple[list[str], NDArray[np.int64]]:
+    """Videos and frames that pictures show; the table's own numbers count pictures, not frames."""
+    import numpy as np
+
+    videos, frames = [], np.empty(len(pictures), dtype=np.int64)
+    for row, picture in enumerate(pictures):
+        found = frame_of(picture)
+        if found is None:
+            hint = "analyze a folder that holds a folder of numbered pictures for each video"
+            raise InputError(f"{table}: {picture!r} is no picture VIDEO/NUMBER.jpg; {hint}")
+        videos.append(found[0])
+        frames[row] = found[1]
+    return videos, frames
 
 
 def _video_of(table: Path) -> str:
@@ -151,8 +175,8 @@ def _read_parquet(table: Path, columns: tuple[str, ...], keys: tuple[str, ...], 
                 raise InputError(f"{table}: {error}; write numbers") from error
             if any(batch.column(name).null_count for name in keys):
                 raise InputError(f"{table}: a row without a {' or a '.join(keys)}; fill it, or leave the row out")
-            videos = batch.column("video").to_pylist() if "video" in keys else []
-            yield videos, frames.to_numpy(), np.stack(cells, axis=1)
+            names = batch.column(keys[0]).to_pylist() if len(keys) > 1 else []
+            yield names, frames.to_numpy(), np.stack(cells, axis=1)
 
 
 def _read_csv(table: Path, columns: tuple[str, ...], keys: tuple[str, ...], wanted: list[str]) -> Iterator[Batch]:
@@ -163,7 +187,7 @@ def _read_csv(table: Path, columns: tuple[str, ...], keys: tuple[str, ...], want
         rows = csv.reader(file)
         next(rows)
         while batch := list(islice(_numbered(rows, table), _BATCH)):
-            videos: list[str] = []
+            names: list[str] = []
             frames: list[int] = []
             values: list[list[float]] = []
             for line, row in batch:
@@ -172,9 +196,9 @@ def _read_csv(table: Path, columns: tuple[str, ...], keys: tuple[str, ...], want
                     values.append([float(cell) if (cell := row[at[name]]) else np.nan for name in wanted])
                 except (ValueError, IndexError) as error:
                     raise InputError(f"{table}, line {line}: is no row of numbers ({error}); mend it") from error
-                if "video" in keys:
-                    videos.append(row[at["video"]])
-            yield videos, np.array(frames, dtype=np.int64), np.array(values, dtype=np.float64)
+                if len(keys) > 1:
+                    names.append(row[at[keys[0]]])
+            yield names, np.array(frames, dtype=np.int64), np.array(values, dtype=np.float64)
 
 
 def _numbered(rows: Any, table: Path) -> Iterator[tuple[int, list[str]]]:

@@ -1,5 +1,7 @@
 """Predictions of whole videos, from tables of frames: one for each face that `analyze` followed, or for each video.
 
+Of pictures that `analyze` scored, each folder is a video; nobody is followed from picture to picture.
+
 The arithmetic is in `affectkit.metrics.aggregation`. Frames without a prediction count nowhere. A face of status
 `low_confidence` has one, and counts.
 """
@@ -19,7 +21,7 @@ from affectkit.protocols.frame_tables import find_tables, stored_predictions
 from affectkit.protocols.text_tables import write_columns
 from affectkit.results.places import check_ending
 from affectkit.results.reading import Results, read_results
-from affectkit.results.rows import BASE_COLUMNS, PICTURE_COLUMNS
+from affectkit.results.rows import BASE_COLUMNS
 from affectkit.results.tables import format_of
 
 
@@ -113,18 +115,22 @@ def aggregate_tables(path: str | Path, output: str, pooling: Pooling | None = No
         path: a table (`.csv`, `.parquet`), or a folder of them such as `analyze` writes of several videos.
 
     Raises:
-        InputError: as `aggregate_results`; or a file can't be read, or is a table of pictures.
+        InputError: as `aggregate_results`; or a file can't be read, a frame is there twice, or a picture is in no
+            folder or without a number.
     """
     found: list[VideoPrediction] = []
     for table in find_tables(Path(path)):
         columns = format_of(table).columns(table)
-        if columns[:1] == PICTURE_COLUMNS[:1]:
-            raise InputError(f"{table}: a table of pictures, which are no frames of a video; read it as it is")
         if columns[: len(BASE_COLUMNS)] == BASE_COLUMNS:
             found += aggregate_results(read_results(table), output, pooling)
             continue
         targets = _targets([name for name in columns if not name.startswith("truth.")], output, str(table))
         with stored_predictions(table, [Part("class", output, targets)], [output]) as store:
+            if store.unknown:
+                fact = f"no frame of {store.unknown[0]!r} has a prediction of {output!r}"
+                raise InputError(f"{table}: {fact}; predict it, or leave its rows out")
+            if not store.videos:
+                raise InputError(f"{table}: no rows; give one per frame")
             for video in store.videos:
                 frames, values = store.read(video)
                 found.append(_predict(video, None, targets, frames, values, pooling, str(table)))

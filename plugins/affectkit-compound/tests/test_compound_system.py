@@ -30,11 +30,16 @@ from affectkit_compound.system import (
 )
 from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
 
-from affectkit import MeanFusionConfig, load, mirrored
+from affectkit import MeanFusionConfig, analyze_pictures, load, mirrored
 from affectkit.data.labels import BASIC_7, COMPOUND_11
+from affectkit.datasets import make_tree
+from affectkit.datasets.trees.c_expr_db_tree import LIST
 from affectkit.errors import ConfigError, InputError
 from affectkit.features.frame_network import FrameNetwork
 from affectkit.model import Memo, Model
+from affectkit.protocols.abaw_answers import check_answer, write_answer
+from affectkit.protocols.abaw_video_answers import Answer
+from affectkit.protocols.video_predictions import aggregate_tables
 from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
@@ -162,6 +167,16 @@ def test_the_preset_scores_basic_and_compound_expressions_of_every_face() -> Non
     # one cut of each face for all members
     assert list(make_compound().input_streams()) == ["clip"]
     assert list(make_small_member("manet", ("expression",)).trace().outputs) == ["expression"]
+
+
+def test_crops_to_an_answer(tmp_path: Path) -> None:
+    root = make_tree("c-expr-db", tmp_path / "C-EXPR-DB").root
+    table, sample, out = tmp_path / "pictures.csv", root / LIST, tmp_path / "answer.txt"
+    analyze_pictures(root / "cropped_aligned", make_compound().build(), faces="whole-frame", out=table)
+    # of its eleven classes, the four that the challenge does not ask for are no answer
+    assert write_answer("abaw7-ce", table, sample, out, missing="nearest") == Answer(12, 3, 1)
+    assert check_answer("abaw7-ce", out, sample) == Answer(12, 3, 0)
+    assert [one.video for one in aggregate_tables(table, "compound")] == ["01", "02", "10"]
 
 
 @pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
