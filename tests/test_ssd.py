@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -179,3 +180,57 @@ def test_a_state_and_a_chunk_have_to_fit() -> None:
     with pytest.raises(InputError) as caught:
         ssd(*tensors(), chunk=0)
     assert str(caught.value) == "chunk: 0 tokens; give 1 or more"
+
+
+@pytest.mark.parametrize("form", [ssd, nc_ssd])
+@pytest.mark.parametrize("place", range(6))
+def test_what_is_not_finite_is_named(form: Form, place: int) -> None:
+    inputs = list(tensors())
+    name = ("x", "dt", "A", "B", "C", "D")[place]
+    inputs[place] = inputs[place].clone()
+    inputs[place][(0,) * inputs[place].ndim] = torch.nan
+    message = (
+        f"{name}: nan at {[0] * inputs[place].ndim}, and 1 such values in all; "
+        "a scan carries them into every later step, so find where they come from"
+    )
+    for strict in (False, True):
+        with pytest.raises(InputError) as caught:
+            form(*inputs, strict=strict)
+        assert str(caught.value) == message
+
+
+def test_only_a_strict_form_looks_at_what_does_no_harm() -> None:
+    inputs = list(tensors())
+    # nothing is written by a token without a step, but 0 times infinity is no number: so of C, which nobody reads
+    inputs[2] = inputs[2].clone()
+    inputs[2][0] = -torch.inf
+    y, _ = ssd(*inputs)
+    assert y.isfinite().all()
+    with pytest.raises(InputError) as caught:
+        ssd(*inputs, strict=True)
+    assert str(caught.value).startswith("A: -inf at [0], and 1 such values in all; ")
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        (0, lambda one: one[..., :0], "x: axis 3, P, is 0 in (2, 10, 4, 0); give 1 or more"),
+        (3, lambda one: one[..., :0], "B: axis 3, N, is 0 in (2, 10, 2, 0); give 1 or more"),
+        (0, lambda one: one.long(), "x: int64 is no float; give float32, float64, bfloat16 or float16"),
+    ],
+)
+@pytest.mark.parametrize("form", [ssd, ssd_ref, nc_ssd, nc_ssd_ref])
+def test_what_can_not_be_scanned(form: Form, place: int, change: Any, message: str) -> None:
+    inputs = list(tensors())
+    inputs[place] = change(inputs[place])
+    with pytest.raises(InputError) as caught:
+        form(*inputs)
+    assert str(caught.value) == message
+
+
+@both
+def test_long_sequences(form: Form, ref: Form) -> None:
+    """Against float64 of the same form, since the twin takes a token at a time."""
+    inputs = tensors(100_000, 1, batch=1)
+    exact, found = form(*inputs), form(*(one.float() for one in inputs))
+    assert (found - exact).abs().max() <= 1e-5 * exact.abs().max()

@@ -15,8 +15,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd import forward_ad
 from torch.nn import functional
+
+from affectkit.ops.exporting import is_watched
 
 # Multiplications from which on it pays: below, what a call costs by itself counts.
 _LEAST = 1 << 27
@@ -65,26 +66,13 @@ def _pays(x: Tensor, weight: Tensor) -> bool:
     return (
         x.dtype == weight.dtype == torch.float32
         and x.device.type == weight.device.type == "cpu"
-        and not _is_watched()
+        # somebody may know the plain layer alone
+        and not is_watched()
+        and not torch.is_autocast_enabled("cpu")
         and x.ndim > 1
         and x.numel() * weight.shape[0] >= _LEAST
         and _has_onednn()
         and _is_amd()
-    )
-
-
-def _is_watched() -> bool:
-    """Whether the operations themselves matter to somebody, who knows the plain layer alone."""
-    return (
-        # exporters and compilers
-        torch.compiler.is_compiling()
-        or torch._C._get_tracing_state() is not None
-        # such as what counts operations
-        or torch._C._len_torch_dispatch_stack() > 0
-        # `torch.func`, and gradients forward
-        or torch._C._are_functorch_transforms_active()
-        or forward_ad._current_level >= 0
-        or torch.is_autocast_enabled("cpu")
     )
 
 

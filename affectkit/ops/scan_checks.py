@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from affectkit.errors import InputError
+from affectkit.ops.exporting import is_watched
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 # Arguments by the layout that they have; B and C may come in groups.
@@ -60,6 +62,13 @@ def check_finite(tensors: Mapping[str, Tensor | None]) -> None:
                 f"{name}: {tensor[tuple(place)].item()} at {place}, and {int((~is_finite).sum())} such values in all; "
                 "a scan carries them into every later step, so find where they come from"
             )
+
+
+def check_outcome(out: Tensor, tensors: Mapping[str, Tensor | None]) -> None:
+    """`check_finite` of inputs, if what came of them is not finite; on the CPU, since elsewhere the host would wait."""
+    # a sum is the fastest look at all values
+    if out.device.type == "cpu" and not is_watched() and not math.isfinite(out.detach().sum().item()):
+        check_finite(tensors)
 
 
 def _check_rank(name: str, tensor: Tensor) -> None:

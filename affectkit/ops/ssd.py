@@ -12,10 +12,13 @@ Letters: B batch, L tokens, H heads, P width of a head, G groups of heads that s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from affectkit.errors import InputError
+from affectkit.ops.scan_checks import check_finite, check_outcome
 
 _AXES = {"x": "BLHP", "dt": "BLH", "A": "H", "B": "BLGN", "C": "BLGN", "D": "H", "initial_state": "BHPN"}
 
@@ -30,11 +33,11 @@ def ssd(
     *,
     initial_state: Tensor | None = None,
     chunk: int = 64,
+    strict: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """The causal form, by matrix products within chunks of tokens and a state between them.
 
-    Computed in the precision of `x` and at least float32; under autocast, matrix products in autocast's own. A value
-    that is NaN or infinite spreads within its chunk to tokens before it too, unlike in its slow twin.
+    Computed in the precision of `x` and at least float32; under autocast, matrix products in autocast's own.
 
     Arguments:
         x: tokens `(B, L, H, P)`.
@@ -45,14 +48,18 @@ def ssd(
         D: `(H,)`, what passes by the state.
         initial_state: `(B, H, P, N)`; None for zeros.
         chunk: tokens per chunk, 1 or more; changes time and memory, not the result.
+        strict: whether inputs are searched for values that are not finite before anything else. If not, they are only
+            on the CPU, and only if the output isn't finite.
 
     Returns:
         `(B, L, H, P)` in the type of `x`, and the state behind the last token, `(B, H, P, N)`, in at least float32.
 
     Raises:
-        InputError: shapes that do not go together, or a chunk of no token.
+        InputError: shapes that do not go together, an axis that is empty and is neither B nor L, a type that is no
+            float, a chunk of no token; or an input is NaN or infinite, and so is the output.
     """
-    _check(x=x, dt=dt, A=A, B=B, C=C, D=D, initial_state=initial_state)
+    tensors = {"x": x, "dt": dt, "A": A, "B": B, "C": C, "D": D, "initial_state": initial_state}
+    _check(tensors, strict=strict)
     if chunk < 1:
         raise InputError(f"chunk: {chunk!r} tokens; give 1 or more")
     exact = torch.promote_types(x.dtype, torch.float32)
@@ -70,7 +77,9 @@ def ssd(
         part = slice(start, start + chunk)
         y, state = _chunk(given[:, part], logs[:, part], b[:, part], c[:, part], state)
         ys.append(y.flatten(2, 3))
-    return _passed_by(torch.cat(ys, dim=1), x, D), state.flatten(1, 2)
+    y = _passed_by(torch.cat(ys, dim=1), x, D)
+    check_outcome(y, tensors)
+    return y, state.flatten(1, 2)
 
 
 def _chunk(given: Tensor, logs: Tensor, b: Tensor, c: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
@@ -109,7 +118,7 @@ def ssd_ref(
     initial_state: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Slow twin of `ssd`: one token after the other."""
-    _check(x=x, dt=dt, A=A, B=B, C=C, D=D, initial_state=initial_state)
+    _check({"x": x, "dt": dt, "A": A, "B": B, "C": C, "D": D, "initial_state": initial_state})
     exact = torch.promote_types(x.dtype, torch.float32)
     state = _state(x, B, initial_state, exact)
     y = x.to(exact)
@@ -122,24 +131,29 @@ def ssd_ref(
     return _passed_by(torch.stack(ys, dim=1) if ys else y, x, D), state if ys else state.clone()
 
 
-def nc_ssd(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None) -> Tensor:
+def nc_ssd(
+    x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None, *, strict: bool = False
+) -> Tensor:
     """The non-causal form, as two matrix products; the order of tokens means nothing to it.
 
     Arguments, precision and errors as of `ssd`. Returns `(B, L, H, P)` in the type of `x`.
     """
-    _check(x=x, dt=dt, A=A, B=B, C=C, D=D, initial_state=None)
+    tensors = {"x": x, "dt": dt, "A": A, "B": B, "C": C, "D": D}
+    _check(tensors, strict=strict)
     exact = torch.promote_types(x.dtype, torch.float32)
     weights = -A.to(exact) * dt.to(exact)
     groups, width = B.shape[2], x.shape[2] * x.shape[3]
     given = (x.to(exact) * weights.unsqueeze(-1)).reshape(*x.shape[:2], groups, width // groups)
     state = torch.einsum("blgn,blgq->bgnq", B.to(exact), given)
     y = torch.einsum("blgn,bgnq->blgq", C.to(exact), state)
-    return _passed_by(y.reshape(x.shape), x, D)
+    y = _passed_by(y.reshape(x.shape), x, D)
+    check_outcome(y, tensors)
+    return y
 
 
 def nc_ssd_ref(x: Tensor, dt: Tensor, A: Tensor, B: Tensor, C: Tensor, D: Tensor | None = None) -> Tensor:
     """Slow twin of `nc_ssd`: one token after the other writes, then one after the other reads."""
-    _check(x=x, dt=dt, A=A, B=B, C=C, D=D, initial_state=None)
+    _check({"x": x, "dt": dt, "A": A, "B": B, "C": C, "D": D})
     exact = torch.promote_types(x.dtype, torch.float32)
     state = _state(x, B, None, exact)
     y = x.to(exact)
@@ -165,17 +179,22 @@ def _state(x: Tensor, B: Tensor, initial_state: Tensor | None, exact: torch.dtyp
     return x.new_zeros(x.shape[0], *x.shape[2:], B.shape[3], dtype=exact)
 
 
-def _check(**tensors: Tensor | None) -> None:
-    """Every axis has one length, whichever tensor it is an axis of."""
+def _check(tensors: Mapping[str, Tensor | None], *, strict: bool = False) -> None:
+    """Every axis has one length, whichever tensor it is an axis of, and all hold floats."""
     lengths: dict[str, tuple[str, int]] = {}
     for name, tensor in tensors.items():
         if tensor is None:
             continue
         axes = _AXES[name]
+        if not tensor.is_floating_point():
+            kind = str(tensor.dtype).removeprefix("torch.")
+            raise InputError(f"{name}: {kind} is no float; give float32, float64, bfloat16 or float16")
         if tensor.ndim != len(axes):
             raise InputError(f"{name}: shape {tuple(tensor.shape)}; give ({', '.join(axes)})")
         for i, (axis, length) in enumerate(zip(axes, tensor.shape, strict=True)):
             first, expected = lengths.setdefault(axis, (name, length))
+            if not length and axis in "HPN":
+                raise InputError(f"{name}: axis {i}, {axis}, is 0 in {tuple(tensor.shape)}; give 1 or more")
             if length != expected:
                 raise InputError(
                     f"{name}: axis {i}, {axis}, is {length}, but {axis} of {first} is {expected}; "
@@ -184,3 +203,5 @@ def _check(**tensors: Tensor | None) -> None:
     (_, heads), (_, groups) = lengths["H"], lengths["G"]
     if not groups or heads % groups:
         raise InputError(f"B: axis 2, G, is {groups}; give a number that divides the {heads} heads of x")
+    if strict:
+        check_finite(tensors)
