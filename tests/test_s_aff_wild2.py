@@ -103,8 +103,8 @@ def test_what_both_halves_have(root: Path, shared: str, keys: list[str], remedy:
     # of its three labeled frames in train, none comes along
     assert checked["video9"].source.frames.numbers == (14,)  # type: ignore[union-attr]
     assert issue_lines(index) == [
-        f"warning: {root.name}: 1 video in both halves: video9; of train their labels are left out",
-        f"warning: {root.name}: 1 video of train from movies of validation: demo-30-640x360_left; {remedy}",
+        f"warning: {TRAIN}, {VALIDATION}: 1 video in both halves: video9; of train their labels are left out",
+        f"warning: {TRAIN}, {VALIDATION}: 1 video of train from movies of validation: demo-30-640x360_left; {remedy}",
     ]
 
 

@@ -47,7 +47,8 @@ class SAffWild2(Dataset[SAffWild2Config]):
             if rows.values is None and self.config.split != "test":
                 raise InputError(f"{rows.name}: a list without labels; give another table, or say split='test'")
         folders, movies = picture_folders(root, self.config.frames), movie_paths(root)
-        videos = part_videos({half: rows.videos for half, rows in lists.items()}, self.config, root.name, notes)
+        where = ", ".join(rows.name for rows in lists.values())
+        videos = part_videos({half: rows.videos for half, rows in lists.items()}, self.config, where, notes)
         samples = [
             sample
             for half, rows in lists.items()
