@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         Tracking as Tracking,
         Windows as Windows,
     )
+    from affectkit.encoders import join_encoders as join_encoders
     from affectkit.ensemble import EnsembleConfig as EnsembleConfig
     from affectkit.ensemble_model import Ensemble as Ensemble
     from affectkit.errors import (
@@ -200,6 +201,7 @@ _PUBLIC = {
     "TemporalConfig": "affectkit.configs",
     "Tracking": "affectkit.configs",
     "Windows": "affectkit.configs",
+    "join_encoders": "affectkit.encoders",
     "EnsembleConfig": "affectkit.ensemble",
     "Ensemble": "affectkit.ensemble_model",
     "AffectkitError": "affectkit.errors",

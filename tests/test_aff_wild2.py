@@ -50,6 +50,7 @@ def test_labels_of_every_frame(root: Path) -> None:
         "va": f"{VA}/{TRAIN}/46-30-484x360_left.txt",
         "expr": f"{EXPR}/{TRAIN}/46-30-484x360_left.txt",
         "movie": "batch1/46-30-484x360.mp4",
+        "split": "train",
     }
     assert sorted(left.targets) == ["expr", "va"]
     assert left.targets["va"].valid[:, 0].tolist() == [True, False, True, True, True, True]
@@ -168,6 +169,39 @@ def test_two_people_of_one_movie_in_two_splits(root: Path) -> None:
         "46-30-484x360_left; train on all challenges without them"
     )
     assert "46-30-484x360_left" in {sample.key for sample in index}
+
+
+def test_both_halves_at_once(root: Path) -> None:
+    index = scan("aff-wild2", root, split="all")
+    assert [(one.key, one.raw["split"], sorted(one.targets)) for one in index] == [
+        ("1-30-1280x720", "train", ["au", "va"]),
+        ("360", "validation", ["au", "expr"]),
+        ("46-30-484x360_left", "train", ["expr", "va"]),
+        ("46-30-484x360_right", "validation", ["va"]),
+        # its labels of train, which are of other challenges, stay out
+        ("video45_1", "validation", ["va"]),
+    ]
+    assert issue_lines(index)[:2] == [
+        f"warning: {ANNOTATIONS}: 1 video in both halves: video45_1; of train their labels are left out",
+        f"warning: {ANNOTATIONS}: 1 video of train from movies of validation: 46-30-484x360_left; "
+        "write shared='drop' to leave them out of train",
+    ]
+    apart = scan("aff-wild2", root, split="all", shared="drop")
+    assert [one.key for one in apart if one.raw["split"] == "train"] == ["1-30-1280x720"]
+    assert f"{ANNOTATIONS}: 1 video of train from movies of validation: 46-30-484x360_left; left out" in [
+        str(issue) for issue in apart.issues
+    ]
+    # of one challenge nothing is in both
+    alone = scan("aff-wild2", root, split="all", challenge="expr")
+    assert {one.key: one.raw["split"] for one in alone} == {
+        "360": "validation", "46-30-484x360_left": "train", "video45_1": "train",
+    }  # fmt: skip
+    assert not [line for line in issue_lines(alone) if "halves" in line or "movies" in line]
+    assert dict(AffWild2Config(split="all", missing="drop").published.frames) == {
+        "va": 2_030_262, "expr": 865_849, "au": 1_805_355,
+    }  # fmt: skip
+    assert dict(AffWild2Config(split="all").published.frames) == {"expr": 881_591}
+    assert not AffWild2Config(split="all", shared="drop").published.frames
 
 
 def test_blank_lines(root: Path) -> None:

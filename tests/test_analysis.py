@@ -525,7 +525,8 @@ def refusal(clip: Path, config: PipelineConfig, **options: Any) -> str:
 def test_stored_features(clip: Path) -> None:
     config = pipeline(input=FeatureStream(dim=2), branches={"face": Branch()})
     assert refusal(clip, config) == (
-        "inputs.clip: takes stored features, and a video gives frames; call the model on them"
+        "inputs.clip: takes stored features, and a video gives frames; put their encoders before the model "
+        "(affectkit join), or call it on them"
     )
 
 

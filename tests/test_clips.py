@@ -82,7 +82,11 @@ def test_templates_and_steps_of_events_are_cut() -> None:
 @pytest.mark.parametrize(
     ("stream", "message"),
     [
-        (FeatureStream(dim=4), "inputs.x: takes stored features, and a video gives frames; call the model on them"),
+        (
+            FeatureStream(dim=4),
+            "inputs.x: takes stored features, and a video gives frames; put their encoders before the model "
+            "(affectkit join), or call it on them",
+        ),
         (
             FrameStream(height=8, width=8, steps=("onset", "apex")),
             "inputs.x: takes the steps ('onset', 'apex'), and the pipeline samples no events; "

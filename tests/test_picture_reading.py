@@ -295,7 +295,13 @@ def test_pipelines_that_pictures_do_not_fit(tmp_path: Path) -> None:
             None,
             "branches.face: has motion, which a single picture has not; train it on clips",
         ),
-        (stored, index, None, "inputs.clip: takes stored features, and a video gives frames; call the model on them"),
+        (
+            stored,
+            index,
+            None,
+            "inputs.clip: takes stored features, and a video gives frames; put their encoders before "
+            "the model (affectkit join), or call it on them",
+        ),
         (
             two,
             index,

@@ -11,8 +11,8 @@ import pytest
 from affectkit.datasets import make_tree
 from affectkit.datasets.checking import check_index
 from affectkit.datasets.s_aff_wild2 import SAffWild2Config
-from affectkit.datasets.trees.s_aff_wild2_tree import FOLDER, HEADER, SMILE, TRAIN
-from affectkit.errors import InputError
+from affectkit.datasets.trees.s_aff_wild2_tree import FOLDER, HEADER, SMILE, TRAIN, VALIDATION
+from affectkit.errors import ConfigError, InputError
 from affectkit.records import FramesSource
 from tests.datasets import issue_lines, scan
 
@@ -60,6 +60,60 @@ def test_other_splits(root: Path) -> None:
     asked = scan("s-aff-wild2", root, split="test")
     assert [(one.key, dict(one.targets)) for one in asked] == [("8-24-640x480", {}), ("video12", {})]
     assert issue_lines(asked) == []
+
+
+def test_both_halves_at_once(root: Path) -> None:
+    index = scan("s-aff-wild2", root, split="all")
+    halves = {half: scan("s-aff-wild2", root, split=half) for half in ("train", "validation")}
+    assert [(one.key, one.raw["split"]) for one in index] == [
+        ("7-25-320x240", "validation"), ("demo-30-640x360_left", "train"), ("demo-30-640x360_right", "train"),
+        ("video9", "train"),
+    ]  # fmt: skip
+    for sample in index:
+        (same,) = [one for one in halves[sample.raw["split"]] if one.key == sample.key]
+        assert sample.source == same.source
+        for head, labels in sample.targets.items():
+            np.testing.assert_array_equal(labels.values, same.targets[head].values)
+            np.testing.assert_array_equal(labels.valid, same.targets[head].valid)
+    assert issue_lines(index) == issue_lines(halves["train"])
+    assert dict(SAffWild2Config(split="all").published.frames) == {"va": 130_793, "expr": 106_085, "au": 130_192}
+    # where there are several, the folder of both lists is named
+    shutil.copytree(root / FOLDER, root / "3rd ABAW Annotations/MTL_Challenge")
+    assert len(scan("s-aff-wild2", root, split="all", table=FOLDER)) == 4
+
+
+@pytest.mark.parametrize(
+    ("shared", "keys", "remedy"),
+    [
+        ("keep", ["demo-30-640x360_left"], "write shared='drop' to leave them out of train"),
+        ("drop", [], "left out"),
+    ],
+)
+def test_what_both_halves_have(root: Path, shared: str, keys: list[str], remedy: str) -> None:
+    folder = root / FOLDER
+    lines = (folder / TRAIN).read_text().splitlines(keepends=True)
+    (folder / TRAIN).write_text("".join(line for line in lines if "_right" not in line))
+    with open(folder / VALIDATION, "a") as file:
+        file.writelines(line for line in lines if "_right" in line)
+        file.write(f"video9/00014.jpg,0.5,0.5,0{SMILE}\n")
+    index = scan("s-aff-wild2", root, split="all", shared=shared)
+    assert [one.key for one in index if one.raw["split"] == "train"] == keys
+    checked = {one.key: one for one in index if one.raw["split"] == "validation"}
+    assert sorted(checked) == ["7-25-320x240", "demo-30-640x360_right", "video9"]
+    # of its three labeled frames in train, none comes along
+    assert checked["video9"].source.frames.numbers == (14,)  # type: ignore[union-attr]
+    assert issue_lines(index) == [
+        f"warning: {TRAIN}, {VALIDATION}: 1 video in both halves: video9; of train their labels are left out",
+        f"warning: {TRAIN}, {VALIDATION}: 1 video of train from movies of validation: demo-30-640x360_left; {remedy}",
+    ]
+
+
+def test_one_half_shares_nothing() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SAffWild2Config(shared="drop")
+    assert str(caught.value) == (
+        "shared: 'drop', and split is 'train', of which nothing is shared; write split='all', or leave it out"
+    )
 
 
 def test_frames_without_a_picture_may_be_dropped(root: Path) -> None:

@@ -26,7 +26,13 @@ from affectkit import (
 from affectkit.cli import main
 from affectkit.data.labels import BASIC_7
 from affectkit.datasets import make_tree
+from affectkit.datasets.trees.s_aff_wild2_tree import SMILE
+from affectkit.protocols.frame_predictions import read_frame_predictions
+from affectkit.recipes import Recipe
 from affectkit.registry import default_registry
+from affectkit.training import fit
+from affectkit.training.frame_evaluation import evaluate_frames
+from affectkit.training.frame_tables import predict_segments
 from affectkit.training.sources import find_dataset, open_data
 
 VIDEOS = {"demo-30-640x360_left": (1, 8, 17, 21), "demo-30-640x360_right": (2,), "video9": (3, 10, 14)}
@@ -94,6 +100,69 @@ def test_the_command_line_trains_and_evaluates(
     assert main(["evaluate", *words, "--protocol", "folds", "--folds", "2", "--out", str(out), "--json"]) == 0
     assert set(json.loads(capsys.readouterr().out)["scores"]) >= {"va", "expr", "au"}
     assert main(["score", str(out / "frames.parquet"), "--protocol", "mtl"]) == 0
+
+
+def make_checked(folder: Path) -> None:
+    """A second video of the validation half, and features of both."""
+    with open(folder / "labels/MTL_Challenge/validation_set_annotations.txt", "a") as file:
+        file.write("".join(f"8-24-640x480/{number:05}.jpg,0.{number},-0.5,{number % 8}{SMILE}\n" for number in (8, 9)))
+    for name, width in (("face", 5), ("fau", 3)):
+        for video, frames in (("7-25-320x240", (1, 6)), ("8-24-640x480", (8, 9))):
+            values = np.random.default_rng(1).normal(size=(2, width)).astype(np.float32)
+            np.savez(folder / "features" / name / f"{video}.npz", values=values, frames=np.array(frames))
+
+
+@pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
+def test_the_official_split_is_evaluated(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make_checked(tmp_path)
+    write_config(CONFIG, tmp_path / "mine.toml")
+    words = [str(tmp_path / "mine.toml"), str(source), "--epochs", "1", "--workers", "1", "--out", str(tmp_path / "a")]
+    assert main(["evaluate", *words, "--protocol", "official"]) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: halves: no sample of 'validation'; read all of the dataset, split='all'"
+    )
+    write(tmp_path, fields='split = "all"\n')
+    examples = open_data(str(source), CONFIG).examples
+    assert dict(zip(examples.videos, examples.halves, strict=True)) == dict.fromkeys(VIDEOS, "train") | {
+        "7-25-320x240": "validation", "8-24-640x480": "validation",
+    }  # fmt: skip
+    # of data with both halves it is what is done
+    assert main(["evaluate", *words, "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    assert set(scores) == {"va", "expr", "au", "P"}
+    assert all(one["low"] <= one["value"] <= one["high"] for name, one in scores.items() if name == "expr")
+    table = read_frame_predictions(tmp_path / "a/frames.parquet")
+    assert list(zip(table.video.tolist(), table.frame.tolist(), strict=True)) == [
+        ("7-25-320x240", 1), ("7-25-320x240", 6), ("8-24-640x480", 8), ("8-24-640x480", 9),
+    ]  # fmt: skip
+    alone = examples.take([row for row, half in enumerate(examples.halves) if half == "train"])
+    model = fit(CONFIG, alone, Recipe(epochs=1))
+    again = predict_segments(model, examples.take([examples.videos.index("8-24-640x480")]))
+    np.testing.assert_allclose(table.outputs["va"].scores[2:], again.outputs["va"].scores, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
+def test_nobody_is_in_both_halves(source: Path, tmp_path: Path) -> None:
+    make_checked(tmp_path)
+    lists = tmp_path / "labels/MTL_Challenge"
+    rows = (lists / "training_set_annotations.txt").read_text().splitlines(keepends=True)
+    (lists / "training_set_annotations.txt").write_text("".join(row for row in rows if "_right" not in row))
+    with open(lists / "validation_set_annotations.txt", "a") as file:
+        file.writelines(row for row in rows if "_right" in row)
+    write(tmp_path, fields='split = "all"\n')
+    with pytest.raises(InputError) as caught:
+        evaluate_frames(CONFIG, open_data(str(source), CONFIG).examples, protocol="official")
+    assert str(caught.value) == (
+        "halves: subject 'aff-wild2/demo-30-640x360' is in both halves, train and validation; "
+        "leave out one of them, as shared='drop' does for ABAW datasets"
+    )
+    write(tmp_path, fields='split = "all"\nshared = "drop"\n')
+    examples = open_data(str(source), CONFIG).examples
+    assert {video for video, half in zip(examples.videos, examples.halves, strict=True) if half == "train"} == {
+        "video9"
+    }
+    found = evaluate_frames(CONFIG, examples, Recipe(epochs=1), protocol="official")
+    assert set(found.video) == {"7-25-320x240", "8-24-640x480", "demo-30-640x360_right"}
 
 
 def test_classes_that_the_head_lacks_are_refused_or_counted(source: Path) -> None:

@@ -443,7 +443,8 @@ MOVING = replace(CONFIG, branches={"face": replace(CONFIG.branches["face"], moti
         (
             TWO,
             "stored",
-            "inputs.stored: takes stored features, and a video gives frames; call the model on them",
+            "inputs.stored: takes stored features, and a video gives frames; put their encoders before the model "
+            "(affectkit join), or call it on them",
         ),
         (
             MOVING,

@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from affectkit import Branch, ConfigError, FeatureStream, FrameStream, InputError, MicroExpressionConfig, PipelineConfig
-from affectkit.errors import DataWarning, MissingDependencyError
+from affectkit.errors import DataWarning, MissingDependencyError, UntrainedWarning
 from affectkit.features.conv_stem import ConvStemConfig
+from affectkit.features.iresnet import IResNetConfig
+from affectkit.fusion.concat import ConcatFusionConfig
 from affectkit.model import Model
 from affectkit.motion.flow_maps_net import mirror
 from affectkit.recipes import Augmentation, Recipe, read_recipe
@@ -179,6 +181,29 @@ def test_a_class_that_nobody_shows_is_warned_of() -> None:
     with pytest.warns(DataWarning, match=r"^heads\.micro: no example of 'negative'; it can't be learned$"):
         model = fit(FEATURES, two, QUICK)
     assert model.predict(dict(two.inputs))["micro"].isfinite().all()
+
+
+def test_frozen_encoders_with_random_weights_are_warned_of() -> None:
+    frozen, learns = IResNetConfig(size="small", frozen=True), ConvStemConfig(dim=8)
+    config = PipelineConfig(
+        input=FrameStream(height=32, width=32, steps=("event",)),
+        branches={"a": Branch(features=frozen), "b": Branch(features=frozen), "c": Branch(features=learns)},
+        fusion=ConcatFusionConfig(),
+        heads={"micro": MicroExpressionConfig()},
+    )
+    pictures = torch.rand(6, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    examples = replace(make_examples(6), inputs={"clip": Sequence.of(pictures)})
+    recipe = replace(QUICK, epochs=1, augmentation=Augmentation(flip=0.0))
+    with pytest.warns(UntrainedWarning) as caught:
+        fit(config, examples, recipe)
+    assert [str(one.message) for one in caught] == [
+        "branches.a.features, branches.b.features: frozen, and their weights are random; "
+        "start with a model in which they are trained, or write frozen=False"
+    ]
+    assert caught[0].filename == __file__
+    # with a start, and of what learns, nothing is said
+    fit(config, examples, recipe, start=config.build())
+    fit(replace(config, branches={"c": Branch(features=learns)}, fusion=None), examples, recipe)
 
 
 def test_rates_by_path() -> None:

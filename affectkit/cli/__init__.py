@@ -26,6 +26,7 @@ from affectkit.cli import (
     evaluate,
     export,
     features,
+    join,
     magnify,
     plugins,
     predict,
@@ -55,8 +56,8 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, predict, train, evaluate, search, export, aggregate, score, submit, data, weights,
-    plugins, components, describe, check,
+    demo, analyze, magnify, features, predict, train, evaluate, search, join, export, aggregate, score, submit, data,
+    weights, plugins, components, describe, check,
 )  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--protocol",
         choices=("loso", "folds", "databases", "official"),
         help="leave out one subject, one of --folds parts by subject, one database, or the test half that the "
-        "dataset's owners say; default: official for pictures that have it, else loso",
+        "dataset's owners say; default: official for pictures and frames that have it, else loso",
     )
     parser.add_argument("--folds", metavar="K", type=int, default=5, help="parts of --protocol folds; default: 5")
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help="runs, of which means are shown; default: 1")
@@ -55,7 +55,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     config, recipe, gathered = read_arguments(args, output)
     examples = gathered.examples
     if args.protocol is None:
-        args.protocol = "official" if examples.halves else "loso"
+        # of frames, where one half alone is read, the others may still be left out one by one
+        is_split = bool(examples.halves) if examples.pictures is not None else len(set(examples.halves)) > 1
+        args.protocol = "official" if is_split else "loso"
     with ExitStack() as stack:
         executor = None if args.executor is None else stack.enter_context(_dask(args.executor))
         is_segments = bool(examples.videos) and examples.pictures is None

@@ -20,6 +20,9 @@ class AbawConfig(PublishedConfig):
     """Base of the datasets of the ABAW challenges: a sample is a person in a video, with labels of every frame.
 
     Attributes:
+        split: which half the owners put a video in, or `all`; also in `raw["split"]`.
+        shared: with `split="all"`, what becomes of videos of `train` from a movie that `validation` has too: `keep`; or
+            `drop`, they are left out, as the official evaluation needs it, in which nobody is in both halves.
         frames: which pictures, by the name of their folder: `cropped_aligned`, or `cropped`.
         missing: what becomes of frames without a picture, in which no face was found: `keep`, they stay, and the
             nearest picture of the video stands in, as evaluation wants it; `drop`, they are left out, for training.
@@ -29,6 +32,8 @@ class AbawConfig(PublishedConfig):
         units: action units in the order of the label's columns. Those that a file lacks are not valid.
     """
 
+    split: str = "train"
+    shared: Literal["keep", "drop"] = "keep"
     frames: Literal["cropped_aligned", "cropped"] = "cropped_aligned"
     missing: Literal["keep", "drop"] = "keep"
     fps: float = 30.0
@@ -41,6 +46,9 @@ class AbawConfig(PublishedConfig):
     def validate(self) -> None:
         if not 0 < self.fps < float("inf"):
             raise ConfigError(f"{self.fps!r} is no rate", "write more than 0", path="fps")
+        if self.shared == "drop" and self.split != "all":
+            fact = f"'drop', and split is {self.split!r}, of which nothing is shared"
+            raise ConfigError(fact, "write split='all', or leave it out", path="shared")
         heads = (self.va, self.expr, self.au)
         if not all(heads) or len(set(heads)) < len(heads):
             fact = f"va, expr and au are {', '.join(map(repr, heads))}"

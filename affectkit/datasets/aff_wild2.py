@@ -9,6 +9,10 @@ from affectkit.datasets.abaw import AbawConfig
 from affectkit.datasets.base import Published
 from affectkit.specs import DatasetSpec, lazy
 
+# Counted by participants: frames of each challenge that have a picture, and frames with an expression that have none.
+_FRAMES = {"train": (1_653_930, 585_317, 1_359_519), "validation": (376_332, 280_532, 445_836)}
+_WITHOUT = {"train": 12_044, "validation": 3_698}
+
 
 @dataclass(frozen=True, kw_only=True)
 class AffWild2Config(AbawConfig):
@@ -24,7 +28,9 @@ class AffWild2Config(AbawConfig):
     Attributes:
         table: folder of the annotations, seen from the dataset's folder, where there are those of several challenges.
         challenge: whose labels: `va`, `expr`, `au`, or `all` of those that are there, joined by frame number.
-        split: which half the owners put a video in. A video may be in different halves of different challenges.
+        split: which half the owners put a video in, `train`, `validation`, or `all`; also in `raw["split"]`. A video
+            may be in different halves of different challenges: of `all` it is then in `validation`, with the labels
+            that it has there.
     """
 
     signs: ClassVar[tuple[str, ...]] = (
@@ -32,17 +38,17 @@ class AffWild2Config(AbawConfig):
         "VA_Estimation_Challenge", "EXPR_*_Challenge", "AU_Detection_Challenge",
     )  # fmt: skip
     challenge: Literal["all", "va", "expr", "au"] = "all"
-    split: Literal["train", "validation"] = "train"
+    split: Literal["all", "train", "validation"] = "train"
 
     @property
     def published(self) -> Published:
-        # counted by participants among the frames that have a picture; without one, among expressions alone
-        with_picture, without = {
-            "train": ({self.va: 1_653_930, self.expr: 585_317, self.au: 1_359_519}, 12_044),
-            "validation": ({self.va: 376_332, self.expr: 280_532, self.au: 445_836}, 3_698),
-        }[self.split]
-        kept = {self.expr: with_picture[self.expr] + without}
         source = "loaders of participants of the 6th challenge"
+        if self.shared == "drop":
+            return Published(source=source)
+        halves = tuple(_FRAMES) if self.split == "all" else (self.split,)
+        frames = [sum(counts) for counts in zip(*(_FRAMES[half] for half in halves), strict=True)]
+        with_picture = dict(zip((self.va, self.expr, self.au), frames, strict=True))
+        kept = {self.expr: with_picture[self.expr] + sum(_WITHOUT[half] for half in halves)}
         return Published(frames=with_picture if self.missing == "drop" else kept, source=source)
 
 

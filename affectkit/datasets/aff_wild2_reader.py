@@ -19,6 +19,7 @@ from affectkit.datasets.abaw_folders import (
     no_pictures,
     picture_folders,
 )
+from affectkit.datasets.abaw_halves import halves_of, part_videos
 from affectkit.datasets.aff_wild2 import AffWild2Config
 from affectkit.datasets.frame_folders import list_frames
 from affectkit.datasets.frame_notes import note_left_out, note_missing
@@ -44,12 +45,14 @@ class AffWild2(Dataset[AffWild2Config]):
         """
         root = Path(root)
         annotations = find_annotations(root, self.config.table)
-        files = self._find_files(annotations)
+        files = {half: self._find_files(annotations, half) for half in halves_of(self.config)}
         folders, movies = picture_folders(root, self.config.frames), movie_paths(root)
         notes, left_out = Notes(), Counter[str]()
+        listed = {half: {video for paths in own.values() for video in paths} for half, own in files.items()}
+        videos = part_videos(listed, self.config, annotations.name, notes)
         samples = []
-        for video in sorted({video for paths in files.values() for video in paths}):
-            own = {challenge: paths[video] for challenge, paths in files.items() if video in paths}
+        for video, half in sorted((video, half) for half, names in videos.items() for video in names):
+            own = {challenge: paths[video] for challenge, paths in files[half].items() if video in paths}
             if video not in folders:
                 path = next(iter(own.values()))
                 notes.add("error", _shown(path, annotations), no_pictures(video, folders), video)
@@ -57,18 +60,19 @@ class AffWild2(Dataset[AffWild2Config]):
             sample = self._make_sample(video, own, folders[video], annotations, notes, left_out)
             if sample is not None:
                 movie = movies.get(movie_of(video), "")
-                samples.append(replace(sample, raw={**sample.raw, "movie": movie}))
-        self._note_halves(annotations, files, notes)
+                samples.append(replace(sample, raw={**sample.raw, "movie": movie, "split": half}))
+        if self.config.split != "all":
+            self._note_halves(annotations, files[self.config.split], notes)
         note_left_out(annotations.name, left_out, self.config.classes, notes)
         return Index(samples=tuple(samples), issues=tuple(notes.issues))
 
-    def _find_files(self, annotations: Path) -> Files:
-        """Paths by challenge and video.
+    def _find_files(self, annotations: Path, split: str) -> Files:
+        """Paths of a half by challenge and video.
 
         Raises:
             InputError: there are none.
         """
-        chosen, split = self.config.challenge, self.config.split
+        chosen = self.config.challenge
         wanted = tuple(CHALLENGES) if chosen == "all" else (chosen,)
         found = {challenge: label_paths(annotations, challenge, split) for challenge in wanted}
         files: Files = {challenge: paths for challenge, paths in found.items() if paths}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from affectkit.data.labels import ABAW_8, ABAW_AUS
 from affectkit.datasets.abaw import movie_of, named_fps
 from affectkit.datasets.abaw_folders import annotation_folders, child, movie_paths, no_pictures, picture_folders
+from affectkit.datasets.abaw_halves import halves_of, part_videos
 from affectkit.datasets.frame_labels import label_affect, label_expression, label_units
 from affectkit.datasets.frame_notes import note_left_out, note_lines, note_missing
 from affectkit.datasets.frame_places import place_listed
@@ -40,14 +42,34 @@ class SAffWild2(Dataset[SAffWild2Config]):
             InputError: no list, or another one; or no pictures.
         """
         root, notes = Path(root), Notes()
-        rows = read_mtl_list(self._find_list(root))
-        if rows.values is None and self.config.split != "test":
-            raise InputError(f"{rows.name}: a list without labels; give another table, or say split='test'")
+        lists = {half: read_mtl_list(self._find_list(root, half)) for half in halves_of(self.config)}
+        for rows in lists.values():
+            if rows.values is None and self.config.split != "test":
+                raise InputError(f"{rows.name}: a list without labels; give another table, or say split='test'")
         folders, movies = picture_folders(root, self.config.frames), movie_paths(root)
+        where = ", ".join(rows.name for rows in lists.values())
+        videos = part_videos({half: rows.videos for half, rows in lists.items()}, self.config, where, notes)
+        samples = [
+            sample
+            for half, rows in lists.items()
+            for sample in self._read(half, rows, videos[half], folders, movies, notes)
+        ]
+        return Index(samples=tuple(sorted(samples, key=lambda one: one.key)), issues=tuple(notes.issues))
+
+    def _read(
+        self,
+        half: str,
+        rows: MtlList,
+        videos: list[str],
+        folders: Mapping[str, str],
+        movies: Mapping[str, str],
+        notes: Notes,
+    ) -> Iterator[Sample]:
+        """Samples of these videos of one list."""
         self._note_rows(rows, notes)
         labels = {} if rows.values is None else self._label(rows, rows.values, notes)
-        samples = []
-        for video, places in sorted(rows.videos.items()):
+        for video in videos:
+            places = rows.videos[video]
             if video not in folders:
                 fact = no_pictures(video, folders)
                 notes.add("error", _row(rows, places[0]), fact, video)
@@ -63,28 +85,27 @@ class SAffWild2(Dataset[SAffWild2Config]):
             note_missing(placed, len(own), self.config.missing, video, notes)
             kept = np.array(own)[list(placed.kept)]
             fps = named_fps(video) or self.config.fps
-            samples.append(
-                Sample(
-                    dataset="s-aff-wild2",
-                    subject=f"aff-wild2/{movie_of(video)}",
-                    subject_is_known=False,
-                    key=video,
-                    source=FramesSource(frames=placed.frames, fps=fps),
-                    times=(np.array(placed.frames.numbers, dtype=np.float64) - 1) / fps,
-                    targets={head: Labels(one.values[kept], one.valid[kept]) for head, one in labels.items()},
-                    raw={"list": rows.name, "movie": movies.get(movie_of(video), "")},
-                    issues=notes.since(before),
-                )
+            yield Sample(
+                dataset="s-aff-wild2",
+                subject=f"aff-wild2/{movie_of(video)}",
+                subject_is_known=False,
+                key=video,
+                source=FramesSource(frames=placed.frames, fps=fps),
+                times=(np.array(placed.frames.numbers, dtype=np.float64) - 1) / fps,
+                targets={head: Labels(one.values[kept], one.valid[kept]) for head, one in labels.items()},
+                raw={"list": rows.name, "movie": movies.get(movie_of(video), ""), "split": half},
+                issues=notes.since(before),
             )
-        return Index(samples=tuple(samples), issues=tuple(notes.issues))
 
-    def _find_list(self, root: Path) -> Path:
+    def _find_list(self, root: Path, half: str) -> Path:
         """In the folder, in `MTL_Challenge`, or in either in a folder of annotations.
 
         Raises:
             InputError: there is none, or several.
         """
-        names, named_list = _LISTS[self.config.split], self.config.table
+        names, named_list = _LISTS[half], self.config.table
+        if named_list is not None and self.config.split == "all":
+            return find_table(root / named_list, names)
         if named_list is not None or not root.is_dir():
             return find_table(root, names, named_list)
         tops = [root, *annotation_folders(root)]

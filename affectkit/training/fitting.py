@@ -14,7 +14,7 @@ from torch import Tensor
 
 from affectkit.caching import digest
 from affectkit.configs import ModelConfig
-from affectkit.errors import ConfigError, InputError, unlike_targets
+from affectkit.errors import ConfigError, InputError, UntrainedWarning, unlike_targets
 from affectkit.files import config_to_data, write_text
 from affectkit.model import Model
 from affectkit.recipes import Recipe, recipe_to_data
@@ -153,6 +153,8 @@ def fit_tail(
         _check_labels(model, examples)
         if start is not None:
             model.load_state_dict(dict(start))
+        else:
+            _warn_of_random(model)
         loader = make_loader(examples, recipe.batch_size, sampler)
         trainer = lightning.Trainer(
             accelerator=hardware.accelerator,
@@ -210,6 +212,16 @@ def _open_folder(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
         raise InputError(f"{checkpoint}: no {RUN} beside it says of which run it is; give another folder")
     else:
         check_record(folder / RUN, record)
+
+
+def _warn_of_random(model: Model) -> None:
+    """What is frozen stays as it was built, and building loads no weights."""
+    stages = model.stages().items()
+    paths = [path for path, stage in stages if stage.config.is_frozen and any(True for _ in stage.parameters())]
+    if paths:
+        fact = f"{', '.join(paths)}: frozen, and their weights are random"
+        remedy = "start with a model in which they are trained, or write frozen=False"
+        warnings.warn(f"{fact}; {remedy}", UntrainedWarning, stacklevel=4)
 
 
 def _check_labels(model: Model, examples: Examples) -> None:

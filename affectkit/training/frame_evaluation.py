@@ -100,7 +100,8 @@ def evaluate_frames(
 
     Raises:
         InputError: the examples are no segments of videos, or have labels per clip, or shares of units in place of 0
-            and 1; or `folder` holds another run, or a run and `resume` isn't asked for.
+            and 1; they have no official split, or somebody in both halves of it; or `folder` holds another run, or a
+            run and `resume` isn't asked for.
         ConfigError: a head scores clips, or has no labels.
     """
     recipe = Recipe() if recipe is None else recipe

@@ -132,4 +132,5 @@ def _labels(sample: Sample, heads: tuple[HeadLabels, ...]) -> FrameLabels:
         targets={name: Labels(values, valid) for name, (values, valid) in found.items()},
         subject=sample.subject,
         dataset=sample.dataset,
+        half=sample.raw.get("split", ""),
     )

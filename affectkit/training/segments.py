@@ -37,6 +37,7 @@ class FrameLabels:
         targets: by head name, class numbers `(T,)` or values `(T, K)`; any frame may have any subset of them.
         subject: canonical person key, the group of every split; empty for the video itself, where that is unknown.
         dataset: where it is from.
+        half: `train`, `validation` or `test`, where the dataset's owners say it.
 
     Raises:
         InputError: a frame is there twice, labels are of other shapes, or classes are no whole numbers.
@@ -47,6 +48,7 @@ class FrameLabels:
     targets: Mapping[str, Labels]
     subject: str = ""
     dataset: str = ""
+    half: str = ""
 
     def __post_init__(self) -> None:
         numbers, counts = np.unique(self.frames, return_counts=True)
@@ -95,8 +97,8 @@ def segment_examples(
 
     Returns:
         Examples with inputs `(N, T, D)`, targets `(N, T)` of classes and `(N, T, K)` of values, the video of each
-        segment and the numbers of its frames; and issues: videos without features or without a valid label, which are
-        no examples, and how many labeled frames have no features.
+        segment, the numbers of its frames, and its half; and issues: videos without features or without a valid label,
+        which are no examples, and how many labeled frames have no features.
 
     Raises:
         InputError: length and overlap don't fit; inputs of one video differ in frames or times, or those of two videos
@@ -131,7 +133,12 @@ def _frame_labels(labels: Index | Iterable[FrameLabels]) -> Iterator[FrameLabels
             raise InputError(f"{sample.dataset}/{sample.key}: {fact}; labels are joined by them, give a FramesSource")
         frames = np.array([number for number, _ in sample.source.frames], np.int64)
         yield FrameLabels(
-            video=sample.key, frames=frames, targets=sample.targets, subject=sample.subject, dataset=sample.dataset
+            video=sample.key,
+            frames=frames,
+            targets=sample.targets,
+            subject=sample.subject,
+            dataset=sample.dataset,
+            half=sample.raw.get("split", ""),
         )
 
 
@@ -229,6 +236,7 @@ def _examples(videos: list[_Video], length: int, overlap: int) -> Examples:
         keys=tuple(f"{one.video}:{first}" for one, first in zip(named, firsts, strict=True)),
         datasets=tuple(one.dataset for one in named),
         videos=tuple(one.video for one in named),
+        halves=tuple(one.half for one in named) if any(one.half for one in named) else (),
         frames=cut([one.clock.frames for one in videos]),
     )
 

@@ -34,9 +34,14 @@ def take_official(examples: Examples, recipe: Recipe) -> tuple[Fold, tuple[int, 
     It is warned of a validation half that the recipe has no use for.
 
     Raises:
-        InputError: the examples have no such split, or only a part of it.
+        InputError: the examples have no such split, or only a part of it; or somebody is in two halves of it.
     """
     fold, held = split_official(examples.halves)
+    train = {examples.subjects[row] for row in fold.train}
+    for name, rows in ((fold.name, fold.test), ("validation", held)):
+        if both := train & {examples.subjects[row] for row in rows}:
+            fact = f"subject {min(both)!r} is in both halves, train and {name}"
+            raise InputError(f"halves: {fact}; leave out one of them, as shared='drop' does for ABAW datasets")
     if held and recipe.epoch == "last":
         fact = f"{len(held)} examples of 'validation' are neither trained on nor tested"
         warnings.warn(f"halves: {fact}; epoch='inner' in the recipe chooses by them", DataWarning, stacklevel=4)

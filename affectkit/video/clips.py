@@ -38,7 +38,10 @@ def video_streams(inputs: Mapping[str, InputStream], *, events: bool = False) ->
     for name, stream in inputs.items():
         where = f"inputs.{name}"
         if not isinstance(stream, FrameStream):
-            raise InputError(f"{where}: takes stored features, and a video gives frames; call the model on them")
+            raise InputError(
+                f"{where}: takes stored features, and a video gives frames; put their encoders before the model "
+                "(affectkit join), or call it on them"
+            )
         if stream.steps and not events:
             raise InputError(
                 f"{where}: takes the steps {stream.steps!r}, and the pipeline samples no events; "

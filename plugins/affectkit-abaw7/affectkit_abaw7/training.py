@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from affectkit import Branch, FeatureStream, Model, PipelineConfig, load, save
+from affectkit import Branch, FeatureStream, Model, PipelineConfig, join_encoders, load, save
 from affectkit.errors import InputError
 from affectkit.model import Pipeline
 from affectkit.sequences import Sequence, Targets
@@ -197,12 +198,11 @@ def train_tail(
 
 def join_system(encoders: dict[str, Model], tail: Model) -> Pipeline:
     """One model of the encoders and of what was trained behind them, in evaluation mode."""
-    model = make_system(tuple(encoders), smoothing=chosen_smoothing(tail)).build()
-    state = dict(tail.state_dict())
-    for name, encoder in encoders.items():
-        state |= {key: part for key, part in encoder.state_dict().items() if key.startswith(f"branches.{name}.")}
-    model.load_state_dict(state)
-    return model.eval()
+    system = make_system(tuple(encoders), smoothing=chosen_smoothing(tail))
+    # without the smoothing that was not chosen, and with heads as they are before training
+    plain = replace(cast(PipelineConfig, tail.config), heads=system.heads, maps=system.maps).build()
+    plain.load_state_dict(tail.state_dict())
+    return join_encoders(plain, encoders, sampling=system.sampling)
 
 
 def _kept_features(encoders: dict[str, Model], examples: Examples, path: Path, *, mirrored: bool, say: Say) -> Examples:

@@ -353,6 +353,7 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
     tail = train_tail(extract_features(encoders, train), replace(PLAN, mirrored=False))
     whole = join_system(encoders, tail)
     found = predict_tasks(whole, choice)
+    assert whole.config == make_system(tuple(ENCODERS), smoothing=chosen_smoothing(tail))
     for name, one in predict_tasks(tail, features).outputs.items():
         np.testing.assert_allclose(found.outputs[name].scores, one.scores, rtol=0, atol=1e-5)
     assert bool(model.state_dict()["maps.au_present.thresholds"].any())
