@@ -25,7 +25,7 @@ from affectkit.metrics.affect import (
 )
 from affectkit.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_score
 from affectkit.metrics.recognition import f1_per_class, uf1
-from affectkit.protocols.frame_predictions import FrameOutput, FramePredictions
+from affectkit.protocols.frame_predictions import FrameOutput, FramePredictions, Kind
 
 Groups = Literal["video", "subject"]
 Sums = NDArray[Any]
@@ -92,6 +92,17 @@ def score_frames(predictions: FramePredictions) -> dict[str, float]:
     return {name: float(score(sums)) for name, score in _scorers(predictions.outputs).items() if "." not in name}
 
 
+def find_roles(outputs: Mapping[str, tuple[Kind, tuple[str, ...]]]) -> tuple[str, str, str] | None:
+    """The outputs that `P` is of, given kind and targets of each: valence and arousal, classes, units; one of each."""
+    by_kind: dict[Kind, list[str]] = {"values": [], "classes": [], "units": []}
+    for name, (kind, _) in outputs.items():
+        by_kind[kind].append(name)
+    if any(len(names) != 1 for names in by_kind.values()):
+        return None
+    va, expr, au = (names[0] for names in by_kind.values())
+    return (va, expr, au) if set(outputs[va][1]) == set(VALENCE_AROUSAL) else None
+
+
 def compare_frames(
     ours: FramePredictions, theirs: FramePredictions, *, groups: Groups = "video"
 ) -> dict[str, Interval]:
@@ -152,7 +163,7 @@ def _scorers(outputs: Mapping[str, FrameOutput]) -> dict[str, Score]:
         for k, target in enumerate(one.targets):
             found[f"{name}.{target}"] = of(lambda sums, k=k, targets=targets: targets(sums)[..., k])  # type: ignore[misc]
         begin = end
-    roles = _roles(outputs)
+    roles = find_roles({name: (one.kind, one.targets) for name, one in outputs.items()})
     if roles is not None:
         va, expr, au = roles
 
@@ -172,15 +183,6 @@ def _of_kind(one: FrameOutput) -> tuple[Score, Score, tuple[int, ...]]:
     if one.kind == "classes":
         return f1_per_class, uf1, (count, count)
     return unit_f1, mean_unit_f1, (count, 4)
-
-
-def _roles(outputs: Mapping[str, FrameOutput]) -> tuple[str, str, str] | None:
-    """The outputs of the multi-task challenge: values, classes and units, if there is one of each."""
-    by_kind = {kind: [n for n, one in outputs.items() if one.kind == kind] for kind in ("values", "classes", "units")}
-    if any(len(names) != 1 for names in by_kind.values()):
-        return None
-    va, expr, au = (names[0] for names in by_kind.values())
-    return (va, expr, au) if set(outputs[va].targets) == set(VALENCE_AROUSAL) else None
 
 
 def _only(predictions: FramePredictions, names: list[str]) -> FramePredictions:
