@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from affectkit import load, registry, write_config
+from affectkit import FeatureStream, SmoothConfig, load, registry, write_config
 from affectkit.cli.search import _lines
 from affectkit.search import Candidate
+from affectkit.training.examples import write_examples
 from tests.cli_runs import run
+from tests.frame_examples import CONFIG as FRAMES, make_segments
 from tests.searches import CONFIG, FLOPS, install, make_space
+from tests.test_segment_reading import source as source
 from tests.test_training import make_examples
 
 SPACE = """
@@ -131,3 +136,51 @@ def test_the_live_table() -> None:
         [[0, "0.500", "40", "0.25"]],
     )
     assert _lines([], space) == ("generation 1 of 3: 0 evaluated", [], [])
+
+
+def test_frames_of_videos_are_searched_by(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = replace(FRAMES, maps={"calm": SmoothConfig(source="va", sigma=9.0, time_unit=1 / 30)})
+    write_config(config, tmp_path / "mine.toml")
+    write_examples(make_segments(6), tmp_path / "made.safetensors")
+    space = '[dials]\n"maps.calm.delta" = [0, 2, 40]\n[objectives]\nscore = "{}"\n'
+    space += "[search]\npopulation = 2\ngenerations = 2\n"
+    for name in ("calm", "P", "UF1"):
+        (tmp_path / f"{name}.toml").write_text(space.format(name), encoding="utf-8")
+    given = ("search", tmp_path / "mine.toml", tmp_path / "made.safetensors")
+    options = ("--epochs", "2", "--leave-out", "made/p0", "--share", "0.4", "--workers", "1")
+    out = tmp_path / "found"
+    code, text, err = run(capsys, *given, tmp_path / "calm.toml", *options, "--out", out)
+    assert (code, err) == (0, "")
+    assert re.search(r"number +calm +maps\.calm\.delta", text)
+    # the mistake is told before the model is trained
+    code, _, err = run(capsys, *given, tmp_path / "UF1.toml", *options, "--out", tmp_path / "none")
+    message = "objectives.score: no score 'UF1' of frames; scores: 'va', 'expr', 'au', 'calm', 'P'"
+    assert (code, err, (tmp_path / "none").exists()) == (1, f"error: {message}\n", False)
+    code, _, err = run(capsys, *given, tmp_path / "P.toml", *options, "--out", tmp_path / "none", "--head", "va")
+    assert (code, err) == (
+        1, "error: head: 'va' beside a score of frames; leave it out: objectives.score says whose\n"
+    )  # fmt: skip
+    saved = ("search", out / "model", given[2], tmp_path / "P.toml", "--trained-on", out / "trained.json")
+    code, text, err = run(capsys, *saved, "--leave-out", "made/p0", "--workers", "1", "--out", tmp_path / "p")
+    assert (code, err) == (0, "")
+    assert "searching by 6 of 18 segments, of the 2 subjects that are in neither list" in text
+    everybody = tmp_path / "everybody.txt"
+    everybody.write_text("\n".join(f"made/p{number}" for number in range(6)), encoding="utf-8")
+    code, _, err = run(capsys, *saved[:4], "--trained-on", everybody, "--out", tmp_path / "nobody")
+    assert (code, err) == (
+        1, "error: --trained-on: nobody is left to search by; give segments of people that the model has not seen\n"
+    )  # fmt: skip
+
+
+def test_a_dataset_with_features_is_searched_by(source: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = replace(FRAMES, inputs={"face": FeatureStream(dim=5), "fau": FeatureStream(dim=3)})
+    folder = source.parent
+    write_config(config, folder / "mine.toml")
+    space = '[fields]\n"heads.va.dropout" = [0.0, 0.5]\n[objectives]\nscore = "va"\n'
+    space += "[search]\npopulation = 2\ngenerations = 1\n"
+    (folder / "space.toml").write_text(space, encoding="utf-8")
+    given = (folder / "mine.toml", source, folder / "space.toml", "--out", folder / "found")
+    code, _, err = run(capsys, "search", *given, "--epochs", "1", "--share", "0.5", "--workers", "1")
+    # there are too few labels to learn much
+    assert (code, {line.partition(" ")[0] for line in err.splitlines()}) == (0, {"warning:"})
+    assert load(folder / "found" / "winner").config.heads["va"].dropout in (0.0, 0.5)  # type: ignore[attr-defined]

@@ -41,6 +41,7 @@ from affectkit.search.genes import find_genes
 from affectkit.search.inner import Inner, read_trained_on
 from affectkit.search.ledger import Ledger
 from affectkit.search.optuna_import import import_optuna, quiet_optuna
+from affectkit.search.scoring import Metric
 from affectkit.search.space import Evolution, Limits, Objectives, Timing
 from affectkit.search.variants import Variants
 from affectkit.sequences import Sequence, Targets
@@ -218,7 +219,7 @@ def test_what_others_claimed_and_left_is_evaluated(model: Model, inner: Inner, t
     ledger = Ledger(f"sqlite:///{tmp_path / 'search.db'}", "search", {}, genes, FLOPS, resume=True)
     assert ledger.claim(2)
     assert not ledger.claim(2)
-    fitness = Fitness(model, inner.validation, SPACE, "micro")
+    fitness = Fitness(model, inner.validation, SPACE, Metric("UF1", ("micro",), is_of_frames=False))
     found = Crew(ledger, fitness, patience=0.2).work(lambda everybody: all(one.is_finished for one in everybody))
     assert [one.state for one in found] == ["done"] * 4
     # a second one to tell is too late, and says nothing
@@ -336,6 +337,39 @@ def test_what_costs_too_much_is_not_evaluated(
     assert not (tmp_path / "front.png").exists()
 
 
+def test_what_takes_too_long_is_not_evaluated(
+    model: Model, inner: Inner, scored: list[Mapping[str, Any]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[int] = []
+
+    def measure(given: Model, *others: object) -> float:
+        measured.append(given.config.temporal.kept)  # type: ignore[attr-defined]
+        return 0.5 + measured[-1]
+
+    monkeypatch.setattr(fitness_module, "measure_latency", measure)
+    space = make_space(limits=Limits(latency_ms=3.5))
+    found = search(model, inner.validation, space, trained_on=(), folder=tmp_path)
+    rejected = [one for one in found.candidates if one.state == "rejected"]
+    assert rejected
+    assert {values["temporal.kept"] for values in scored} <= {1, 2, 3}
+    assert all(one.score is None and one.values["temporal.kept"] in range(4, 9) for one in rejected)
+    assert rejected[0].reason == f"latency_ms {rejected[0].latency_ms:.6g}, at most 3.5"
+    assert sum(one.state == "done" for one in found.candidates) == 12
+    # who is rejected is kept, and neither timed nor evaluated again
+    count = len(measured), len(scored)
+    again = search(model, inner.validation, space, trained_on=(), folder=tmp_path, resume=True)
+    assert shown(again.candidates) == shown(found.candidates)
+    assert (len(measured), len(scored)) == count
+
+
+def test_a_score_that_is_none(model: Model, inner: Inner) -> None:
+    with pytest.raises(ConfigError) as caught:
+        search(model, inner.validation, make_space(objectives=Objectives(score="F1")), trained_on=())
+    assert str(caught.value) == (
+        "objectives.score: no score 'F1' of clips; did you mean 'UF1'? scores: 'UF1', 'UAR', 'accuracy'"
+    )
+
+
 def test_limits_that_nobody_meets(model: Model, inner: Inner) -> None:
     space = make_space({"temporal.kept": (4, 8)}, limits=Limits(flops=10.0))
     with pytest.raises(InputError) as caught:
@@ -441,6 +475,18 @@ def test_a_storage_of_another_search_is_refused(
         search(**given, trained_on=(), folder=tmp_path, resume=True)
     url = f"sqlite:///{tmp_path / 'search.db'}"
     assert str(caught.value) == f"{url}: holds a search 'search' with {what}; give another folder or name"
+
+
+def test_a_storage_says_what_storages_have_always_said(model: Model, inner: Inner, tmp_path: Path) -> None:
+    stopped(model, inner, tmp_path, after=0)
+    optuna = import_optuna()
+    study = optuna.load_study(study_name="search", storage=f"sqlite:///{tmp_path / 'search.db'}")
+    record = study.user_attrs["record"]
+    assert set(record) == {
+        "pipeline", "weights", "head", "examples", "space", "seed", "population or mutation",
+        "order of dials and fields",
+    }  # fmt: skip
+    assert (record["head"], record["space"]["objectives"]) == ("micro", {"score": "UF1", "cost": "flops"})
 
 
 def test_storages_that_do_not_do(model: Model, inner: Inner, tmp_path: Path) -> None:

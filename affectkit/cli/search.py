@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--adapt", action="store_true", help="train with other values of the searched dials in every step"
     )
-    parser.add_argument("--head", metavar="NAME", help="whose classes are scored, where there are several")
+    parser.add_argument("--head", metavar="NAME", help="whose classes of clips are scored, where there are several")
     parser.add_argument("--storage", metavar="URL", help="database in place of a file in --out")
     parser.add_argument("--name", default="search", help="of the search in the database; default: search")
     parser.add_argument("--resume", action="store_true", help="go on with the search in --out or --storage")
@@ -111,9 +111,12 @@ def _others(examples: Examples, fold: Fold, trained_on: tuple[str, ...], output:
 
     rows = [row for row in fold.train if examples.subjects[row] not in trained_on]
     if not rows:
-        raise InputError("--trained-on: nobody is left to search by; give clips of people that the model has not seen")
+        raise InputError(
+            f"--trained-on: nobody is left to search by; give {examples.noun} of people that the model has not seen"
+        )
     people = len({examples.subjects[row] for row in rows})
-    output.text(f"searching by {len(rows)} of {len(examples)} clips, of the {people} subjects that are in neither list")
+    counts = f"{len(rows)} of {len(examples)} {examples.noun}"
+    output.text(f"searching by {counts}, of the {people} subjects that are in neither list")
     return examples.take(rows)
 
 

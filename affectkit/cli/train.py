@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             after_epoch=None if bar is None else lambda model, epoch: bar(epoch, recipe.epochs),
         )
     subjects, count = len(set(gathered.examples.subjects)), len(gathered.examples)
-    counts = f"{count} {'segments' if gathered.examples.videos else 'clips'} of {subjects} subjects"
+    counts = f"{count} {gathered.examples.noun} of {subjects} subjects"
     if gathered.examples.pictures is not None:
         # where nobody says who is seen, each picture is a subject of its own
         counts = f"{count} pictures" + (f" of {subjects} subjects" if subjects < count else "")

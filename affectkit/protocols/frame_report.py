@@ -26,7 +26,7 @@ from affectkit.metrics.affect import (
 )
 from affectkit.metrics.bootstrap import Interval, bootstrap_difference, bootstrap_score
 from affectkit.metrics.recognition import f1_per_class, uf1
-from affectkit.protocols.frame_predictions import FrameOutput, FramePredictions
+from affectkit.protocols.frame_predictions import FrameOutput, FramePredictions, Kind
 
 Groups = Literal["video", "subject"]
 Sums = NDArray[Any]
@@ -94,6 +94,20 @@ def score_frames(predictions: FramePredictions) -> dict[str, float]:
     """The scores of a report alone, without intervals."""
     sums = _sums(predictions, "video").sum(axis=0)
     return {name: float(score(sums)) for name, score in _scorers(predictions.outputs).items() if "." not in name}
+
+
+def find_roles(outputs: Mapping[str, tuple[Kind, tuple[str, ...]]]) -> tuple[str, str, str] | None:
+    """The outputs that `P` is of, given kind and targets of each: the last values, classes and units of several.
+
+    None if those of one kind have not the same targets, or values are not valence and arousal.
+    """
+    by_kind: dict[Kind, list[str]] = {"values": [], "classes": [], "units": []}
+    for name, (kind, _) in outputs.items():
+        by_kind[kind].append(name)
+    if any(len({outputs[name][1] for name in names}) != 1 for names in by_kind.values()):
+        return None
+    va, expr, au = (names[-1] for names in by_kind.values())
+    return (va, expr, au) if set(outputs[va][1]) == set(VALENCE_AROUSAL) else None
 
 
 def compare_frames(
@@ -179,12 +193,7 @@ def _of_kind(one: FrameOutput) -> tuple[Score, Score, tuple[int, ...]]:
 
 
 def _roles(outputs: Mapping[str, FrameOutput]) -> tuple[str, str, str] | None:
-    """The outputs of the multi-task challenge, the last values, classes and units; None if not all of a kind agree."""
-    by_kind = {kind: [n for n, one in outputs.items() if one.kind == kind] for kind in ("values", "classes", "units")}
-    if any(len({outputs[name].targets for name in names}) != 1 for names in by_kind.values()):
-        return None
-    va, expr, au = (names[-1] for names in by_kind.values())
-    return (va, expr, au) if set(outputs[va].targets) == set(VALENCE_AROUSAL) else None
+    return find_roles({name: (one.kind, one.targets) for name, one in outputs.items()})
 
 
 def _only(predictions: FramePredictions, names: list[str]) -> FramePredictions:

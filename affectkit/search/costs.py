@@ -19,7 +19,7 @@ _WARM_UP = 3
 
 
 def count_flops(model: Model, examples: Examples) -> float:
-    """Floating-point operations for the first clip, as torch's counter has them.
+    """Floating-point operations for the first example, as torch's counter has them.
 
     It counts convolutions, matrix products and attention, a multiplication and an addition as two. Everything else
     counts nothing: activations, sums, and what runs outside of torch.
@@ -32,7 +32,7 @@ def count_flops(model: Model, examples: Examples) -> float:
 
 
 def measure_latency(model: Model, examples: Examples, timing: Timing) -> float:
-    """Median milliseconds for a batch of the first clips, over again where there are too few."""
+    """Median milliseconds for a batch of the first examples, over again where there are too few."""
     batch = _first(model, examples, timing.batch_size)
     found: list[float] = []
     with _threads(timing.threads):

@@ -10,16 +10,13 @@ from pathlib import Path
 import torch
 
 from affectkit.artifact import load
-from affectkit.errors import InputError
-from affectkit.metrics.recognition import confusion_matrix
 from affectkit.model import Model
-from affectkit.protocols.report import SCORES
 from affectkit.search.costs import count_flops, measure_latency
 from affectkit.search.genes import find_genes
+from affectkit.search.scoring import Metric
 from affectkit.search.space import SearchSpace, Value
 from affectkit.search.variants import Variants
 from affectkit.training.examples import Examples, read_examples
-from affectkit.training.folds import probabilities
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ class Task:
     artifact: Path
     examples: Path
     space: SearchSpace
-    head: str
+    metric: Metric
     device: str
 
 
@@ -57,26 +54,21 @@ class Fitness:
         model: whose weights they share.
         examples: the inner validation half.
         space: what is searched.
-        head: whose classes are scored.
+        metric: what is scored.
 
     Attributes:
         variants: the model with the values of any candidate.
     """
 
-    def __init__(self, model: Model, examples: Examples, space: SearchSpace, head: str) -> None:
+    def __init__(self, model: Model, examples: Examples, space: SearchSpace, metric: Metric) -> None:
         self.variants = Variants(model, find_genes(space, model.config))
-        self._examples, self._space, self._head = examples, space, head
+        self._examples, self._space, self._metric = examples, space, metric
 
     def score(self, values: Mapping[str, Value]) -> Worth:
         """The score; a candidate that fails, for whatever reason, is an answer too."""
         try:
             with self.variants.at(values) as model:
-                found = probabilities(model, self._examples, self._head)
-            if not found.isfinite().all():
-                raise InputError(f"{self._head}: scores that are NaN or infinite; leave these values out")
-            truth = self._examples.targets[self._head].values.tolist()
-            counts = confusion_matrix(truth, found.argmax(dim=1).tolist(), found.shape[1])
-            return Worth(float(SCORES[self._space.objectives.score](counts)))
+                return Worth(self._metric.score(model, self._examples))
         except Exception as error:
             return Worth(None, _told(error))
 
@@ -101,7 +93,7 @@ def score_in_worker(task: Task, values: Mapping[str, Value], *, progress: Callab
 @lru_cache(maxsize=1)
 def _open(task: Task, threads: int) -> Fitness:
     model = load(task.artifact, device=task.device)
-    return Fitness(model, read_examples(task.examples), task.space, task.head)
+    return Fitness(model, read_examples(task.examples), task.space, task.metric)
 
 
 def _told(error: Exception) -> str:

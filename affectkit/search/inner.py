@@ -14,7 +14,10 @@ from affectkit.files import write_text
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
 from affectkit.recipes import Recipe
+from affectkit.registry import default_registry
+from affectkit.search.genes import find_genes
 from affectkit.search.running import SearchResult, Watch, search
+from affectkit.search.scoring import find_metric
 from affectkit.search.space import SearchSpace
 from affectkit.training.evaluation import fingerprint
 from affectkit.training.examples import Examples
@@ -91,6 +94,9 @@ def search_fold(
             `folder` was trained otherwise.
     """
     inner = prepare_inner(examples, fold, share=share, seed=seed)
+    # first, since training takes long
+    find_genes(space, config)
+    find_metric(space.objectives.score, config, inner.validation, head, default_registry())
     recipe = Recipe() if recipe is None else recipe
     if adapt:
         recipe = replace(recipe, random_dials=tuple(space.dials))
@@ -108,7 +114,7 @@ def search_fold(
             write_text(Path(folder) / RECORD, json.dumps(record, indent=1))
         model = fit(config, inner.train, recipe, seed=seed, cache=cache, after_epoch=after_epoch)
         if folder is not None:
-            counts = f"{len(inner.train)} clips of {len(set(inner.train.subjects))} subjects"
+            counts = f"{len(inner.train)} {inner.train.noun} of {len(set(inner.train.subjects))} subjects"
             save(model, Path(folder) / MODEL, notes=f"Trained on {counts}, for a search on others.")
     return search(
         model,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BLUE, _ORANGE = TRACK_COLORS[0], TRACK_COLORS[5]
-_NAMES = {"latency": "latency, ms", "flops": "FLOPs per clip"}
+_NAMES = {"latency": "latency, ms", "flops": "FLOPs per example"}
 _CAPTION = "scores of the half that is chosen by: no result"
 
 

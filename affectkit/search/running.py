@@ -27,8 +27,8 @@ from affectkit.search.leading import Leader
 from affectkit.search.ledger import Ledger
 from affectkit.search.optuna_import import quiet_optuna
 from affectkit.search.plots import plot_front, plot_history
+from affectkit.search.scoring import Metric, find_metric
 from affectkit.search.space import SearchSpace, space_to_data
-from affectkit.training.evaluation import check_truth, find_class_head
 from affectkit.training.examples import Examples, write_examples
 from affectkit.workers import Workers
 
@@ -79,7 +79,7 @@ def search(
             chosen by is no result; that takes people who are in neither half.
         space: what is searched, for what, and how long.
         trained_on: subjects that the weights have seen; empty for weights from elsewhere.
-        head: whose classes are scored; None where there is one such head.
+        head: whose classes of clips are scored; None where there is one such head, and for scores of frames.
         folder: for database, table, plots and the winner as a saved model; None to keep nothing.
         storage: database in place of the one in `folder`, as SQLAlchemy has them, such as `postgresql://host/name`.
             With it other machines can help, see `join_search`.
@@ -92,9 +92,10 @@ def search(
         progress: called with all candidates so far, now and then.
 
     Raises:
-        ConfigError: the space names no dial or field, values that it can't have, or needs other weights.
-        InputError: a subject is among those trained on; `storage` holds another search, or this one and `resume` isn't
-            asked for; too few candidates meet the limits or can be scored.
+        ConfigError: the space names no dial or field, values that it can't have, or needs other weights; or the model
+            has no such score on such examples.
+        InputError: a subject is among those trained on; there are too few labels to score by; `storage` holds another
+            search, or this one and `resume` isn't asked for; too few candidates meet the limits or can be scored.
         MissingDependencyError: Optuna is not installed.
     """
     with _opened(model, examples, space, trained_on, head, folder, storage, name, resume, workers, device) as run:
@@ -174,10 +175,9 @@ def _opened(
             f"examples: {both[0]!r} is among those that the weights were trained on; split with prepare_inner"
         )
     model = given if isinstance(given, Model) else load(given, device=device)
-    head, output = find_class_head(model.config, head, model.registry)
-    check_truth(examples, head, len(output.targets))
+    metric = find_metric(space.objectives.score, model.config, examples, head, model.registry)
     genes = find_genes(space, model.config)
-    fitness = Fitness(model, examples, space, head)
+    fitness = Fitness(model, examples, space, metric)
     with ExitStack() as stack:
         stack.enter_context(quiet_optuna())
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -189,7 +189,7 @@ def _opened(
         url = storage
         if url is None and folder is not None:
             url = f"sqlite:///{(place / DATABASE).resolve()}"
-        record = _record(model, examples, space, head)
+        record = _record(model, examples, space, metric)
         if space.needs_latency and resume is not None:
             # what was timed on one machine can't be compared with what is on another; who helps doesn't time
             record["machine"] = platform.node()
@@ -200,21 +200,23 @@ def _opened(
             # gone afterwards: the data may be under an agreement
             write_examples(examples, temporary / "examples.safetensors")
             artifact = save(model, temporary / "model") if isinstance(given, Model) else Path(given).resolve()
-            task = Task(artifact, temporary / "examples.safetensors", space, head, device)
+            task = Task(artifact, temporary / "examples.safetensors", space, metric, device)
             pool = stack.enter_context(Workers(workers))
         yield _Run(genes, fitness, ledger, pool, task)
 
 
-def _record(model: Model, examples: Examples, space: SearchSpace, head: str) -> Data:
+def _record(model: Model, examples: Examples, space: SearchSpace, metric: Metric) -> Data:
     """By what one search is told from another; the number of generations may grow."""
     names = model.registry
     pipeline = json.dumps(config_to_data(model.config, registry=names), sort_keys=True)
     record: Data = {
         "pipeline": hashlib.sha256(pipeline.encode()).hexdigest(),
         "weights": hash_stages([], model.state_dict()),
-        "head": head,
         "examples": examples.digest(),
     }
+    if not metric.is_of_frames:
+        # a score of frames says by its name, in the space, whose it is
+        record["head"] = metric.outputs[0]
     data = cast(Data, space_to_data(space, registry=names))
     search = {key: value for key, value in data.pop("search").items() if key != "generations"}
     record |= {"space": data, "seed": search.pop("seed"), "population or mutation": search}

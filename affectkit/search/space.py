@@ -47,11 +47,13 @@ class Objectives(Config):
     """What a search aims at.
 
     Attributes:
-        score: is maximized: `UF1`, `UAR` or `accuracy`, pooled over all clips.
+        score: is maximized. Of classes of clips or single pictures `UF1`, `UAR` or `accuracy`. Of frames of videos the
+            name of an output, which means the mean CCC of its values, the macro F1 of its classes or the mean F1 of its
+            units; or `P`, the sum of the three. All are pooled.
         cost: is minimized beside it: `latency` or `flops`; `none` for the score alone.
     """
 
-    score: Literal["UF1", "UAR", "accuracy"] = "UF1"
+    score: str = "UF1"
     cost: Literal["none", "latency", "flops"] = "none"
 
 
@@ -61,7 +63,7 @@ class Limits(Config):
 
     Attributes:
         latency_ms: milliseconds per batch, measured as `Timing` says; None for no limit.
-        flops: floating-point operations per clip, see `count_flops`; None for no limit.
+        flops: floating-point operations per example, see `count_flops`; None for no limit.
     """
 
     latency_ms: float | None = None
@@ -106,7 +108,7 @@ class Timing(Config):
     """How latency is measured: the median of several runs of one batch.
 
     Attributes:
-        batch_size: clips in it.
+        batch_size: examples in it.
         threads: of torch, on the CPU.
         repeats: runs that count, after 3 that don't.
     """

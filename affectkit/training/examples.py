@@ -100,6 +100,11 @@ class Examples:
             return one.mask
         return torch.ones(len(self), 1, dtype=torch.bool)
 
+    @property
+    def noun(self) -> str:
+        """What they are called: `clips`, `pictures` or `segments`."""
+        return "pictures" if self.pictures is not None else "segments" if self.videos else "clips"
+
     def take(self, rows: Items[int]) -> Examples:
         """Some of them, as a copy: of what is in memory, nothing of the others can be reached from it.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affectkit.configs import ModelConfig
 from affectkit.errors import InputError
 from affectkit.model import Model
 from affectkit.protocols.frame_predictions import FrameOutput, FramePredictions, Kind
@@ -18,16 +19,16 @@ from affectkit.training.examples import Examples
 
 # Segments that are scored at once.
 _AT_ONCE = 8
-_KINDS: dict[Problem, Kind] = {
+KINDS: Mapping[Problem, Kind] = {
     "regression": "values", "ordinal": "values", "multiclass": "classes", "multilabel": "units"
 }  # fmt: skip
 
 
-def predict_segments(model: Model, examples: Examples) -> FramePredictions:
+def predict_segments(model: Model, examples: Examples, *, outputs: Collection[str] | None = None) -> FramePredictions:
     """Every real frame of segments of videos once; where they overlap, the mean of the decoded scores.
 
-    Outputs without labels are left out; a map of scores to the same targets, such as one that smooths, is compared with
-    the labels of its source.
+    Outputs without labels are left out, and so are those not in `outputs`, if any are named; a map of scores to the
+    same targets, such as one that smooths, is compared with the labels of its source.
 
     Raises:
         InputError: the examples are no segments of videos.
@@ -41,7 +42,13 @@ def predict_segments(model: Model, examples: Examples) -> FramePredictions:
     first, where = _distinct([*names, frame])
     count = np.bincount(where)[:, None]
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    scores = {name: np.zeros((len(count), len(one.targets))) for name, one in model.traced.outputs.items()}
+    traced = model.traced.outputs
+    wanted = {
+        name: labels
+        for name in traced
+        if (labels := labels_of(model, name)) in examples.targets and (outputs is None or name in outputs)
+    }
+    scores = {name: np.zeros((len(count), len(traced[name].targets))) for name in wanted}
     at = 0
     for rows in torch.split(torch.arange(len(examples)), _AT_ONCE):
         inputs, _ = examples.batch(rows)
@@ -57,9 +64,8 @@ def predict_segments(model: Model, examples: Examples) -> FramePredictions:
         video=video,
         frame=frame[first],
         outputs={
-            name: _output(output, scores[name] / count, examples.targets[labels], (row[first], step[first]))
-            for name, output in model.traced.outputs.items()
-            if (labels := labels_of(model, name)) in examples.targets
+            name: _output(traced[name], scores[name] / count, examples.targets[labels], (row[first], step[first]))
+            for name, labels in wanted.items()
         },
         source="evaluation",
     )
@@ -92,7 +98,12 @@ def join_frames(parts: Iterable[FramePredictions]) -> FramePredictions:
 
 def labels_of(model: Model, output: str) -> str:
     """The head with whose labels an output is compared: itself, or what its map of scores starts from."""
-    outputs, maps = model.traced.outputs, getattr(model.config, "maps", {})
+    return labels_among(model.config, model.traced.outputs, output)
+
+
+def labels_among(config: ModelConfig, outputs: Mapping[str, PredictionStream], output: str) -> str:
+    """As `labels_of`, of a config and its outputs."""
+    maps = getattr(config, "maps", {})
     while output in maps and outputs[maps[output].source].targets == outputs[output].targets:
         output = maps[output].source
     return output
@@ -116,5 +127,5 @@ def _output(
 ) -> FrameOutput:
     values, valid = (part.numpy()[at] for part in labels)
     return FrameOutput(
-        kind=_KINDS[output.problem], targets=output.targets, scores=scores, truth=values, valid=valid.astype(np.bool_)
+        kind=KINDS[output.problem], targets=output.targets, scores=scores, truth=values, valid=valid.astype(np.bool_)
     )
