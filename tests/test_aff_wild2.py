@@ -37,7 +37,8 @@ def test_labels_of_every_frame(root: Path) -> None:
     assert issue_lines(index) == [
         f"warning: {VA}/{TRAIN}/1-30-1280x720.txt: 1 line with valence or arousal outside [-1, 1], and not -5: 5; "
         "not valid",
-        "info: 1-30-1280x720: 1 of 8 frames without a picture: 8; the nearest stands in",
+        "info: 1-30-1280x720: 1 of 8 frames without a picture: 8; the nearest stands in "
+        f"(no face was found in the last, or {VA}/{TRAIN}/1-30-1280x720.txt has lines too many)",
         "info: 46-30-484x360_left: 1 of 6 frames without a picture: 3; the nearest stands in",
         f"warning: video45_1: files with unlike numbers of lines: {EXPR}/{TRAIN}/video45_1.txt 6, "
         f"{AU}/{TRAIN}/video45_1.txt 5; the shorter say nothing there",
@@ -147,10 +148,16 @@ def test_files_that_are_odd(root: Path) -> None:
     # one line too few, and others that hold no two numbers
     assert lines("valence,arousal\n0,0\n0\n0,0,0\nx,y\n0.5,0.5\n") == [
         f"warning: {where}: 3 lines without 2 numbers: 3, 4, 5; not valid",
-        "warning: 46-30-484x360_left: 1 picture without a line: 6, of 5 lines; left out",
+        f"warning: 46-30-484x360_left: 1 picture without a line: 6, of 5 lines of {where}; left out",
     ]
     index = scan("aff-wild2", root, challenge="va")
     assert of(index, "46-30-484x360_left").targets["va"].valid[:, 0].tolist() == [True, False, False, False, True]
+    # one too many
+    (root / ANNOTATIONS / where).write_text("valence,arousal\n" + 7 * "0,0\n")
+    assert (
+        "info: 46-30-484x360_left: 2 of 7 frames without a picture: 3, 7; the nearest stands in "
+        f"(no face was found in the last, or {where} has lines too many)"
+    ) in issue_lines(scan("aff-wild2", root, challenge="va"))
     (root / ANNOTATIONS / VA / TRAIN / "46-30-484x360_left.txt").write_bytes(b"\xff\xfe")
     assert issue_lines(scan("aff-wild2", root, challenge="va"))[-2] == (
         f"error: {where}: can't be read ('utf-8' codec can't decode byte 0xff in position 0: invalid start byte); "

@@ -246,7 +246,8 @@ def test_tracks_of_one_video_are_on_one_clock() -> None:
     first = track("a", LISTED)
     refused("tracks: none; give one per input", lambda: check_clock({}))
     refused(
-        "a: 'face' has 7 frames and 'fau' 6, frame 40 is in one alone; bring them to the same frames",
+        "a: 'face' has 7 frames and 'fau' 6, frame 40 is in one alone; "
+        "bring them to the same frames, as align_tracks of affectkit.tracks.aligning does",
         lambda: check_clock({"face": first, "fau": track("a", LISTED[:-1])}),
     )
     later = track("a", LISTED, times=np.array(LISTED) / 30 + np.array([0, 0, 0, 0, 0.5, 0.5, 1.0]))

@@ -108,7 +108,8 @@ def test_what_is_refused(tmp_path: Path) -> None:
     assert message(model, folders) == (f"{folders['fau']}: no features of '01', which others have; compute them")
     np.savez(folders["fau"] / "01.npz", values=np.zeros((2, 4)), frames=(1, 2))
     assert message(model, folders) == (
-        "01: 'face' has 3 frames and 'fau' 2, frame 3 is in one alone; bring them to the same frames"
+        f"01: 'face' has 3 frames and 'fau' 2 ('{folders['face'] / '01.npz'}', '{folders['fau'] / '01.npz'}'), "
+        "frame 3 is in one alone; bring them to the same frames, as align_tracks of affectkit.tracks.aligning does"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["face", "fau"]
     out.touch()

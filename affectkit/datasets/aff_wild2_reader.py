@@ -110,7 +110,7 @@ class AffWild2(Dataset[AffWild2Config]):
         lines = max(counts.values())
         _note_counts(counts, pictures.numbers, video, notes)
         placed = place_frames(pictures, range(1, lines + 1), self.config.missing)
-        note_missing(placed, lines, self.config.missing, video, notes)
+        note_missing(placed, lines, self.config.missing, video, notes, max(counts, key=lambda where: counts[where]))
         fps = named_fps(video) or self.config.fps
         return Sample(
             dataset="aff-wild2",
@@ -144,10 +144,13 @@ def _note_counts(counts: dict[str, int], numbers: list[int], video: str, notes: 
         notes.add(
             "warning", video, f"files with unlike numbers of lines: {shown}; the shorter say nothing there", video
         )
-    lines = max(counts.values())
+    file = max(counts, key=lambda where: counts[where])
+    lines = counts[file]
     behind = [number for number in numbers if not 1 <= number <= lines]
     if behind:
-        fact = f"{counted(len(behind), 'picture')} without a line: {named(behind)}, of {lines} lines; left out"
+        fact = (
+            f"{counted(len(behind), 'picture')} without a line: {named(behind)}, of {lines} lines of {file}; left out"
+        )
         notes.add("warning", video, fact, video)
 
 

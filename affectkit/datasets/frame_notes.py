@@ -17,11 +17,16 @@ def note_lines(where: str, lines: Iterable[int], what: str, notes: Notes, sample
         notes.add("warning", where, fact, sample)
 
 
-def note_missing(placed: Placed, count: int, policy: str, video: str, notes: Notes) -> None:
-    """Frames without a picture, of `count` that have labels, and what became of them."""
+def note_missing(placed: Placed, count: int, policy: str, video: str, notes: Notes, file: str = "") -> None:
+    """Frames without a picture, of `count` that have labels, and what became of them.
+
+    Where the last ones are among them, the `file` of labels is named, since it may have a line too many.
+    """
     if placed.missing:
         fate = "the nearest stands in" if policy == "keep" else "left out"
         fact = f"{len(placed.missing)} of {counted(count, 'frame')} without a picture: {named(placed.missing)}; {fate}"
+        if file and count in placed.missing:
+            fact += f" (no face was found in the last, or {file} has lines too many)"
         notes.add("info", video, fact, video)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from affectkit.errors import InputError
+from affectkit.errors import InputError, listed
 from affectkit.tracks.track import FeatureTrack
 
 # Seconds within which two times are the same: 32 bits after some hours, or a file with three digits.
@@ -41,8 +41,10 @@ def check_clock(tracks: Mapping[str, FeatureTrack]) -> FeatureTrack:
     for name, track in tracks.items():
         if not np.array_equal(track.frames, clock.frames):
             other = np.setxor1d(track.frames, clock.frames)
-            fact = f"{first!r} has {len(clock)} frames and {name!r} {len(track)}, frame {other[0]} is in one alone"
-            raise InputError(f"{clock.video}: {fact}; bring them to the same frames")
+            files = listed(str(one.path) for one in (clock, track) if one.path is not None)
+            counts = f"{first!r} has {len(clock)} frames and {name!r} {len(track)}{f' ({files})' if files else ''}"
+            hint = "bring them to the same frames, as align_tracks of affectkit.tracks.aligning does"
+            raise InputError(f"{clock.video}: {counts}, frame {other[0]} is in one alone; {hint}")
         apart = np.abs(track.times - clock.times)
         if apart.max(initial=0.0) > SAME_TIME:
             at = int(apart.argmax())
