@@ -41,7 +41,9 @@ def predict_segments(model: Model, examples: Examples) -> FramePredictions:
     first, where = _distinct([*names, frame])
     count = np.bincount(where)[:, None]
     device = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    scores = {name: np.zeros((len(count), len(one.targets))) for name, one in model.traced.outputs.items()}
+    outputs = model.traced.outputs
+    labeled = {name: labels for name in outputs if (labels := labels_of(model, name)) in examples.targets}
+    scores = {name: np.zeros((len(count), len(outputs[name].targets))) for name in labeled}
     at = 0
     for rows in torch.split(torch.arange(len(examples)), _AT_ONCE):
         inputs, _ = examples.batch(rows)
@@ -57,9 +59,8 @@ def predict_segments(model: Model, examples: Examples) -> FramePredictions:
         video=video,
         frame=frame[first],
         outputs={
-            name: _output(output, scores[name] / count, examples.targets[labels], (row[first], step[first]))
-            for name, output in model.traced.outputs.items()
-            if (labels := labels_of(model, name)) in examples.targets
+            name: _output(outputs[name], scores[name] / count, examples.targets[labels], (row[first], step[first]))
+            for name, labels in labeled.items()
         },
         source="evaluation",
     )
