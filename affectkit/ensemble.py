@@ -120,7 +120,7 @@ class EnsembleConfig(ModelConfig):
         if self.tied:
             check_tied(self.members)
         self._check_routes()
-        check_sampling(self.sampling, self.input_streams(), _branches(self))
+        check_sampling(self.sampling, self.input_streams(), branches_of(self))
 
     def _check_routes(self) -> None:
         """A member's `member.input` may meet an input of that name in a nested ensemble."""
@@ -221,7 +221,7 @@ class EnsembleConfig(ModelConfig):
         return found
 
     def _joined_names(self, traces: Mapping[str, Trace]) -> tuple[str, ...]:
-        known = {member: _own_outputs(self.members[member], trace) for member, trace in traces.items()}
+        known = {member: own_outputs(self.members[member], trace) for member, trace in traces.items()}
         first, *rest = known.values()
         common = [name for name in first if all(name in names for names in rest)]
         hint = f"common outputs: {listed(common) or 'none'}"
@@ -315,17 +315,17 @@ class EnsembleConfig(ModelConfig):
         return Ensemble(self, registry=registry)
 
 
-def _branches(config: PipelineConfig | EnsembleConfig, path: str = "") -> dict[str, Branch]:
+def branches_of(config: PipelineConfig | EnsembleConfig, path: str = "") -> dict[str, Branch]:
     """Every branch of every member, by its path."""
     if isinstance(config, PipelineConfig):
         return {join(path, "branches", name): branch for name, branch in config.branches.items()}
     found: dict[str, Branch] = {}
     for name, member in config.members.items():
-        found |= _branches(member, join(path, "members", name))
+        found |= branches_of(member, join(path, "members", name))
     return found
 
 
-def _own_outputs(config: PipelineConfig | EnsembleConfig, trace: Trace) -> tuple[str, ...]:
+def own_outputs(config: PipelineConfig | EnsembleConfig, trace: Trace) -> tuple[str, ...]:
     """What a member scores itself: not the agreement of its own members, which nobody else has an opinion of."""
     if isinstance(config, PipelineConfig) or not config.has_agreement:
         return tuple(trace.outputs)

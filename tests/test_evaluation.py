@@ -306,7 +306,14 @@ def test_sets_that_do_not_go_together() -> None:
     with pytest.raises(InputError) as caught:
         join_examples([examples, other])
     assert str(caught.value) == (
-        "examples: one set has 'clip', 'micro', another 'clip', 'emotion'; give sets for one pipeline"
+        "examples: one set has 'clip', 'micro', another 'clip', 'emotion'; give sets for one pipeline, "
+        "or partial=True for labels that not all sets have"
+    )
+    moved = replace(examples, inputs={"face": examples.inputs["clip"]})
+    with pytest.raises(InputError) as caught:
+        join_examples([examples, moved], partial=True)
+    assert str(caught.value) == (
+        "examples: one set has 'clip', 'micro', another 'face', 'micro'; give sets for one pipeline"
     )
     wide = replace(examples, inputs={"clip": Sequence.of(torch.zeros(36, 1, 5))})
     with pytest.raises(InputError, match=r"^examples: clips of shapes .*; give sets for one pipeline$"):

@@ -283,10 +283,15 @@ def test_heads_that_do_not_score_frames(segments: Examples) -> None:
 
 def test_heads_without_labels(segments: Examples) -> None:
     less = replace(segments, targets={name: one for name, one in segments.targets.items() if name != "au"})
-    refused(ConfigError, "heads.au: has no labels in the examples; leave it out", lambda: evaluate_frames(CONFIG, less))
+    message = (
+        "heads.au: has no labels in the examples; leave it out, "
+        "or untrained by unlabeled='leave' (--unlabeled-heads leave)"
+    )
+    refused(ConfigError, message, lambda: evaluate_frames(CONFIG, less))
+    quick = replace(QUICK, epochs=1)
+    assert list(evaluate_frames(CONFIG, less, quick, folds=2, unlabeled="leave").outputs) == ["va", "expr"]
     # a map of scores has the labels of its source
     calm = replace(CONFIG, maps={"calm": SmoothConfig(source="expr")})
-    quick = replace(QUICK, epochs=1)
     assert list(evaluate_frames(calm, segments, quick, folds=2).outputs) == ["va", "expr", "au", "calm"]
 
 

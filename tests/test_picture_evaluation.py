@@ -103,7 +103,7 @@ def test_a_validation_half_without_use_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError) as wrong:
         evaluate_frames(STILLS, examples, protocol="loso")  # type: ignore[arg-type]
     assert str(wrong.value) == "protocol: 'loso'; give folds or official"
-    assert evaluation.has_one_class_head(STILLS)
+    assert evaluation.only_class_head(STILLS, examples) == "expression"
 
 
 def test_labels_per_clip_give_the_same(tmp_path: Path) -> None:

@@ -306,15 +306,13 @@ def test_pipelines_that_pictures_do_not_fit(tmp_path: Path) -> None:
             two,
             index,
             None,
-            "heads.expr: no labels of it; the dataset has 'expression'; "
-            "name the heads so, or set the dataset's names of targets",
+            "heads.expr: no labels of it; the dataset has 'expression'; give it the name of its labels",
         ),
         (
             STILLS,
             none,
             None,
-            "heads.expression: no labels of it; the dataset has none; "
-            "name the heads so, or set the dataset's names of targets",
+            "heads.expression: no labels of it; the dataset has none; give a dataset with labels",
         ),
         (
             STILLS,

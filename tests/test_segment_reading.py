@@ -14,9 +14,11 @@ from affectkit import (
     AffineFusionConfig,
     Branch,
     ConfigError,
+    EnsembleConfig,
     ExpressionConfig,
     FeatureStream,
     InputError,
+    MeanFusionConfig,
     PipelineConfig,
     TransformerConfig,
     ValenceArousalConfig,
@@ -82,6 +84,10 @@ def test_labels_and_features_are_joined_by_frame(source: Path) -> None:
     assert examples.targets["va"].values[0, :2].tolist() == [pytest.approx([0.25, -0.5]), pytest.approx([0.3, -0.4])]
     assert not examples.targets["va"].valid[0, 2].any()
     assert examples.inputs["face"].times[0].tolist() == pytest.approx([0.0, 7 / 30, 16 / 30])
+    # and of an ensemble, for what it joins
+    joined = EnsembleConfig(members={"one": CONFIG, "other": CONFIG}, fusion=MeanFusionConfig())
+    again = open_data(str(source), joined).examples
+    assert again.digest() == examples.digest()
     # who computes features reads the same file, and takes the dataset alone
     dataset, root = find_dataset(str(source), default_registry())
     assert (type(dataset).__name__, root) == ("SAffWild2Config", source.parent / "labels")
@@ -195,7 +201,7 @@ def change(**fields: Any) -> PipelineConfig:
         (
             {"heads": {"affect": ValenceArousalConfig(), "expr": ExpressionConfig()}},
             "heads.affect: no labels of it; the dataset has 'au', 'expr', 'va'; "
-            "name the heads so, or set the dataset's names of targets",
+            "give it the name of its labels, or leave it untrained by unlabeled='leave' (--unlabeled-heads leave)",
         ),
     ],
 )

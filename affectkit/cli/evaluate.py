@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--peer-rule", action="store_true", help="show too what each subject's best test epoch would give"
     )
     parser.add_argument(
-        "--artifacts", metavar="'DIR/{subject}'", help="saved models of the folds, in place of training"
+        "--artifacts",
+        metavar="'DIR/{subject}'",
+        help="saved models of the folds, or one saved model or preset that has seen none of these people, in place of "
+        "training",
     )
     parser.add_argument("--keep-models", action="store_true", help="save the model of every fold in --out")
     parser.add_argument("--by", metavar="COLUMN", help="scores of each value of a column too, such as dataset")
@@ -48,7 +51,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.errors import ConfigError
     from affectkit.protocols.report import score_predictions
     from affectkit.training import evaluate
-    from affectkit.training.evaluation import has_one_class_head
+    from affectkit.training.evaluation import only_class_head
 
     if args.executor is not None and args.out is None:
         raise ConfigError("needs a folder that the cluster sees", "add --out FOLDER", path="--executor")
@@ -61,7 +64,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     with ExitStack() as stack:
         executor = None if args.executor is None else stack.enter_context(_dask(args.executor))
         is_segments = bool(examples.videos) and examples.pictures is None
-        if is_segments or (examples.pictures is not None and not has_one_class_head(config)):
+        head = only_class_head(config, examples, unlabeled=args.unlabeled_heads)
+        if is_segments or (examples.pictures is not None and head is None):
             run_frames(args, config, recipe, examples, executor, output)
             return 0
         bar = stack.enter_context(count_bar("evaluating", "folds"))
@@ -72,6 +76,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             protocol=args.protocol,
             folds=args.folds,
             seeds=args.seeds,
+            head=head,
             peer_rule=args.peer_rule,
             artifacts=args.artifacts,
             keep_models=args.keep_models,

@@ -53,6 +53,7 @@ def run_frames(
             recipe,
             protocol="official" if args.protocol == "official" else "folds",
             folds=len(set(examples.subjects)) if args.protocol == "loso" else args.folds,
+            unlabeled=args.unlabeled_heads,
             keep_models=args.keep_models,
             folder=args.out,
             resume=args.resume,

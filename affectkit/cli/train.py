@@ -13,6 +13,7 @@ from affectkit.cli.progress import count_bar
 
 if TYPE_CHECKING:
     from affectkit.configs import ModelConfig
+    from affectkit.model import Model
     from affectkit.recipes import Recipe
     from affectkit.training.reading import Gathered
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`PIPELINE DATA --out FOLDER` and options."""
     add_data_arguments(parser)
     parser.add_argument("--out", metavar="FOLDER", type=Path, required=True, help="where the model is saved")
-    parser.add_argument("--start", metavar="MODEL", type=Path, help="saved model whose weights it begins with")
+    parser.add_argument("--start", metavar="MODEL", help="saved model or preset whose weights it begins with")
     parser.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is random; default: 0")
     parser.add_argument("--logs", metavar="FOLDER", type=Path, help="losses and checkpoints; default: OUT.run")
     parser.add_argument("--resume", action="store_true", help="go on with the checkpoint of an interrupted run")
@@ -51,12 +52,18 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
         default="refuse",
         help="labels of classes that a head of pictures lacks: an error, or not valid; default: refuse",
     )
+    parser.add_argument(
+        "--unlabeled-heads",
+        choices=("refuse", "leave"),
+        default="refuse",
+        help="heads that the data has no labels of: an error, or left untrained and unscored; default: refuse",
+    )
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     """Train and save."""
-    from affectkit.artifact import load, save
+    from affectkit.artifact import save
     from affectkit.errors import ArtifactError
     from affectkit.training import Hardware, fit
 
@@ -70,7 +77,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             gathered.examples,
             recipe,
             seed=args.seed,
-            start=None if args.start is None else load(args.start),
+            start=None if args.start is None else _read_start(args.start),
             folder=folder,
             resume=args.resume,
             logger=args.logger,
@@ -88,6 +95,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
     output.text(f"what it reaches on other people: affectkit evaluate {args.pipeline} {args.data}")
     output.json({"model": str(args.out), "logs": str(folder), "clips": count, "subjects": subjects})
     return 0
+
+
+def _read_start(name: str) -> Model:
+    """A preset with its weights, or a saved model; a mistyped folder is looked for nowhere else."""
+    from affectkit.artifact import from_pretrained, load
+    from affectkit.lookup import find_preset
+    from affectkit.registry import default_registry
+
+    preset = find_preset(name, default_registry())
+    return load(name) if preset is None or not preset.spec.weights else from_pretrained(preset.id)
 
 
 def read_arguments(args: argparse.Namespace, output: Output) -> tuple[ModelConfig, Recipe, Gathered]:
@@ -115,6 +132,7 @@ def read_arguments(args: argparse.Namespace, output: Output) -> tuple[ModelConfi
             config,
             faces=args.faces,
             extra=args.extra_classes,
+            unlabeled=args.unlabeled_heads,
             made=() if recipe.mixing is None else recipe.mixing.made,
             workers=args.workers if args.workers is not None else os.cpu_count() or 1,
             registry=registry,

@@ -20,6 +20,7 @@ from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.files import config_to_data, write_text
+from affectkit.lookup import find_preset
 from affectkit.protocols.predictions import Predictions, write_predictions
 from affectkit.protocols.splits import Fold
 from affectkit.recipes import Recipe, recipe_to_data
@@ -27,6 +28,7 @@ from affectkit.registry import Registry, default_registry
 from affectkit.streams import PredictionStream
 from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
+from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs, scored_outputs
 from affectkit.training.peers import best_epochs
 from affectkit.training.runs import open_run, plain_name, run_jobs
 from affectkit.training.splitting import split_examples
@@ -85,7 +87,8 @@ def evaluate(
         head: whose classes are scored; None where there is one such head.
         peer_rule: predict the test half after every epoch too, for `inflated`.
         artifacts: folder of saved models to predict with, in place of training, as `models/{subject}`; `{subject}` is
-            the fold's name with `-` for `/`, and `{seed}` the seed.
+            the fold's name with `-` for `/`, and `{seed}` the seed. Or one saved model or preset, which nobody who is
+            tested has trained.
         keep_models: save every fold's model below `folder`.
         folder: for predictions, and to go on after an interruption; None to keep nothing.
         resume: go on with what is in `folder`, if it is of the same config, recipe, protocol and examples.
@@ -133,7 +136,7 @@ def evaluate(
                 seed=seed,
                 held=held,
                 is_peer=peer_rule,
-                artifact=None if artifacts is None else _artifact(artifacts, fold.name, seed),
+                artifact=None if artifacts is None else _artifact(artifacts, fold.name, seed, names),
                 keep=place / "models" / f"seed-{seed}" / plain_name(fold.name) if keep_models else None,
             )
             for seed in chosen
@@ -188,10 +191,19 @@ def find_class_head(
     return name, fitting[name]
 
 
-def has_one_class_head(config: ModelConfig, *, registry: Registry | None = None) -> bool:
-    """Whether a model has one output, and that tells classes apart, so that `evaluate` can score all of it."""
-    outputs = config.trace(registry=registry).outputs
-    return [one.problem for one in outputs.values()] == ["multiclass"]
+def only_class_head(
+    config: ModelConfig, examples: Examples, *, unlabeled: Unlabeled = "refuse", registry: Registry | None = None
+) -> str | None:
+    """The output of a model that tells classes apart, if it is the only one, so that `evaluate` can score all of it.
+
+    With `unlabeled="leave"` heads without labels don't count, and neither does how far members of an ensemble agree.
+    """
+    outputs = scored_outputs(config, registry=registry)
+    heads = labeled_outputs(config, registry=registry)
+    if unlabeled == "leave":
+        outputs = {name: one for name, one in outputs.items() if name not in heads or name in examples.targets}
+    name, *others = outputs or ("",)
+    return None if others or name not in outputs or outputs[name].problem != "multiclass" else name
 
 
 def check_truth(examples: Examples, head: str, classes: int) -> None:
@@ -252,7 +264,10 @@ def _read(path: Path, job: FoldJob) -> FoldResult | None:
     return None if job.is_peer and result.peer is None else result
 
 
-def _artifact(pattern: str, name: str, seed: int) -> Path:
+def _artifact(pattern: str, name: str, seed: int, registry: Registry) -> Path | str:
+    preset = find_preset(pattern, registry)
+    if preset is not None and preset.spec.weights:
+        return preset.id
     for field in ("{subject}", "{seed}"):
         pattern = pattern.replace(field, plain_name(name) if field == "{subject}" else str(seed))
     path = Path(pattern)

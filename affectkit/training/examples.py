@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence as Items
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -205,20 +205,30 @@ def _read_pictures(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> P
     )
 
 
-def join_examples(parts: Iterable[Examples]) -> Examples:
+def join_examples(parts: Iterable[Examples], *, partial: bool = False) -> Examples:
     """Several sets as one, such as the databases of a composite.
+
+    Arguments:
+        parts: the sets, in order.
+        partial: whether a set may lack labels of a head that another has; there they are not valid.
 
     Raises:
         InputError: they have other inputs, targets or shapes; or a clip is in two of them.
     """
     parts = list(parts)
+    if partial:
+        known = {name: one for part in parts for name, one in part.targets.items()}
+        parts = [replace(part, targets=_filled(part, known)) for part in parts]
     first = parts[0]
     for part in parts[1:]:
         if (part.pictures is None) != (first.pictures is None):
             raise InputError("examples: one set is of pictures, another of clips; give sets of one kind")
         if set(part.inputs) != set(first.inputs) or set(part.targets) != set(first.targets):
             names = [listed([*one.inputs, *one.targets]) for one in (first, part)]
-            raise InputError(f"examples: one set has {names[0]}, another {names[1]}; give sets for one pipeline")
+            remedy = "give sets for one pipeline"
+            if set(part.inputs) == set(first.inputs):
+                remedy += ", or partial=True for labels that not all sets have"
+            raise InputError(f"examples: one set has {names[0]}, another {names[1]}; {remedy}")
         if bool(part.videos) != bool(first.videos):
             raise InputError("examples: one set is of segments of videos, another of clips; give sets of one kind")
 
@@ -254,6 +264,15 @@ def join_examples(parts: Iterable[Examples]) -> Examples:
         if any(part.halves for part in parts)
         else (),
     )
+
+
+def _filled(part: Examples, known: Mapping[str, Targets]) -> dict[str, Targets]:
+    """Labels of every known head; what the set lacks is not valid."""
+    found = dict(part.targets)
+    for name, one in known.items():
+        if name not in found:
+            found[name] = Targets(*(tensor.new_zeros(len(part), *tensor.shape[1:]) for tensor in one))
+    return found
 
 
 def _tensors(examples: Examples, *, named: bool = True) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affectkit.artifact import load, save
+from affectkit.artifact import from_pretrained, save
 from affectkit.configs import ModelConfig
 from affectkit.errors import InputError
 from affectkit.metrics.recognition import confusion_matrix, uf1
@@ -38,7 +38,7 @@ class FoldJob:
         fold: which are for what.
         held: which may be used to choose the number of epochs by; without any, an inner split of the training half.
         is_peer: whether the test half is predicted after every epoch too, beside the honest number.
-        artifact: saved model to predict with, in place of training; None to train.
+        artifact: saved model or preset to predict with, in place of training; None to train.
         keep: folder that the trained model is saved to; None not to keep it.
     """
 
@@ -51,7 +51,7 @@ class FoldJob:
     seed: int
     held: tuple[int, ...] = ()
     is_peer: bool = False
-    artifact: Path | None = None
+    artifact: Path | str | None = None
     keep: Path | None = None
 
 
@@ -89,7 +89,7 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
             progress(epoch)
 
     if job.artifact is not None:
-        model, epochs = load(job.artifact), 0
+        model, epochs = from_pretrained(job.artifact), 0
         if job.head not in model.traced.outputs:
             raise InputError(f"{job.artifact}: scores {', '.join(model.traced.outputs)}; give models with {job.head!r}")
     else:

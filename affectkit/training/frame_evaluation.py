@@ -32,6 +32,7 @@ from affectkit.registry import Registry, default_registry
 from affectkit.training.examples import Examples, read_examples, write_examples
 from affectkit.training.fitting import fit
 from affectkit.training.frame_tables import join_frames, predict_segments
+from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs
 from affectkit.training.runs import open_run, plain_name, run_jobs
 from affectkit.training.splitting import take_official
 
@@ -69,6 +70,7 @@ def evaluate_frames(
     protocol: Literal["folds", "official"] = "folds",
     folds: int = 5,
     seed: int = 0,
+    unlabeled: Unlabeled = "refuse",
     keep_models: bool = False,
     folder: str | Path | None = None,
     resume: bool = False,
@@ -86,6 +88,8 @@ def evaluate_frames(
         protocol: `folds`; or `official`, tested once on the half that the dataset's owners say, and trained on theirs.
         folds: parts of about equally many segments, by subject; where persons are unknown, a video is a subject.
         seed: of all that is random in training.
+        unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they are
+            neither trained nor scored.
         keep_models: save every fold's model as `folder/models/part-1` and so on.
         folder: for the table `frames.parquet`, and to go on after an interruption; None to keep nothing.
         resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples. A fold
@@ -106,7 +110,7 @@ def evaluate_frames(
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
-    _check(config, examples, names)
+    _check(config, examples, unlabeled, names)
     if keep_models and folder is None:
         raise InputError("keep_models: no folder to keep them in; give folder")
     if protocol == "official":
@@ -201,7 +205,7 @@ def _choose_epochs(job: FrameJob, train: Examples, held: Examples | None) -> int
     return totals.index(max(totals)) + 1
 
 
-def _check(config: ModelConfig, examples: Examples, registry: Registry) -> None:
+def _check(config: ModelConfig, examples: Examples, unlabeled: Unlabeled, registry: Registry) -> None:
     if examples.frames is None:
         raise InputError("examples: no segments of videos; make them by segment_examples")
     outputs = config.trace(registry=registry).outputs
@@ -214,6 +218,7 @@ def _check(config: ModelConfig, examples: Examples, registry: Registry) -> None:
         if outputs[name].problem == "multilabel" and (soft := values[valid & (values != 0) & (values != 1)]).numel():
             fact = f"{name} has labels such as {soft[0].item():.4g}, of which F1 can't be scored"
             raise InputError(f"examples: {fact}; give 0 or 1")
-    for name in outputs:
-        if name not in examples.targets and name not in getattr(config, "maps", {}):
-            raise ConfigError("has no labels in the examples", "leave it out", path=f"heads.{name}")
+    for name, one in labeled_outputs(config, registry=registry).items():
+        if name not in examples.targets and unlabeled == "refuse":
+            remedy = "leave it out, or untrained by unlabeled='leave' (--unlabeled-heads leave)"
+            raise ConfigError("has no labels in the examples", remedy, path=one.path)

@@ -1,4 +1,4 @@
-"""From the labels of a dataset to those of a pipeline's heads: heads by name, and their classes or columns by name too.
+"""From the labels of a dataset to those of a model's heads: heads by name, and their classes or columns by name too.
 
 Two sets of classes hardly ever have the same order, and a number of the one is another class in the other.
 """
@@ -14,22 +14,24 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from affectkit.configs import ModelConfig
 from affectkit.errors import InputError, listed
-from affectkit.pipeline import PipelineConfig
 from affectkit.records import ArraySource, ImageSource, Labels, Sample
 from affectkit.registry import Registry
 from affectkit.sequences import Targets
 from affectkit.streams import PredictionStream
+from affectkit.training.labeled_outputs import LabeledOutput, Unlabeled, check_labeled, labeled_outputs
 
 Extra = Literal["refuse", "invalid"]
 
 
 @dataclass(frozen=True)
 class HeadLabels:
-    """How labels of a dataset become those of one head.
+    """How labels of a dataset become those of one head, or of an output that an ensemble joins.
 
     Attributes:
         head: its name.
+        path: where errors say it is.
         target: what the dataset calls its labels.
         output: what the head scores.
         names: what the labels' numbers or columns mean; None where nobody says it, and they are taken as they come.
@@ -37,6 +39,7 @@ class HeadLabels:
     """
 
     head: str
+    path: str
     target: str
     output: PredictionStream
     names: tuple[str, ...] | None
@@ -116,15 +119,16 @@ class HeadLabels:
             fact = f"a label {wrong[0]:g}, which is not in {low:g} to {high:g}"
             if self.output.problem == "multilabel":
                 fact = f"a label {wrong[0]:g}, which is neither 0 nor 1"
-            raise InputError(f"heads.{self.head}: {fact}; read the dataset's {self.target!r} as the head scores it")
+            raise InputError(f"{self.path}: {fact}; read the dataset's {self.target!r} as the head scores it")
 
 
 def join_heads(
     targets: Collection[str],
-    config: PipelineConfig,
+    config: ModelConfig,
     names: Mapping[str, tuple[str, ...]],
     *,
     extra: Extra = "refuse",
+    unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
     registry: Registry | None = None,
 ) -> tuple[HeadLabels, ...]:
@@ -132,37 +136,43 @@ def join_heads(
 
     Arguments:
         targets: what the dataset has labels of.
-        config: whose heads they are for.
+        config: whose heads they are for; of an ensemble that joins scores, the joined outputs count as heads.
         names: what their numbers or columns mean, by target, as far as that is known.
         extra: what becomes of labels of classes and columns that the head lacks: they are refused, or not valid.
+        unlabeled: what becomes of heads without labels, if another has some: they are refused, or left as they are.
         made: heads that may have no labels, since training makes them, `Mixing.made`.
         registry: where components are looked up.
 
     Raises:
         InputError: no labels are for a head, or a head lacks classes, or has none in common with its labels.
     """
-    known = sorted(targets)
-    outputs = config.trace(registry=registry).outputs
+    outputs = labeled_outputs(config, registry=registry)
+    found = {name: find_target(one, targets, is_only=len(outputs) == 1) for name, one in outputs.items()}
+    left = [one for name, one in outputs.items() if found[name] is None and name not in made]
+    check_labeled(left, targets, unlabeled, is_any=any(found.values()))
     joined = []
-    for head in config.heads:
-        target = known[0] if len(known) == len(config.heads) == 1 else head
-        if target not in known and head in made:
+    for head, target in found.items():
+        if target is None:
             continue
-        if target not in known:
-            fact = f"no labels of it; the dataset has {listed(known) or 'none'}"
-            raise InputError(f"heads.{head}: {fact}; name the heads so, or set the dataset's names of targets")
-        output, meant = outputs[head], names.get(target)
+        path, output, meant = outputs[head].path, outputs[head].stream, names.get(target)
         if meant is not None:
             lacking = [name for name in meant if name not in output.targets]
             if len(lacking) == len(meant):
                 fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)}"
-                raise InputError(f"heads.{head}: {fact}; set the head's 'targets' or what the dataset reads")
+                raise InputError(f"{path}: {fact}; set the head's 'targets' or what the dataset reads")
             if lacking and extra == "refuse":
                 fact = f"scores {listed(output.targets, 12)}, and the dataset has {listed(lacking, 12)} too"
                 remedy = "set the head's 'targets' or what the dataset reads, or leave them out by extra='invalid'"
-                raise InputError(f"heads.{head}: {fact}; {remedy}")
-        joined.append(HeadLabels(head, target, output, meant))
+                raise InputError(f"{path}: {fact}; {remedy}")
+        joined.append(HeadLabels(head, path, target, output, meant))
     return tuple(joined)
+
+
+def find_target(one: LabeledOutput, targets: Collection[str], *, is_only: bool) -> str | None:
+    """What a dataset calls the labels of an output: a name of its own, or the only one for the only output."""
+    if is_only and len(targets) == 1:
+        return next(iter(targets))
+    return next((name for name in one.known_as if name in targets), None)
 
 
 def is_still(sample: Sample) -> bool:

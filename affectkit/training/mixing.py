@@ -33,7 +33,9 @@ def check_mixing(mixing: Mixing, model: Model) -> None:
             raise ConfigError(
                 f"the input {name!r} is stored features", "leave it out: it mixes pictures", path="mixing"
             )
-    heads = {path.removeprefix("heads."): stage for path, stage in model.stages().items() if path.startswith("heads.")}
+    # what an ensemble joins has labels as heads have them, and no shares of classes for them
+    kinds = ("heads.", "fusion.")
+    heads = {path.partition(".")[2]: stage for path, stage in model.stages().items() if path.startswith(kinds)}
     outputs = {name: model.traced.outputs[name] for name in heads}
     named = {"basics": mixing.basics, "compound": mixing.compound} if mixing.compound is not None else {}
     for field, name in named.items():

@@ -1,8 +1,8 @@
 """From a dataset's index to pictures with labels: stills, rows of arrays, and frames that have labels of their own.
 
-Faces are cut as the pipeline's inputs ask, into files that are found again by what they were made of: the path, size
-and time of writing of each picture, the inputs and the detector. So a second run cuts nothing, and one that was stopped
-goes on where it was. What can't be used is an issue, and no example.
+Faces are cut as the model's inputs ask, those of an ensemble as each member asks, into files that are found again by
+what they were made of: the path, size and time of writing of each picture, the inputs and the detector. So a second run
+cuts nothing, and one that was stopped goes on where it was. What can't be used is an issue, and no example.
 """
 
 from __future__ import annotations
@@ -14,35 +14,31 @@ from pathlib import Path
 import torch
 
 from affectkit.caching import default_folder
-from affectkit.configs import FaceDetectorConfig
+from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.datasets.notes import counted
 from affectkit.errors import InputError, listed
 from affectkit.faces.given_boxes import GivenBoxesConfig
-from affectkit.pipeline import PipelineConfig
 from affectkit.records import Index, Issue
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import resolve_detector
 from affectkit.sequences import Targets
-from affectkit.streams import FrameStream
 from affectkit.training.examples import Examples
+from affectkit.training.input_kinds import check_no_motion
 from affectkit.training.label_joining import Extra, HeadLabels, join_heads
+from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs, left_untrained
 from affectkit.training.picture_cutting import cut_pictures
 from affectkit.training.picture_samples import choose, narrow
 from affectkit.training.reading import Gathered
 from affectkit.video.clips import video_streams
 
 
-def takes_pictures(config: PipelineConfig) -> bool:
-    """Whether its inputs are frames without named steps, so that one picture is enough for an example."""
-    return all(isinstance(stream, FrameStream) and not stream.steps for stream in config.inputs.values())
-
-
 def gather_pictures(
     index: Index,
-    config: PipelineConfig,
+    config: ModelConfig,
     *,
     names: Mapping[str, tuple[str, ...]] | None = None,
     extra: Extra = "refuse",
+    unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
     faces: FaceDetectorConfig | str | None = None,
     folder: str | Path | None = None,
@@ -51,7 +47,7 @@ def gather_pictures(
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Cut every labeled picture for every input of a pipeline, and join the labels to its heads.
+    """Cut every labeled picture for every input of a pipeline or ensemble, and join the labels to its heads.
 
     Of several faces the largest counts. Examples have T = 1 at time 0, the subjects of their samples, and their samples
     as `videos`. A label may be for some of the heads only; a picture without any is no example.
@@ -59,11 +55,14 @@ def gather_pictures(
     Arguments:
         index: of a dataset. Its samples are stills, rows of uint8 arrays `(N, H, W)` or `(N, H, W, 3)`, or frames with
             labels of their own, `(T,)` or `(T, K)`, by their places in the source.
-        config: whose inputs take color or gray pictures without named steps, on branches without motion.
+        config: whose inputs take color or gray pictures without named steps, on branches without motion. Where members
+            of an ensemble ask for other sizes or alignments, each picture is cut for each of them.
         names: what the labels' numbers or columns mean, by target, `DatasetConfig.label_names`; heads are joined by
             them. Labels of others are taken in the order of the head.
         extra: what becomes of labels of classes and columns that a head lacks: `refuse`, an error; `invalid`, they are
             not valid, which is counted in an issue.
+        unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they stay as
+            they are, and a warning is among the issues.
         made: heads that may have no labels, since training makes them, `Recipe.mixing`.
         faces: detector; None for the pipeline's own, or `auto`. Where the pictures are faces already: `whole-frame`.
         folder: where cut pictures are kept, and read from in training; None for that of `affectkit.caching`.
@@ -76,13 +75,16 @@ def gather_pictures(
         InputError: an input or a branch takes something else, labels don't fit a head, or no picture is left.
     """
     registry = registry if registry is not None else default_registry()
-    streams = _streams(config)
+    check_no_motion(config)
+    streams = video_streams(config.input_streams())
     detector = resolve_detector(faces, config, registry)
     if isinstance(detector, GivenBoxesConfig) and detector.path is not None:
         raise InputError("faces: a table of boxes is of one video; for a dataset give a detector, or one box")
     targets = {name for sample in index for name in sample.targets}
-    joined = join_heads(targets, config, names or {}, extra=extra, made=made, registry=registry)
-    issues = list(index.issues)
+    joined = join_heads(targets, config, names or {}, extra=extra, unlabeled=unlabeled, made=made, registry=registry)
+    outputs = labeled_outputs(config, registry=registry)
+    has_labels = {*made, *(one.head for one in joined)}
+    issues = [*index.issues, *left_untrained(one for name, one in outputs.items() if name not in has_labels)]
     chosen = list(choose(index, joined, issues))
     labels: dict[str, Targets] = {}
     if chosen:
@@ -123,18 +125,11 @@ def gather_pictures(
     return Gathered(examples, tuple(issues))
 
 
-def _streams(config: PipelineConfig) -> dict[str, FrameStream]:
-    for name, branch in config.branches.items():
-        if branch.motion:
-            raise InputError(f"branches.{name}: has motion, which a single picture has not; train it on clips")
-    return video_streams(config.inputs)
-
-
 def _left_out(joined: tuple[HeadLabels, ...], targets: Iterable[str]) -> Iterator[Issue]:
     for one in joined:
         for name, count in one.left_out.items():
             fact = f"{counted(count, 'label')} of {name!r}, which it does not score; not valid"
-            yield Issue(level="info", where=f"heads.{one.head}", fact=fact)
+            yield Issue(level="info", where=one.path, fact=fact)
     if spare := sorted(set(targets) - {one.target for one in joined}):
         yield Issue(level="info", where="examples", fact=f"labels of {listed(spare)} are for no head")
 

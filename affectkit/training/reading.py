@@ -1,4 +1,4 @@
-"""From a dataset's index to examples: the frames that a pipeline's steps name, one cut for all of a clip.
+"""From a dataset's index to examples: the frames that a model's steps name, one cut for all of a clip.
 
 The face is looked for on the onset's frame alone: boxes and points that are found anew in every frame shake more than a
 micro-expression moves. What can't be used is an issue, and no example.
@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from affectkit.configs import FaceDetectorConfig
+from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.errors import InputError, listed
-from affectkit.pipeline import PipelineConfig
 from affectkit.records import ArraySource, Event, FramesSource, Index, Issue, Sample, VideoSource
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import resolve_detector
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import FrameStream
 from affectkit.training.examples import Examples
+from affectkit.training.input_kinds import check_one_kind
+from affectkit.training.labeled_outputs import Unlabeled, check_labeled, labeled_outputs, left_untrained
 from affectkit.video.clips import video_streams
 from affectkit.video.cutter import Cutter
 from affectkit.video.detection import build_detector
@@ -55,17 +56,20 @@ class _Unusable(Exception):
 
 def gather_examples(
     index: Index,
-    config: PipelineConfig,
+    config: ModelConfig,
     *,
+    unlabeled: Unlabeled = "refuse",
     faces: FaceDetectorConfig | str | None = None,
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Cut the keyframes of every labeled clip for every input of a pipeline.
+    """Cut the keyframes of every labeled clip for every input of a pipeline or ensemble.
 
     Arguments:
-        index: of a dataset, whose samples have one event each, and one target, for the pipeline's only head.
-        config: whose inputs take named steps: onset, apex, offset.
+        index: of a dataset, whose samples have one event each, and one target, for the only head.
+        config: whose inputs take the same named steps: onset, apex, offset.
+        unlabeled: what becomes of other heads than the one that is called as the target: `refuse`, an error; `leave`,
+            they stay as they are, and a warning is among the issues.
         faces: detector; None for the pipeline's own, or `auto`. Where the pictures are faces already: `whole-frame`.
         progress: called with how many samples are done, and of how many.
 
@@ -74,11 +78,11 @@ def gather_examples(
     """
     names = registry if registry is not None else default_registry()
     streams = _streams(config)
-    head = _head(index, config)
+    head, left = _head(index, config, unlabeled, names)
     detector = build_detector(resolve_detector(faces, config, names), names)
     clips: list[dict[str, np.ndarray[Any, Any]]] = []
     used: list[Sample] = []
-    issues = list(index.issues)
+    issues = [*index.issues, *left]
     times: list[list[float]] = []
     for number, sample in enumerate(index):
         try:
@@ -111,20 +115,30 @@ def gather_examples(
     return Gathered(examples, tuple(issues))
 
 
-def _streams(config: PipelineConfig) -> dict[str, FrameStream]:
-    for name, stream in config.inputs.items():
+def _streams(config: ModelConfig) -> dict[str, FrameStream]:
+    inputs = config.input_streams()
+    for name, stream in inputs.items():
         if not isinstance(stream, FrameStream) or not stream.steps or not set(stream.steps) <= set(MOMENTS):
             raise InputError(f"inputs.{name}: takes {stream}; examples of a dataset have the steps {listed(MOMENTS)}")
-    return video_streams(config.inputs, events=True)
+    # before the first sample is cut by the steps of one input
+    check_one_kind(inputs)
+    return video_streams(inputs, events=True)
 
 
-def _head(index: Index, config: PipelineConfig) -> str:
+def _head(index: Index, config: ModelConfig, unlabeled: Unlabeled, registry: Registry) -> tuple[str, tuple[Issue, ...]]:
+    """The output that the only target is for, and a warning for each that is left without labels."""
     targets = sorted({name for sample in index for name in sample.targets})
-    if len(targets) != 1 or len(config.heads) != 1:
+    outputs = labeled_outputs(config, registry=registry)
+    fitting = [name for name, one in outputs.items() if set(targets) & set(one.known_as)]
+    if len(outputs) == 1:
+        fitting = list(outputs)
+    if len(targets) != 1 or len(fitting) != 1:
         raise InputError(
-            f"examples: labels of {listed(targets) or 'nothing'} for the heads {listed(config.heads)}; give one of each"
+            f"examples: labels of {listed(targets) or 'nothing'} for the heads {listed(outputs)}; give one of each"
         )
-    return next(iter(config.heads))
+    lacking = [one for name, one in outputs.items() if name != fitting[0]]
+    check_labeled(lacking, targets, unlabeled, is_any=True)
+    return fitting[0], tuple(left_untrained(lacking))
 
 
 def _cut(

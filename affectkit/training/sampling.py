@@ -18,6 +18,7 @@ from affectkit.errors import ConfigError, InputError, did_you_mean, listed
 from affectkit.recipes import Recipe
 from affectkit.registry import Registry
 from affectkit.training.examples import Examples
+from affectkit.training.labeled_outputs import labeled_outputs
 
 
 class SeededSampler(Sampler[int]):
@@ -122,8 +123,8 @@ def balanced_head(recipe: Recipe, config: ModelConfig, *, registry: Registry | N
     """
     if recipe.sampling == "shuffled":
         return None
-    outputs = config.trace(registry=registry).outputs
-    heads = [name for name in getattr(config, "heads", outputs) if outputs[name].problem == "multiclass"]
+    outputs = labeled_outputs(config, registry=registry)
+    heads = [name for name, one in outputs.items() if one.stream.problem == "multiclass"]
     if recipe.sampling_head is None and len(heads) == 1:
         return heads[0]
     if recipe.sampling_head is None:

@@ -19,15 +19,15 @@ from pathlib import Path
 
 import numpy as np
 
-from affectkit.configs import Config
+from affectkit.configs import Config, ModelConfig
 from affectkit.errors import ConfigError, InputError, listed
-from affectkit.pipeline import PipelineConfig
 from affectkit.records import FramesSource, Index, Issue, Labels, Sample
 from affectkit.registry import Registry
 from affectkit.streams import FeatureStream
 from affectkit.tracks.reading import read_tracks
 from affectkit.tracks.track import FeatureTrack
 from affectkit.training.label_joining import Extra, HeadLabels, join_heads
+from affectkit.training.labeled_outputs import LabeledOutput, Unlabeled, labeled_outputs, left_untrained
 from affectkit.training.reading import Gathered
 from affectkit.training.segments import FrameLabels, segment_examples
 
@@ -60,13 +60,14 @@ def gather_segments(
     index: Index,
     source: SegmentSource,
     folder: Path,
-    config: PipelineConfig,
+    config: ModelConfig,
     *,
     names: Mapping[str, tuple[str, ...]],
     extra: Extra = "refuse",
+    unlabeled: Unlabeled = "refuse",
     registry: Registry | None = None,
 ) -> Gathered:
-    """Segments of a dataset's videos for a pipeline on stored features.
+    """Segments of a dataset's videos for a pipeline or ensemble on stored features.
 
     Arguments:
         index: of the dataset, whose samples are videos as listed frames, with labels of each.
@@ -75,36 +76,38 @@ def gather_segments(
         config: whose inputs are features, and whose heads score frames.
         names: what the labels' numbers or columns mean, by target: a dataset config's `label_names`.
         extra: what becomes of labels of classes that a head lacks: they are refused, or not valid and counted.
+        unlabeled: what becomes of heads without labels: they are refused, or left as they are with a warning.
         registry: where components are looked up.
 
     Raises:
         InputError: inputs and tracks, or heads and labels, don't fit each other; or as `read_tracks` and
             `segment_examples`.
     """
-    _check_heads(config, registry)
+    outputs = labeled_outputs(config, registry=registry)
+    _check_heads(outputs)
     tracks = _read(source, folder, config)
     targets = {name for sample in index for name in sample.targets}
-    heads = join_heads(targets, config, names, extra=extra, registry=registry)
+    heads = join_heads(targets, config, names, extra=extra, unlabeled=unlabeled, registry=registry)
+    named = {head.head for head in heads}
+    left = left_untrained(one for name, one in outputs.items() if name not in named)
     labels = [_labels(sample, heads) for sample in index]
     found = segment_examples(tracks, labels, source.length, source.overlap)
     lost = [
-        Issue(level="warning", where=f"heads.{head.head}", fact=f"{count} labels of {name!r}, which it does not score")
+        Issue(level="warning", where=head.path, fact=f"{count} labels of {name!r}, which it does not score")
         for head in heads
         for name, count in sorted(head.left_out.items())
     ]
-    return Gathered(found.examples, (*index.issues, *lost, *found.issues))
+    return Gathered(found.examples, (*index.issues, *left, *lost, *found.issues))
 
 
-def _check_heads(config: PipelineConfig, registry: Registry | None) -> None:
-    for name, output in config.trace(registry=registry).outputs.items():
-        if name in config.heads and output.resolution != "frame":
-            raise InputError(
-                f"heads.{name}: scores clips, and segments have labels of frames; write resolution='frame'"
-            )
+def _check_heads(outputs: Mapping[str, LabeledOutput]) -> None:
+    for one in outputs.values():
+        if one.stream.resolution != "frame":
+            raise InputError(f"{one.path}: scores clips, and segments have labels of frames; write resolution='frame'")
 
 
-def _read(source: SegmentSource, folder: Path, config: PipelineConfig) -> dict[str, dict[str, FeatureTrack]]:
-    streams = config.inputs
+def _read(source: SegmentSource, folder: Path, config: ModelConfig) -> dict[str, dict[str, FeatureTrack]]:
+    streams = config.input_streams()
     if not all(isinstance(one, FeatureStream) for one in streams.values()) or set(streams) != set(source.tracks):
         fact = f"features of {listed(source.tracks)}, and the pipeline takes {listed(streams)}"
         raise InputError(f"tracks: {fact}; give a folder for each input of a pipeline on stored features")

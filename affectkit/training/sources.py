@@ -11,12 +11,13 @@ from affectkit.configs import DatasetConfig, ModelConfig
 from affectkit.errors import ConfigError, InputError, listed
 from affectkit.files import errors_in_file, parse_text, read_text
 from affectkit.interfaces import Dataset
-from affectkit.pipeline import PipelineConfig
 from affectkit.records import Index
 from affectkit.registry import Registry, default_registry
 from affectkit.training.examples import read_examples
+from affectkit.training.input_kinds import check_one_kind, takes_pictures
 from affectkit.training.label_joining import Extra
-from affectkit.training.picture_reading import gather_pictures, takes_pictures
+from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs
+from affectkit.training.picture_reading import gather_pictures
 from affectkit.training.reading import Gathered, gather_examples
 from affectkit.training.segment_reading import SegmentSource, gather_segments
 
@@ -27,12 +28,15 @@ def open_data(
     *,
     faces: str | None = None,
     extra: Extra = "refuse",
+    unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
     workers: int = 1,
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Gathered:
-    """Examples for a pipeline: keyframes of clips where its inputs have named steps, else single pictures; or segments.
+    """Examples for a pipeline or ensemble: keyframes of clips where inputs name steps, else pictures; or segments.
+
+    What members of an ensemble ask for differently is cut for each of them.
 
     Arguments:
         data: a file of examples (`.npz`, `.safetensors`); `NAME=ROOT`, a dataset by its component's name in a folder;
@@ -41,13 +45,15 @@ def open_data(
         config: of what is trained.
         faces: detector for pictures, by name; None for the pipeline's own, or `auto`.
         extra: what becomes of labels of classes that a head of pictures lacks, `refuse` or `invalid`.
+        unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they stay as
+            they are, and a warning is among the issues.
         made: heads of pictures that may have no labels, since training makes them, `Recipe.mixing`.
         workers: processes that cut pictures.
         registry: where components are looked up.
         progress: called with how many clips or pictures are cut, and of how many.
 
     Raises:
-        InputError: no such file or folder, or nothing in it fits the pipeline.
+        InputError: no such file or folder, or nothing in it fits the model.
         ConfigError: something in the `.toml` file is wrong.
         RegistryError: no such dataset.
     """
@@ -57,26 +63,35 @@ def open_data(
     if not data.endswith(".toml") and not data.partition("=")[2]:
         raise InputError(f"{data}: no data; give NAME=ROOT, such as casme2=/data/CASME2, or .npz, .toml")
     dataset, root, segments = _find(data, names)
-    if not isinstance(config, PipelineConfig):
-        raise InputError(f"{data}: a dataset is cut for a pipeline; for an ensemble give a file of examples")
     index = scan_dataset(dataset, root, names)
     if segments is not None:
         folder = Path(data).parent
-        return gather_segments(index, segments, folder, config, names=dataset.label_names, extra=extra, registry=names)
+        return gather_segments(
+            index,
+            segments,
+            folder,
+            config,
+            names=dataset.label_names,
+            extra=extra,
+            unlabeled=unlabeled,
+            registry=names,
+        )
+    check_one_kind(config.input_streams())
     if takes_pictures(config):
         return gather_pictures(
             _labeled(index),
             config,
             names=dataset.label_names,
             extra=extra,
+            unlabeled=unlabeled,
             made=made,
             faces=faces,
             workers=workers,
             registry=names,
             progress=progress,
         )
-    _check_classes(dataset, config)
-    return gather_examples(_labeled(index), config, faces=faces, registry=names, progress=progress)
+    _check_classes(dataset, config, names)
+    return gather_examples(_labeled(index), config, unlabeled=unlabeled, faces=faces, registry=names, progress=progress)
 
 
 def find_dataset(data: str, registry: Registry) -> tuple[DatasetConfig, Path]:
@@ -129,12 +144,15 @@ def _labeled(index: Index) -> Index:
     return replace(index, samples=kept)
 
 
-def _check_classes(dataset: DatasetConfig, config: PipelineConfig) -> None:
+def _check_classes(dataset: DatasetConfig, config: ModelConfig, registry: Registry) -> None:
     classes = getattr(dataset, "class_names", None)
-    for name, head in config.heads.items():
-        targets = getattr(head, "targets", None)
-        if classes is not None and targets is not None and tuple(classes) != tuple(targets):
+    outputs = labeled_outputs(config, registry=registry)
+    for one in outputs.values():
+        targets = one.stream.targets
+        # of several, those that the labels are not for may score anything
+        is_meant = len(outputs) == 1 or not set(dataset.label_names).isdisjoint(one.known_as)
+        if is_meant and classes is not None and tuple(classes) != targets:
             raise InputError(
-                f"heads.{name}: scores {listed(targets)}, the dataset has {listed(classes)}; "
+                f"{one.path}: scores {listed(targets)}, the dataset has {listed(classes)}; "
                 "set the dataset's 'classes' or the head's 'targets'"
             )

@@ -54,10 +54,13 @@ def cut_tail(
         InputError: a front-end has weights that no training makes, and they are not among `weights`; or the examples
             are single pictures, which have no motion.
     """
+    if examples.pictures is not None:
+        if any(part.context > 1 for branch in getattr(config, "branches", {}).values() for part in branch.motion):
+            raise InputError("examples: single pictures, which have no motion; train branches with motion on clips")
+        # a mirror and the like; what they make of pictures on the disk would have to be in memory
+        return config, examples
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()) or turns_fixed(config, turned):
         return config, examples
-    if examples.pictures is not None:
-        raise InputError("examples: single pictures, which have no motion; train branches with motion on clips")
     trace = config.trace(registry=registry)
     inputs: dict[str, Any] = {}
     branches = {}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
-from affectkit.errors import InputError
+from affectkit.errors import InputError, did_you_mean
 from affectkit.maps.temperature import TemperatureConfig
 from affectkit.maps.temperature_net import Temperature
 from affectkit.metrics.temperature import find_temperature
@@ -67,7 +67,11 @@ def fit_temperature(model: Model, name: str, examples: Examples, *, used_elsewhe
 
 
 def calibrate_members(
-    ensemble: Ensemble, examples: Examples, *, used_elsewhere: Iterable[str] = ()
+    ensemble: Ensemble,
+    examples: Examples,
+    *,
+    used_elsewhere: Iterable[str] = (),
+    outputs: Iterable[str] | None = None,
 ) -> tuple[Ensemble, dict[str, dict[str, float]]]:
     """An ensemble whose members have a fitted temperature each, so that no member outvotes others by being too sure.
 
@@ -78,6 +82,7 @@ def calibrate_members(
         ensemble: joined by scores; stays as it is.
         examples: labels of the joined targets, in their order, as the ensemble's own loss takes them.
         used_elsewhere: as of `fit_temperature`.
+        outputs: which ones to calibrate; the others are joined as they are. None for all of classes or labels.
 
     Returns:
         A copy with the maps, in evaluation mode; temperatures by output as it was called, and by member.
@@ -97,7 +102,11 @@ def calibrate_members(
             "ensemble: its members are tied, so that they share a temperature; calibrate the one model first"
         )
     check_others(examples, used_elsewhere)
-    streams = {name: ensemble.traced.outputs[name] for name in ensemble.fusion}
+    chosen = tuple(ensemble.fusion) if outputs is None else tuple(outputs)
+    for name in chosen:
+        if name not in ensemble.fusion:
+            raise InputError(f"outputs: {name!r} is not joined; {did_you_mean(name, ensemble.fusion, noun='joined')}")
+    streams = {name: ensemble.traced.outputs[name] for name in chosen}
     names = {name: f"{name}_calibrated" for name, stream in streams.items() if stream.problem in ACCEPTED}
     if not names:
         raise InputError("ensemble: joins values only, which have no temperature; join classes or labels")

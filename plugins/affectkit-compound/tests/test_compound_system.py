@@ -30,7 +30,7 @@ from affectkit_compound.system import (
 )
 from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
 
-from affectkit import MeanFusionConfig, analyze_pictures, load, mirrored
+from affectkit import MeanFusionConfig, analyze_pictures, from_pretrained, load, mirrored
 from affectkit.data.labels import BASIC_7, COMPOUND_11
 from affectkit.datasets import make_tree
 from affectkit.datasets.trees.c_expr_db_tree import LIST
@@ -42,9 +42,10 @@ from affectkit.protocols.abaw_video_answers import Answer
 from affectkit.protocols.video_predictions import aggregate_tables
 from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
-from affectkit.training import Examples
+from affectkit.training import Examples, evaluate
 from affectkit.training.folds import probabilities
 from affectkit.training.plan_folders import open_folder, read_plan_of
+from affectkit.training.sources import open_data
 
 
 def is_installed() -> bool:
@@ -177,6 +178,24 @@ def test_crops_to_an_answer(tmp_path: Path) -> None:
     assert write_answer("abaw7-ce", table, sample, out, missing="nearest") == Answer(12, 3, 1)
     assert check_answer("abaw7-ce", out, sample) == Answer(12, 3, 0)
     assert [one.video for one in aggregate_tables(table, "compound")] == ["01", "02", "10"]
+
+
+@pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
+def test_on_a_dataset_with_labels_of_one_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFFECTKIT_CACHE", str(tmp_path / "cache"))
+    make_tree("raf-db-compound", tmp_path / "RAF-DB")
+    data = f"raf-db-compound={tmp_path / 'RAF-DB'}"
+    for config in (make_small_member("resnet"), make_compound()):
+        with pytest.raises(InputError, match=r"\.expression: no labels of it; .*--unlabeled-heads leave\)$"):
+            open_data(data, config, faces="whole-frame")
+    examples = open_data(data, make_compound(), faces="whole-frame", unlabeled="leave").examples
+    assert set(examples.targets) == {"compound"}
+    # the preset with its weights, as the command line scores it by --artifacts compound
+    found = evaluate(make_compound(), examples, protocol="official", head="compound", artifacts="compound")
+    test = [row for row, half in enumerate(examples.halves) if half == "test"]
+    expected = probabilities(from_pretrained("compound"), examples.take(test), "compound")
+    columns = [found.predictions.columns[f"p.{name}"] for name in COMPOUND_11]
+    np.testing.assert_allclose(np.array(columns, float).T, expected.numpy(), atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore::affectkit.errors.DataWarning")
