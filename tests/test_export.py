@@ -868,6 +868,61 @@ def test_one_picture_can_not_be_both(here: Path, capsys: pytest.CaptureFixture[s
     )
 
 
+def test_files_without_a_face_are_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    from affectkit.files import write_config
+    from affectkit.testing.examples import face_picture
+
+    write_config(faces(), here / "faces.toml")
+    face, gray = face_picture(), np.full((120, 120, 3), 90, np.uint8)
+    for name in "abcdef":
+        (here / "pictures").mkdir(exist_ok=True)
+        cv2.imwrite(str(here / "pictures" / f"{name}.png"), gray if name in "bcf" else face)
+    words = ("export", "faces.toml", "faces.onnx", "--faces", "haar", "--int8", "--max-drop", "0.9")
+    said = "pictures: no face in 3 of 6 files, first pictures/b.png; they are left out"
+    code, out, _ = run(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures")
+    assert code == 0
+    assert out.splitlines()[:2] == [f"--check-on {said}", f"--calibrate {said}"]
+    read = {"files": 6, "read": 6, "no_face": [f"pictures/{name}.png" for name in "bcf"]}
+    data = run_json(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures", "--overwrite")
+    assert data["seen"] == {"check_on": read, "calibrate": read}
+    (here / "none").mkdir()
+    for name in "ab":
+        cv2.imwrite(str(here / "none" / f"{name}.png"), gray)
+    for option, error in (
+        (
+            "--check-on",
+            "none: no face that the pipeline could be given in 2 files; "
+            "give files with faces, or another detector (--faces)",
+        ),
+        (
+            "--calibrate",
+            "none: 2 files, with faces in 0 batches to calibrate on and 0 others; "
+            "give pictures of faces, two at the least, better hundreds",
+        ),
+    ):
+        code, _, err = run(capsys, *words, "--calibrate", "pictures", option, "none", "--overwrite")
+        assert (code, err.splitlines()[-1]) == (1, f"error: {error}")
+
+
+def test_files_that_are_not_needed_are_counted(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import cv2
+
+    from affectkit.cli import export
+    from affectkit.files import write_config
+
+    monkeypatch.setattr(export, "_MOST", 2)
+    write_config(faces(), here / "faces.toml")
+    (here / "pictures").mkdir()
+    for name in "abc":
+        cv2.imwrite(str(here / "pictures" / f"{name}.png"), np.zeros((40, 40, 3), np.uint8))
+    code, out, _ = run(capsys, "export", "faces.toml", "faces.onnx", "--check-on", "pictures")
+    assert (code, out.splitlines()[0]) == (0, "--check-on pictures: 2 of 3 files are read, which is enough")
+
+
 def test_the_engine_starts_from_bytes(exported: Path) -> None:
     with pytest.raises(ConfigError):
         start_engine(exported.read_bytes(), "tensorrt")
