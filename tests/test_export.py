@@ -823,6 +823,34 @@ def test_a_gate_that_can_not_measure_does_not_open(monkeypatch: pytest.MonkeyPat
     )
 
 
+@pytest.mark.parametrize(
+    ("output", "wrong", "message_of_it"),
+    [
+        ("expr", 99, "99, and classes are 0 to 7"),
+        ("expr", -1, "-1, and classes are 0 to 7"),
+        ("va", -5.0, "-5.0, and values are -1 to 1"),
+        ("va", float("nan"), "nan, and values are -1 to 1"),
+        ("shares", 1.5, "1.5, and shares are 0 to 1"),
+    ],
+)
+def test_labels_beyond_their_range_open_no_gate(
+    output: str, wrong: float, message_of_it: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = build(faces()).eval(), clip(padded=1)
+    found = model.predict(batch)
+    values = {"expr": found["expr"].argmax(dim=-1), "va": found["va"].clone(), "shares": found["expr"].clone()}[output]
+    name = "expr" if output == "shares" else output
+    values[0, 1] = wrong
+    given: dict[str, Any] = {"held_out": ({"clip": batch},), "labels": ({name: Targets.of(values)},)}
+    text = f"int8: labels of {name!r} hold {message_of_it}; what is not labeled has valid=False"
+    assert message(lambda: gate(model, None, monkeypatch, **given)) == text
+    # what does not count may be anything
+    valid = torch.ones_like(values, dtype=torch.bool)
+    valid[0, 1] = False
+    given["labels"] = ({name: Targets(values, valid)},)
+    assert gate(model, None, monkeypatch, **given)["accuracy"][name] == {"float32": 1.0, "int8": 1.0}
+
+
 # The commands.
 
 
