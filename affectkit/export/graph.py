@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from affectkit.errors import InputError, MissingDependencyError
+from affectkit.export.converting import convert, instead
 from affectkit.model import Model
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import FrameStream, InputStream
@@ -190,33 +191,11 @@ def record(model: Model, *, steps: int | None) -> tuple[bytes, list[str]]:
         except Exception as error:
             raise _refusal(watch, model, error) from error
         flat.watch = None
-        program = _convert(recorded, flat)
+        program = convert(recorded, model, flat.inputs, flat.outputs, OPSET)
     graph = program.model.graph
     _drop_unused(graph)
     _name_sizes(graph, is_free)
     return program.model_proto.SerializeToString(deterministic=True), [str(value.name) for value in graph.inputs]
-
-
-def _convert(recorded: torch.export.ExportedProgram, flat: Flat) -> torch.onnx.ONNXProgram:
-    """The recorded graph in operators of ONNX; raises InputError for one that has none."""
-    try:
-        program = torch.onnx.export(
-            recorded,
-            input_names=flat.inputs,
-            output_names=flat.outputs,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    except torch.onnx.OnnxExporterError as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        reason = str(cause).partition("\n")[0]
-        hint = "run it with PyTorch, or export a pipeline without that operator"
-        raise InputError(f"export: the graph can't be converted to ONNX ({reason}); {hint}") from error
-    assert program is not None
-    return program
 
 
 def _drop_unused(graph: Any) -> None:
@@ -255,6 +234,4 @@ def _refusal(watch: Watch, model: Model, error: Exception) -> InputError:
         path, why = watch.running[-1], f"decides by values what it computes ({type(error).__name__})"
     else:
         path, why = type(model).__name__, f"can't be recorded ({type(error).__name__})"
-    stored = "maps" if ".motion[" in path else "features"
-    hint = f"run it with PyTorch, or export a pipeline that begins behind it, on stored {stored}"
-    return InputError(f"export: {path} {why}, which a graph can't; {hint}")
+    return InputError(f"export: {path} {why}, which a graph can't; {instead(path)}")
