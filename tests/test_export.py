@@ -32,15 +32,12 @@ from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
-from affectkit.heads.micro_expression import MicroExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import FeatureExtractor
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.maps.smooth import SmoothConfig
 from affectkit.model import Model
 from affectkit.motion.head_compensation import HeadCompensationConfig
-from affectkit.motion.mm_cof import MMCOFConfig
-from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.records import Face
 from affectkit.registry import Registry, default_registry
@@ -50,6 +47,7 @@ from affectkit.specs import FeaturesSpec
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.gru import GRUConfig
 from affectkit.temporal.transformer import TransformerConfig
+from affectkit.variants import mirrored
 from affectkit.video.alignment import TEMPLATES
 from tests.cli_runs import run, run_json
 from tests.clips import write_levels
@@ -292,25 +290,24 @@ def test_complex_numbers_are_refused_by_the_stage_that_has_them(tmp_path: Path) 
     )
 
 
+@pytest.mark.slow
 def test_flow_without_the_motion_of_the_head_is_exported(tmp_path: Path) -> None:
-    """As the preset `micro` has it, on smaller pictures."""
-    motion = (MMCOFConfig(flow=OpticalFlowConfig(pairs="phases", rigid="subtract")),)
-    model = build(
-        PipelineConfig(
-            input=FrameStream(channels=("gray",), height=16, width=16, steps=("onset", "apex", "offset")),
-            branches={"motion": Branch(motion=motion, features=ConvStemConfig(dim=8))},
-            heads={"micro": MicroExpressionConfig()},
-        )
-    )
-    facts = export_onnx(model, tmp_path / "m.onnx")
-    assert facts.differences["random"] < 1e-4
-    y, x = torch.meshgrid(torch.arange(16.0), torch.arange(16.0), indexing="ij")
-    # a pattern that shifts and turns a little, and one place that moves on its own
-    moved = [torch.sin(0.5 * (x + 0.4 * t + 0.02 * t * y)) * torch.cos(0.4 * (y - 0.3 * t)) for t in (0, 1, 2)]
-    frames = torch.stack(moved)[None, :, None] / 2 + 0.5
-    frames[:, 1, :, 10:14, 9:13] = frames[:, 0, :, 9:13, 9:13]
-    found, expected = load_onnx(tmp_path / "m.onnx").predict(frames)["micro"], model.eval().predict(frames)["micro"]
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+    flow = FrameStream(channels=("u", "v"), unit="pixel", height=SIDE, width=SIDE)
+    branch = Branch(motion=(HeadCompensationConfig(method="similarity"),), features=ConvStemConfig(dim=8))
+    model = build(faces(input=flow, branches={"flow": branch}, faces=None, sampling=None))
+    assert export_onnx(model, tmp_path / "m.onnx").differences["random"] < 1e-4
+    y, x = torch.meshgrid(torch.arange(float(SIDE)), torch.arange(float(SIDE)), indexing="ij")
+    # the head turns, and one place moves on its own
+    flows = torch.stack([0.5 + 0.02 * y, 0.2 - 0.02 * x]).repeat(1, 2, 1, 1, 1)
+    flows[:, 1, 0, 10:16, 9:14] += 1.5
+    found, expected = load_onnx(tmp_path / "m.onnx").predict(flows), model.eval().predict(flows)
+    torch.testing.assert_close(found["expr"], expected["expr"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_preset_for_micro_expressions_is_exported(tmp_path: Path) -> None:
+    model = resolve_model("micro", device=None, seed=0, registry=default_registry())
+    assert export_onnx(model, tmp_path / "m.onnx").differences["random"] < 1e-4
 
 
 def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -362,6 +359,21 @@ def test_a_difference_that_is_no_number_is_not_forgotten() -> None:
     engine, takes = Broken(), ["inputs.clip", "mask", "times"]
     assert np.isnan(comparing.largest_difference(model, engine, takes, comparing.random_batches(model, None)))
     assert comparing.largest_difference(model, engine, takes, comparing.random_batches(model, None)) == 0.0
+
+
+def test_tied_weights_are_in_the_file_once(tmp_path: Path) -> None:
+    one = build(faces(branches={"face": Branch(features=ConvStemConfig(dim=256))}))
+    both = mirrored(one)
+    export_onnx(one, tmp_path / "one.onnx")
+    facts = export_onnx(both, tmp_path / "both.onnx")
+    assert facts.differences["random"] < 1e-4
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("one", "both")]
+    weights = sum(tensor.numel() * tensor.element_size() for tensor in one.state_dict().values())
+    assert sizes[1] - sizes[0] < weights / 4
+    given = clip(2, 4, padded=1)
+    found, expected = load_onnx(tmp_path / "both.onnx").predict(given), both.predict(given)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name][given.mask], values[given.mask], atol=1e-5, rtol=0)
 
 
 def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:

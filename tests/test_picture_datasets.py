@@ -185,9 +185,9 @@ def test_a_code_of_affectnet_that_is_none(tmp_path: Path, code: str) -> None:
     table.write_text(f"{header}\n12/beef.jpg,3,4,5,6,1;2,{code},-0.7,-0.3\n12/babe.jpg,3,4,5,6,1;2,7,0.1,0.2\n")
     index = scan("affectnet", root, release="original", split="validation")
     assert issue_lines(index) == [
-        f"warning: validation.csv row 2: label {code!r} is unknown, so it is not valid; known: neutral, anger, disgust, "
-        "fear, happiness, sadness, surprise, contempt, angry, disgusted, fearful, happy, sad, surprised, none, "
-        "uncertain, no face"
+        f"warning: validation.csv row 2: label {code!r} is unknown, so it is not valid; known: neutral, anger, "
+        "disgust, fear, happiness, sadness, surprise, contempt, angry, disgusted, fearful, happy, sad, surprised, "
+        "none, uncertain, no face"
     ]
     assert {key: BASIC_8[label] for key, label in valid_labels(index, "expression").items()} == {
         "validation/12/babe": "contempt"

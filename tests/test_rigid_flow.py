@@ -63,6 +63,20 @@ def test_real_numbers_alone_give_the_same(size: tuple[int, int], iterations: int
     torch.testing.assert_close(single.double(), slow, rtol=1e-4, atol=1e-5)
 
 
+class Similarity(torch.nn.Module):
+    def forward(self, flow: Tensor) -> Tensor:
+        return rigid_flow(flow, "similarity")
+
+
+def test_a_recorded_similarity_has_no_complex_numbers() -> None:
+    flow = noisy(SIMILARITY + bump(64, 6.0, 1.0), 0.05)
+    program = torch.export.export(Similarity(), (flow,))
+    given = [node.meta["val"] for node in program.graph.nodes if isinstance(node.meta.get("val"), Tensor)]
+    assert len(given) > 100
+    assert not any(one.is_complex() for one in given)
+    torch.testing.assert_close(program.module()(flow), rigid_flow(flow, "similarity"), rtol=1e-7, atol=1e-8)
+
+
 def test_an_affine_map_in_a_graph_is_fitted_as_ever(exporting: None) -> None:
     flow = noisy(AFFINE, 0.1)
     torch.testing.assert_close(rigid_flow(flow, "affine"), rigid_flow_ref(flow, "affine"))

@@ -7,6 +7,7 @@ its name, and raw, as `scores.NAME`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import warnings
 from collections.abc import Iterator, Mapping
@@ -194,6 +195,7 @@ def record(model: Model, *, steps: int | None) -> tuple[bytes, list[str]]:
         program = convert(recorded, model, flat.inputs, flat.outputs, OPSET)
     graph = program.model.graph
     _drop_unused(graph)
+    _share_weights(graph)
     _name_sizes(graph, is_free)
     return program.model_proto.SerializeToString(deterministic=True), [str(value.name) for value in graph.inputs]
 
@@ -207,6 +209,21 @@ def _drop_unused(graph: Any) -> None:
     for value in by_name.values():
         if not value.uses():
             graph.inputs.remove(value)
+
+
+def _share_weights(graph: Any) -> None:
+    """Hold equal weights once, as of tied members: the recorder writes them down wherever they are used."""
+    seen: dict[object, Any] = {}
+    given_out = {id(value) for value in graph.outputs}
+    for value in tuple(graph.initializers.values()):
+        tensor = value.const_value
+        key = (tensor.dtype, tuple(tensor.shape), hashlib.sha256(tensor.tobytes()).digest())
+        first = seen.setdefault(key, value)
+        if first is value or id(value) in given_out:
+            continue
+        for use in list(value.uses()):
+            use.node.replace_input_with(use.idx, first)
+        del graph.initializers[value.name]
 
 
 def _name_sizes(graph: Any, is_free: bool) -> None:
