@@ -29,7 +29,10 @@ def model_card(model: Model, data: dict[str, Any], notes: str) -> str:
     inputs = [f"- `{name}`: {stream}" for name, stream in model.config.input_streams().items()]
     outputs = [f"- `{name}`: {stream}" for name, stream in model.traced.outputs.items()]
     # stored features have no component, only the note that they are
-    stages = [f"- `{s.path}`: {s.note if s.component == '-' else s.component}" for s in model.traced]
+    stages = [
+        f"- `{s.path}`: {', '.join(part for part in (s.component, s.note) if part not in ('', '-'))}"
+        for s in model.traced
+    ]
     requires = [f"- {item['distribution']} {item['version']}".rstrip() for item in data["requires"]]
     provenance = [
         f"- {item['name']}: {item['url']}, license {item['license']}, training data: {item['training_data_terms']}"

@@ -13,7 +13,6 @@ What members think of each other comes out as one more output per joined one, `<
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -32,6 +31,7 @@ from affectkit.pipeline import (
     trace_spotter,
 )
 from affectkit.registry import Registry, default_registry
+from affectkit.spelling import folded
 from affectkit.streams import FeatureStream, InputStream, PredictionStream
 from affectkit.tracing import Trace, TraceStep, stage_output
 from affectkit.tying import check_tied, check_tied_streams, tied_stages
@@ -191,9 +191,11 @@ class EnsembleConfig(ModelConfig):
     ) -> dict[str, PredictionStream]:
         outputs = {}
         for name in self._joined_names(traces):
-            joined = self._joined_streams(name, {member: trace.outputs[name] for member, trace in traces.items()})
+            streams = {member: trace.outputs[name] for member, trace in traces.items()}
+            joined = self._joined_streams(name, streams)
             outputs[name] = stage_output("fusion", fusion.output, joined)
-            add_step(steps, f"fusion.{name}", names, fusion, joined, outputs[name])
+            note = _lost_note(streams, joined)
+            add_step(steps, f"fusion.{name}", names, fusion, joined, outputs[name], note)
             self._check_fill(name, outputs[name])
         return outputs
 
@@ -341,17 +343,22 @@ def _features(member: str, trace: Trace) -> FeatureStream:
     return trace.features
 
 
+def _lost_note(streams: Mapping[str, PredictionStream], joined: Mapping[str, PredictionStream]) -> str:
+    """Which targets of whom are not joined; empty if all are."""
+    lost = {
+        member: [target for target in stream.targets if target not in joined[member].targets]
+        for member, stream in streams.items()
+    }
+    facts = "; ".join(f"{listed(targets)} of {member}" for member, targets in lost.items() if targets)
+    return f"without {facts}" if facts else ""
+
+
 def _check_spelling(streams: Mapping[str, PredictionStream], path: str) -> None:
     """Targets that differ in spelling only would be lost by an intersection, and doubled by a union: refuse them."""
     seen: dict[str, tuple[str, str]] = {}
     for member, stream in streams.items():
         for target in stream.targets:
-            other, spelling = seen.setdefault(_fold(target), (member, target))
+            other, spelling = seen.setdefault(folded(target), (member, target))
             if spelling != target and other != member:
                 text = f"{other!r} has {spelling!r}, {member!r} has {target!r}"
                 raise StreamError(text, "spell common targets the same way", path=path)
-
-
-def _fold(name: str) -> str:
-    # AU01 is AU1, and AU10 is not
-    return re.sub(r"[-_ ]|(?<!\d)0+(?=\d)", "", name.casefold())

@@ -218,10 +218,11 @@ def add_step(
     config: ComponentConfig,
     inputs: Mapping[str, Stream],
     output: Stream,
+    note: str = "",
 ) -> None:
     """Append the step of one component."""
     component = component_id(path, config, names)
-    steps.append(TraceStep(path=path, component=component, inputs=dict(inputs), output=output))
+    steps.append(TraceStep(path=path, component=component, inputs=dict(inputs), output=output, note=note))
 
 
 def component_id(path: str, config: ComponentConfig, names: Registry) -> str:

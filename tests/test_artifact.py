@@ -6,6 +6,7 @@ import hashlib
 import json
 import pickle
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -325,6 +326,16 @@ def test_the_model_card_says_what_is_in_it(tmp_path: Path) -> None:
     assert "## What the scores do not mean\n" in card
     bare = (save(model, tmp_path / "bare") / "README.md").read_text()
     assert "## Training and results\n\nNot recorded: `save(notes=...)` would say it.\n" in bare
+
+
+def test_the_model_card_of_an_ensemble_says_which_classes_are_lost(tmp_path: Path) -> None:
+    members = {
+        name: replace(stored(), heads={"out": ExpressionConfig(targets=targets)})
+        for name, targets in (("one", ("a", "b")), ("two", ("b", "c", "a")))
+    }
+    ensemble = EnsembleConfig(members=members, fusion=MeanFusionConfig())
+    card = (save(build(ensemble), tmp_path / "model") / "README.md").read_text()
+    assert "- `fusion.out`: affectkit/mean, without 'c' of two\n" in card
 
 
 def golden_outputs(folder: Path) -> None:

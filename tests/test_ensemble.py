@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -134,6 +135,27 @@ def test_what_does_not_go_together(fields: dict[str, Any], message: str) -> None
             ensemble(scoring("AU1", "AU10", problem="multilabel"), scoring("AU01", "AU10", problem="multilabel")),
             StreamError,
             "fusion.expression: 'a' has 'AU1', 'b' has 'AU01'; spell common targets the same way",
+        ),
+        (
+            ensemble(scoring("neutral", "anger", "happy"), scoring("neutral", "anger", "happiness")),
+            StreamError,
+            "fusion.expression: 'a' has 'happy', 'b' has 'happiness'; spell common targets the same way",
+        ),
+        (
+            ensemble(scoring("neutral", "sad", "anger"), scoring("neutral", "Angry", "sad")),
+            StreamError,
+            "fusion.expression: 'a' has 'anger', 'b' has 'Angry'; spell common targets the same way",
+        ),
+        (
+            ensemble(scoring("sadly_angry", "happily_surprised"), scoring("sadly_angry", "Happily/Surprised")),
+            StreamError,
+            "fusion.expression: 'a' has 'happily_surprised', 'b' has 'Happily/Surprised'; "
+            "spell common targets the same way",
+        ),
+        (
+            ensemble(scoring("x", "y", "col\u00e8re"), scoring("x", "y", "cole\u0300re"), targets="union", fill=0.0),
+            StreamError,
+            "fusion.expression: 'a' has 'col\u00e8re', 'b' has 'cole\u0300re'; spell common targets the same way",
         ),
         (
             ensemble(scoring("a", "b"), scoring("b", "c"), targets="union", fill=1.5),
@@ -346,6 +368,15 @@ def test_a_trace_says_what_is_computed_once() -> None:
     }
     three = ensemble(frozen(), frozen(), frozen())
     assert notes(three)["members.b.branches.face.features"] == "shared with a, c where weights are equal"
+
+
+def test_a_trace_says_which_targets_are_lost() -> None:
+    config = ensemble(scoring("a", "b", "c"), scoring("c", "b"), scoring("c", "d", "b", "e"))
+    assert notes(config) == {"fusion.expression": "without 'a' of a; 'd', 'e' of c"}
+    assert notes(replace(config, targets="union", fill=0.0)) == {}
+    assert notes(ensemble(config, scoring("b", "c"))) == {
+        "members.a.fusion.expression": "without 'a' of a; 'd', 'e' of c"
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ import affectkit
 PACKAGE = Path(affectkit.__file__).parent
 # Each module may import, at its top level, those before it.
 TORCH_FREE = (
-    "errors", "streams", "records", "fields", "tracing", "configs", "codec", "dials", "specs", "hookspecs", "plugins",
-    "registry", "pipeline", "tying", "ensemble", "files", "lookup", "recipes",
+    "errors", "spelling", "streams", "records", "fields", "tracing", "configs", "codec", "dials", "specs", "hookspecs",
+    "plugins", "registry", "pipeline", "tying", "ensemble", "files", "lookup", "recipes",
 )  # fmt: skip
 TORCH_FROM_HERE = (
     "sequences", "interfaces", "devices", "agreement", "score_joining", "model", "ensemble_model", "streaming",

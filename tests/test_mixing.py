@@ -29,7 +29,7 @@ from affectkit.heads.losses import cross_entropy, shared_cross_entropy
 from affectkit.recipes import Mixing, Recipe, read_recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import PredictionStream
-from affectkit.training import fit
+from affectkit.training import Examples, fit
 from affectkit.training.mixing import check_mixing, mix
 from affectkit.training.picture_reading import gather_pictures
 from affectkit.training.sources import open_data
@@ -349,6 +349,65 @@ def test_labels_that_compounds_can_not_be_made_of() -> None:
         "examples: 'expression' has several labels per example; compounds are made of single pictures, so leave mixing "
         "out"
     )
+
+
+WRONG = (
+    ("expression", 9, "class index 9; valid labels are 0 to 6"),
+    ("expression", -1, "class index -1; valid labels are 0 to 6"),
+    ("va", 1.5, "value 1.5; valid labels are -1.0 to 1.0"),
+)
+
+
+@pytest.mark.filterwarnings("ignore:.*no example of.*")
+@pytest.mark.parametrize("mixing", [Mixing(share=1.0, how="blend"), Mixing(share=1.0, how="box"), COMPOUNDS, None])
+@pytest.mark.parametrize(("head", "value", "fact"), WRONG)
+def test_a_label_out_of_range_is_refused_as_without_mixing(
+    head: str, value: float, fact: str, mixing: Mixing | None
+) -> None:
+    inputs, targets = make_batch()
+    values = targets[head].values.clone()
+    values[3] = value
+    targets[head] = targets[head]._replace(values=values)
+    examples = Examples(inputs=inputs, targets=targets, subjects=tuple("abcdefgh"))
+    with pytest.raises(InputError) as caught:
+        fit(BOTH, examples, Recipe(epochs=1, batch_size=8, mixing=mixing))
+    assert str(caught.value) == f"targets.{head}: {fact}, what is not labeled has valid=False"
+
+
+def test_classes_that_are_no_whole_numbers_are_refused_by_mixing_too() -> None:
+    inputs, targets = make_batch()
+    classes = Targets(targets["expression"].values.float(), targets["expression"].valid)
+    with pytest.raises(InputError) as caught:
+        mix(inputs, {"expression": classes}, Mixing(share=1.0), OUTPUTS, torch.Generator())
+    assert str(caught.value) == (
+        "targets.expression: dtype torch.float32; class indices are whole numbers, give torch.int64"
+    )
+
+
+@pytest.mark.parametrize("mixing", [Mixing(share=1.0), COMPOUNDS])
+def test_a_label_out_of_range_that_does_not_count_is_nothing(mixing: Mixing) -> None:
+    inputs, targets = make_batch()
+    values, valid = targets["expression"]
+    odd = Targets(torch.where(valid, values, 99), valid)
+    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
+    found, wanted = (
+        mix(inputs, {"expression": one}, mixing, OUTPUTS, seed)[1]["expression"]
+        for one, seed in zip((odd, targets["expression"]), seeds, strict=True)
+    )
+    assert torch.equal(found.valid, wanted.valid)
+    assert torch.equal(found.values[found.valid], wanted.values[wanted.valid])
+
+
+def test_labels_that_are_shares_already_are_mixed_as_such() -> None:
+    inputs, targets = make_batch(("anger", "fear"))
+    classes = targets["expression"]
+    shares = Targets.of(torch.nn.functional.one_hot(classes.values, 7).float())
+    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
+    found, wanted = (
+        mix(inputs, {"expression": one}, Mixing(share=1.0), OUTPUTS, seed)[1]["expression"].values
+        for one, seed in zip((shares, classes), seeds, strict=True)
+    )
+    assert torch.equal(found, wanted)
 
 
 # Training

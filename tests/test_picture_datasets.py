@@ -11,7 +11,7 @@ import pytest
 from affectkit.data.labels import BASIC_7, BASIC_8
 from affectkit.datasets import make_tree
 from affectkit.datasets.affectnet import AffectNetConfig
-from affectkit.datasets.affectnet_annotations import read_text, read_text_ref
+from affectkit.datasets.affectnet_annotations import COLUMNS, read_text, read_text_ref
 from affectkit.datasets.checking import check_index
 from affectkit.datasets.fer2013 import Fer2013Config
 from affectkit.datasets.fer2013_pixels import unpack_pixels
@@ -175,6 +175,23 @@ def test_arrays_of_affectnet_that_are_none(tmp_path: Path) -> None:
         "train/107": [True, True], "train/13": [False, False], "train/2": [False, False],
     }  # fmt: skip
     assert samples["train/107"].targets["va"].values[1] == 0.25
+
+
+@pytest.mark.parametrize("code", ["11", "-1", "3.0"])
+def test_a_code_of_affectnet_that_is_none(tmp_path: Path, code: str) -> None:
+    root = tree(tmp_path, "affectnet")
+    table = root / "Manually_Annotated_file_lists/validation.csv"
+    header = ",".join(COLUMNS)
+    table.write_text(f"{header}\n12/beef.jpg,3,4,5,6,1;2,{code},-0.7,-0.3\n12/babe.jpg,3,4,5,6,1;2,7,0.1,0.2\n")
+    index = scan("affectnet", root, release="original", split="validation")
+    assert issue_lines(index) == [
+        f"warning: validation.csv row 2: label {code!r} is unknown, so it is not valid; known: neutral, anger, "
+        "disgust, fear, happiness, sadness, surprise, contempt, angry, disgusted, fearful, happy, sad, surprised, "
+        "none, uncertain, no face"
+    ]
+    assert {key: BASIC_8[label] for key, label in valid_labels(index, "expression").items()} == {
+        "validation/12/babe": "contempt"
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import affectkit.ops.rigid_flow as rigid_flow_module
 from affectkit.ops.rigid_flow import Model, rigid_flow, rigid_flow_ref
 
 MODELS: list[Model] = ["similarity", "affine"]
@@ -30,6 +31,12 @@ SIMILARITY = moved(64, (0.01, -0.009, 0.009, 0.01), (1.5, -0.8))
 AFFINE = moved(64, (0.012, -0.004, 0.003, -0.006), (-2.0, 0.7))
 
 
+@pytest.fixture
+def exporting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if a graph were recorded."""
+    monkeypatch.setattr(rigid_flow_module, "is_exporting", lambda: True)
+
+
 def noisy(flow: Tensor, amount: float) -> Tensor:
     return flow + amount * torch.randn(flow.shape, dtype=flow.dtype, generator=torch.Generator().manual_seed(0))
 
@@ -42,6 +49,37 @@ def test_it_equals_its_slow_twin(model: Model, size: tuple[int, int], iterations
     fast, slow = (fit(flow, model, iterations=iterations, most=16) for fit in (rigid_flow, rigid_flow_ref))
     assert slow.abs().max() > 0.1
     torch.testing.assert_close(fast, slow, rtol=1e-7, atol=1e-8)
+
+
+@pytest.mark.parametrize("size", [(3, 3), (5, 7), (40, 23), (3, 50)])
+@pytest.mark.parametrize("iterations", [0, 1, 10])
+def test_real_numbers_alone_give_the_same(size: tuple[int, int], iterations: int, exporting: None) -> None:
+    """Of a similarity; as in a graph."""
+    flow = torch.rand(3, 2, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    fast, slow = (fit(flow, "similarity", iterations=iterations, most=16) for fit in (rigid_flow, rigid_flow_ref))
+    torch.testing.assert_close(fast, slow, rtol=1e-7, atol=1e-8)
+    assert not rigid_flow(torch.zeros_like(flow), "similarity").any()
+    single = rigid_flow(flow.float(), "similarity", iterations=iterations, most=16)
+    torch.testing.assert_close(single.double(), slow, rtol=1e-4, atol=1e-5)
+
+
+class Similarity(torch.nn.Module):
+    def forward(self, flow: Tensor) -> Tensor:
+        return rigid_flow(flow, "similarity")
+
+
+def test_a_recorded_similarity_has_no_complex_numbers() -> None:
+    flow = noisy(SIMILARITY + bump(64, 6.0, 1.0), 0.05)
+    program = torch.export.export(Similarity(), (flow,))
+    given = [node.meta["val"] for node in program.graph.nodes if isinstance(node.meta.get("val"), Tensor)]
+    assert len(given) > 100
+    assert not any(one.is_complex() for one in given)
+    torch.testing.assert_close(program.module()(flow), rigid_flow(flow, "similarity"), rtol=1e-7, atol=1e-8)
+
+
+def test_an_affine_map_in_a_graph_is_fitted_as_ever(exporting: None) -> None:
+    flow = noisy(AFFINE, 0.1)
+    torch.testing.assert_close(rigid_flow(flow, "affine"), rigid_flow_ref(flow, "affine"))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -226,6 +226,30 @@ def test_units_have_a_temperature_too() -> None:
     assert 5 < fit_temperature(build(config, sure=8.0), "calm", examples(au=units)) < 12
 
 
+def test_classes_that_no_example_shows_are_named() -> None:
+    given = examples()
+    labels = given.targets["expression"]
+    # what is not valid, or padding, shows nothing
+    hidden = Targets(labels.values, labels.valid & (labels.values != 1))
+    text = "expression: temperature: no example of 'happiness'; it is that of the others, give examples of each"
+    given = replace(given, targets={"expression": hidden})
+    with pytest.warns(DataWarning) as caught:
+        fit_temperature(build(with_map()), "calm", given)
+    assert [(str(one.message), one.filename) for one in caught] == [(text, __file__)]
+    # once, and not for every member
+    with pytest.warns(DataWarning) as caught:
+        calibrate_members(build(ensemble()), given)
+    assert [(str(one.message), one.filename) for one in caught] == [(text, __file__)]
+    config = with_map(heads={"au": ActionUnitsConfig(targets=UNITS)})
+    config = replace(config, maps={"calm": TemperatureConfig(source="au")})
+    units = (torch.rand(12, 9, 2, generator=torch.Generator().manual_seed(5)) < 0.5).float() * torch.tensor([1, 0])
+    with pytest.warns(DataWarning) as caught:
+        fit_temperature(build(config), "calm", examples(au=Targets.of(units)))
+    assert str(caught[0].message) == (
+        "au: temperature: no example of active 'AU2'; it is that of the others, give examples of each"
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "used", "targets", "message"),
     [
@@ -316,7 +340,8 @@ def test_a_class_that_a_member_does_not_know_is_left_out_of_its_fit() -> None:
     values = given.targets["expression"].values.clone()
     values[6:] = 3  # anger, which `one` does not know
     _, found = calibrate_members(model, replace(given, targets={"expression": Targets.of(values)}))
-    _, half = calibrate_members(model, given.take(range(6)))
+    with pytest.warns(DataWarning, match=r"no example of 'anger'"):
+        _, half = calibrate_members(model, given.take(range(6)))
     assert found["expression"]["one"] == pytest.approx(half["expression"]["one"])
     assert found["expression"]["two"] != pytest.approx(half["expression"]["two"])
 

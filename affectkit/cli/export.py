@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from affectkit.cli.output import Output
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from affectkit.export.int8 import Int8
     from affectkit.model import Model
     from affectkit.sequences import Batch
+    from affectkit.video.batches import FaceBatches
 
 SUMMARY = "write a pipeline as an ONNX file, compared with PyTorch before it is kept"
-# Batches of eight frames or so, of each half of the calibration data and of --check-on.
+# Batches of a picture, or of eight frames or so of a video: of each half of the calibration data and of --check-on.
 _MOST = 64
 
 
@@ -50,8 +51,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
         fact = "given without --calibrate" if args.int8 else "not given, and --calibrate is"
         raise ConfigError(fact, "give both or neither", path="--int8")
     model = resolve_model(args.pipeline, device=None, seed=args.seed, registry=default_registry())
-    real = () if args.check_on is None else _batches(args, model, _files(args.check_on))
-    int8 = _int8(args, model) if args.int8 else None
+    seen: dict[str, Any] = {}
+    real = () if args.check_on is None else _check_on(args, model, seen, output)
+    int8 = _int8(args, model, seen, output) if args.int8 else None
     facts = export_onnx(model, args.out, steps=args.steps, check_on=real, int8=int8, overwrite=args.overwrite)
     size = args.out.stat().st_size
     output.json(
@@ -64,6 +66,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             "steps": facts.steps,
             "differences": facts.differences,
             "gate": facts.gate,
+            "seen": seen,
         }
     )
     output.text(f"{args.out}: {size:,} bytes, {facts.numbers}, takes {', '.join(facts.takes)}")
@@ -77,16 +80,30 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _int8(args: argparse.Namespace, model: Model) -> Int8:
+def _int8(args: argparse.Namespace, model: Model, seen: dict[str, Any], output: Output) -> Int8:
     from affectkit.errors import InputError
     from affectkit.export.int8 import Int8
 
     files = _files(args.calibrate)
-    calibrate, held_out = _batches(args, model, files[::2]), _batches(args, model, files[1::2])
+    halves = _read(args, model, files[::2]), _read(args, model, files[1::2])
+    seen["calibrate"] = _seen("--calibrate", args.calibrate, files, halves, output)
+    calibrate, held_out = (half.batches for half in halves)
     if not calibrate or not held_out:
         fact = f"{len(files)} files, with faces in {len(calibrate)} batches to calibrate on and {len(held_out)} others"
         raise InputError(f"{args.calibrate}: {fact}; give pictures of faces, two at the least, better hundreds")
     return Int8(calibrate=calibrate, held_out=held_out, max_drop=args.max_drop)
+
+
+def _check_on(args: argparse.Namespace, model: Model, seen: dict[str, Any], output: Output) -> tuple[Batch, ...]:
+    from affectkit.errors import InputError
+
+    files = _files(args.check_on)
+    found = _read(args, model, files)
+    seen["check_on"] = _seen("--check-on", args.check_on, files, (found,), output)
+    if not found.batches:
+        fact = f"no face that the pipeline could be given in {len(files)} files"
+        raise InputError(f"{args.check_on}: {fact}; give files with faces, or another detector (--faces)")
+    return found.batches
 
 
 def _files(path: Path) -> list[Path]:
@@ -95,13 +112,22 @@ def _files(path: Path) -> list[Path]:
     return find_videos(path) if path.is_dir() else [path]
 
 
-def _batches(args: argparse.Namespace, model: Model, files: list[Path]) -> tuple[Batch, ...]:
-    from affectkit.errors import InputError
+def _read(args: argparse.Namespace, model: Model, files: list[Path]) -> FaceBatches:
     from affectkit.resolving import resolve_detector
     from affectkit.video.batches import face_batches
 
     detector = resolve_detector(args.faces, model.config, model.registry)
-    found = face_batches(files, model, detector, most=_MOST)
-    if files and not found:
-        raise InputError(f"{files[0]}: no face that the pipeline could be given; give a file with faces")
-    return found
+    return face_batches(files, model, detector, most=_MOST)
+
+
+def _seen(option: str, path: Path, files: list[Path], parts: tuple[FaceBatches, ...], output: Output) -> dict[str, Any]:
+    """Say which files an option names without effect: those without a face, and those that were not needed."""
+    read = sum(part.read for part in parts)
+    without = sorted(one for part in parts for one in part.without)
+    if without:
+        output.text(
+            f"{option} {path}: no face in {len(without)} of {read} files, first {without[0]}; they are left out"
+        )
+    if read < len(files):
+        output.text(f"{option} {path}: {read} of {len(files)} files are read, which is enough")
+    return {"files": len(files), "read": read, "no_face": [str(one) for one in without]}

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from affectkit.data.labels import BASIC_7, BASIC_8, COMPOUND_11, COMPOUND_14, MICRO_3, MICRO_5
+from affectkit.spelling import SPELLED
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,13 @@ def _grouped(classes: tuple[str, ...], out: str = "", **words: str) -> LabelMap:
 
 def _basic(classes: tuple[str, ...], *out: str) -> LabelMap:
     """Expressions by name, in the spellings of lists; `out` are the words that are left out."""
-    return LabelMap(classes, {name: name for name in classes} | _SPELLED | dict.fromkeys(out))
+    return LabelMap(classes, {name: name for name in classes} | dict(SPELLED) | dict.fromkeys(out))
 
 
 _SAMM_5 = ("anger", "contempt", "happiness", "other", "surprise")
 _SIX = ("happiness", "surprise", "anger", "disgust", "fear", "sadness")
 _CASME3_7 = ("disgust", "surprise", "others", "fear", "anger", "sadness", "happiness")
 
-# As lists of expressions spell them beside the names of the label sets.
-_SPELLED = {"angry": "anger", "disgusted": "disgust", "fearful": "fear", "happy": "happiness", "sad": "sadness",
-            "surprised": "surprise"}  # fmt: skip
 _MAFW_11 = (*BASIC_8, "anxiety", "helplessness", "disappointment")
 
 _MAPS: Mapping[str, Mapping[str, LabelMap]] = {

@@ -7,6 +7,7 @@ its name, and raw, as `scores.NAME`.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.fx.experimental.symbolic_shapes import is_concrete_int
 
 from affectkit.errors import InputError, MissingDependencyError
+from affectkit.export.converting import convert, instead
 from affectkit.model import Model
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import FrameStream, InputStream
@@ -190,33 +192,12 @@ def record(model: Model, *, steps: int | None) -> tuple[bytes, list[str]]:
         except Exception as error:
             raise _refusal(watch, model, error) from error
         flat.watch = None
-        program = _convert(recorded, flat)
+        program = convert(recorded, model, flat.inputs, flat.outputs, OPSET)
     graph = program.model.graph
     _drop_unused(graph)
+    _share_weights(graph)
     _name_sizes(graph, is_free)
     return program.model_proto.SerializeToString(deterministic=True), [str(value.name) for value in graph.inputs]
-
-
-def _convert(recorded: torch.export.ExportedProgram, flat: Flat) -> torch.onnx.ONNXProgram:
-    """The recorded graph in operators of ONNX; raises InputError for one that has none."""
-    try:
-        program = torch.onnx.export(
-            recorded,
-            input_names=flat.inputs,
-            output_names=flat.outputs,
-            opset_version=OPSET,
-            dynamo=True,
-            verbose=False,
-        )
-    except torch.onnx.OnnxExporterError as error:
-        cause: BaseException = error
-        while cause.__cause__ is not None:
-            cause = cause.__cause__
-        reason = str(cause).partition("\n")[0]
-        hint = "run it with PyTorch, or export a pipeline without that operator"
-        raise InputError(f"export: the graph can't be converted to ONNX ({reason}); {hint}") from error
-    assert program is not None
-    return program
 
 
 def _drop_unused(graph: Any) -> None:
@@ -228,6 +209,21 @@ def _drop_unused(graph: Any) -> None:
     for value in by_name.values():
         if not value.uses():
             graph.inputs.remove(value)
+
+
+def _share_weights(graph: Any) -> None:
+    """Hold equal weights once, as of tied members: the recorder writes them down wherever they are used."""
+    seen: dict[object, Any] = {}
+    given_out = {id(value) for value in graph.outputs}
+    for value in tuple(graph.initializers.values()):
+        tensor = value.const_value
+        key = (tensor.dtype, tuple(tensor.shape), hashlib.sha256(tensor.tobytes()).digest())
+        first = seen.setdefault(key, value)
+        if first is value or id(value) in given_out:
+            continue
+        for use in list(value.uses()):
+            use.node.replace_input_with(use.idx, first)
+        del graph.initializers[value.name]
 
 
 def _name_sizes(graph: Any, is_free: bool) -> None:
@@ -255,6 +251,4 @@ def _refusal(watch: Watch, model: Model, error: Exception) -> InputError:
         path, why = watch.running[-1], f"decides by values what it computes ({type(error).__name__})"
     else:
         path, why = type(model).__name__, f"can't be recorded ({type(error).__name__})"
-    stored = "maps" if ".motion[" in path else "features"
-    hint = f"run it with PyTorch, or export a pipeline that begins behind it, on stored {stored}"
-    return InputError(f"export: {path} {why}, which a graph can't; {hint}")
+    return InputError(f"export: {path} {why}, which a graph can't; {instead(path)}")

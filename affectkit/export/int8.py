@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def pass_gate(
 
     Raises:
         InputError: int8 loses more than `max_drop` on an output, and the message has both numbers; there is nothing to
-            decide for an output; or the labels do not fit the outputs.
+            decide for an output; or the labels do not fit the outputs, or are beyond their range.
     """
     flat, outputs = Flat(model).eval(), model.traced.outputs
     labeled = {name for targets in int8.labels for name in targets}
@@ -120,8 +121,7 @@ def pass_gate(
             real = mask if stream.resolution == "frame" else mask.any(dim=1)
             counted = real.reshape(real.shape + (1,) * (truth.ndim - real.ndim)).expand_as(truth)
             if name in labeled:
-                truth, valid = _labels(name, int8.labels[number][name], stream, truth)
-                counted = counted & valid
+                truth, counted = _labels(name, int8.labels[number][name], stream, counted)
             counts[name] += int(counted.sum())
             for kind in engines:
                 values = found[kind][name]
@@ -156,16 +156,32 @@ def _decisions(values: Tensor, stream: PredictionStream) -> Tensor:
     return values >= (low + high) / 2
 
 
-def _labels(name: str, targets: Targets, stream: PredictionStream, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Decisions of labels, and which of them are valid, in the shape of the graph's."""
+def _labels(name: str, targets: Targets, stream: PredictionStream, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Decisions of labels, and which of them count: those that are valid, where the graph's are real."""
     values, valid = targets
-    if stream.problem == "multiclass" and values.is_floating_point():
-        # shares of several classes: the largest is what the face shows
-        values, valid = values.argmax(dim=-1), valid.all(dim=-1)
-    elif stream.problem != "multiclass":
-        values = _decisions(values, stream)
-    for what, tensor in (("values", values), ("valid", valid)):
-        if tensor.shape != like.shape:
-            fact = f"{what} of shape {tuple(tensor.shape)}, and its decisions are {tuple(like.shape)}"
+    is_shares = stream.problem == "multiclass" and values.is_floating_point()
+    # shares of several classes: the largest is what the face shows
+    truth = values.argmax(dim=-1) if is_shares else values
+    valid = valid.all(dim=-1) if is_shares else valid
+    for what, tensor in (("values", truth), ("valid", valid)):
+        if tensor.shape != real.shape:
+            fact = f"{what} of shape {tuple(tensor.shape)}, and its decisions are {tuple(real.shape)}"
             raise InputError(f"int8: labels of {name!r} have {fact}; give those of the same batch")
-    return values, valid
+    counted = real & valid
+    low, high, what = _range(stream, is_shares)
+    # written so that NaN is none of them
+    wrong = ~((values >= low) & (values <= high)) & (counted.unsqueeze(-1) if is_shares else counted)
+    if wrong.any():
+        fact = f"{values[wrong][0].item()!r}, and {what} are {low:g} to {high:g}"
+        raise InputError(f"int8: labels of {name!r} hold {fact}; what is not labeled has valid=False")
+    return (truth if stream.problem == "multiclass" else _decisions(values, stream)), counted
+
+
+def _range(stream: PredictionStream, is_shares: bool) -> tuple[float, float, str]:
+    """Lowest and highest label, and what labels of that kind are called."""
+    if is_shares:
+        return 0.0, 1.0, "shares"
+    if stream.problem == "multiclass":
+        return 0, len(stream.targets) - 1, "classes"
+    low, high = (0.0, 1.0) if stream.problem == "multilabel" else stream.bounds or (-math.inf, math.inf)
+    return low, high, "values"

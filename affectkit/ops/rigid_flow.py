@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from affectkit.ops.exporting import is_exporting
+
 Model = Literal["similarity", "affine"]
 # fits after the first one, whose weights are equal
 ITERATIONS = 10
@@ -40,6 +42,8 @@ def rigid_flow(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most
     Returns:
         `(N, 2, H, W)` in the same unit; of no flow zero.
     """
+    if model == "similarity" and is_exporting():
+        return _similarity(flow, iterations, most)
     # autocast would take half precision for the sums
     with torch.autocast(flow.device.type, enabled=False):
         height, width = flow.shape[-2:]
@@ -59,6 +63,37 @@ def rigid_flow(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most
                 weights = 1 / (1 + squared / (4 * median)).square()
         explained = (coefficients @ _basis(places.flatten(), model)).unflatten(1, (height, width))
         return torch.stack([explained.real, explained.imag], dim=1)
+
+
+def _similarity(flow: Tensor, iterations: int, most: int) -> Tensor:
+    """The same with real numbers and Cramer's rule, since a graph may have neither complex numbers nor a solver."""
+    height, width = flow.shape[-2:]
+    rows, columns = _every(height, most), _every(width, most)
+    y, x = (_centered(size, max(height, width), flow) for size in (height, width))
+    x, y = x.expand(height, -1), y[:, None].expand(-1, width)
+    seen_x, seen_y = x[rows, columns].flatten(), y[rows, columns].flatten()
+    u, v = (flow[:, axis, rows, columns].flatten(1) for axis in (0, 1))
+    weights = torch.ones_like(u)
+    for iteration in range(iterations + 1):
+        total, of_x, of_y = (sums.sum(dim=1, keepdim=True) for sums in (weights, weights * seen_x, weights * seen_y))
+        of_squares = (weights * (seen_x.square() + seen_y.square())).sum(dim=1, keepdim=True)
+        of_u, of_v = ((weights * part).sum(dim=1, keepdim=True) for part in (u, v))
+        # of conj(z) f
+        along = (weights * (seen_x * u + seen_y * v)).sum(dim=1, keepdim=True)
+        across = (weights * (seen_x * v - seen_y * u)).sum(dim=1, keepdim=True)
+        determinant = total * of_squares - of_x.square() - of_y.square()
+        zoom = (total * along - of_x * of_u - of_y * of_v) / determinant
+        turn = (total * across - of_x * of_v + of_y * of_u) / determinant
+        shift_u = (of_squares * of_u - of_x * along + of_y * across) / determinant
+        shift_v = (of_squares * of_v - of_x * across - of_y * along) / determinant
+        if iteration < iterations:
+            off_u = u - shift_u - zoom * seen_x + turn * seen_y
+            off_v = v - shift_v - zoom * seen_y - turn * seen_x
+            squared = off_u.square() + off_v.square()
+            median = squared.sort(dim=1).values[:, (squared.shape[1] - 1) // 2, None].clamp(min=LEAST_RESIDUAL**2)
+            weights = 1 / (1 + squared / (4 * median)).square()
+    shift_u, shift_v, zoom, turn = (one.unsqueeze(2) for one in (shift_u, shift_v, zoom, turn))
+    return torch.stack([shift_u + zoom * x - turn * y, shift_v + zoom * y + turn * x], dim=1)
 
 
 def rigid_flow_ref(flow: Tensor, model: Model, *, iterations: int = ITERATIONS, most: int = MOST) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from affectkit.spelling import SPELLED
+
 # Okabe and Ito's colors, which people with any color vision can tell apart, then darker ones.
 TRACK_COLORS = (
     "#0072b2",
@@ -30,7 +32,6 @@ _LABEL_COLORS: Mapping[str, str] = {
     "valence": "#009e73",
     "arousal": "#d55e00",
 }
-_ALIASES = {"happy": "happiness", "sad": "sadness", "angry": "anger", "fearful": "fear", "disgusted": "disgust"}
 KIND_COLORS: Mapping[str, str] = {
     "micro-expression": "#d55e00",
     "macro-expression": "#0072b2",
@@ -44,7 +45,7 @@ _AU = re.compile(r"AU\d+", re.IGNORECASE)
 def color_of(label: str, number: int) -> str:
     """The color of a target: always the same for the usual ones, else by its place."""
     name = label.rpartition(".")[2].lower()
-    return _LABEL_COLORS.get(_ALIASES.get(name, name)) or TRACK_COLORS[number % len(TRACK_COLORS)]
+    return _LABEL_COLORS.get(SPELLED.get(name, name)) or TRACK_COLORS[number % len(TRACK_COLORS)]
 
 
 def is_action_units(columns: tuple[str, ...]) -> bool:

@@ -5,6 +5,7 @@ Symbols: l share of the picture itself, 1 - l that of its partner.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,8 +15,8 @@ from torch import Tensor
 
 from affectkit.data.labels import COMPOUND_BASICS
 from affectkit.errors import ConfigError, InputError, did_you_mean, listed
-from affectkit.heads.linear_head_net import ClassHead
-from affectkit.model import Model
+from affectkit.heads.linear_head_net import ClassHead, class_labels, share_labels, value_labels
+from affectkit.model import Model, name_head
 from affectkit.recipes import Mixing
 from affectkit.sequences import Batch, Sequence, Targets
 from affectkit.streams import FrameStream, PredictionStream
@@ -69,11 +70,16 @@ def mix(
         The batch, and labels as classes where they are of one for all, and else as shares.
 
     Raises:
-        InputError: compounds are to be made, and examples have no labels of basic expressions, or several each.
+        InputError: compounds are to be made, and examples have no labels of basic expressions, or several each; or
+            a label is none of its head, as the head itself would say.
     """
-    count = len(next(iter(batch.values())).values)
+    mask = next(iter(batch.values())).mask
+    count = len(mask)
     pairs = None if mixing.compound is None else _pairs(mixing, outputs)
-    classes = None if pairs is None else _basic_classes(targets, mixing, count)
+    if pairs is not None:
+        _check_basics(targets, mixing, count)
+    targets = {name: _checked(name, one, outputs[name], mask) for name, one in targets.items()}
+    classes = None if pairs is None else _basic_classes(targets[mixing.basics])
     partners = _any_partners(count, generator) if pairs is None else _basic_partners(classes, pairs, generator)
     chosen = (partners != _NONE) & (torch.rand(count, generator=generator) < mixing.share)
     for one in batch.values():
@@ -113,8 +119,8 @@ def _pairs(mixing: Mixing, outputs: Outputs) -> Tensor:
     return pairs
 
 
-def _basic_classes(targets: Mapping[str, Targets], mixing: Mixing, count: int) -> Tensor:
-    """`(B,)` int64; -1 where there is none."""
+def _check_basics(targets: Mapping[str, Targets], mixing: Mixing, count: int) -> None:
+    """Raise InputError unless every example has one place for a basic expression."""
     labels = targets.get(mixing.basics)
     if labels is None:
         raise InputError(
@@ -123,6 +129,33 @@ def _basic_classes(targets: Mapping[str, Targets], mixing: Mixing, count: int) -
     if labels.values.numel() != count:
         fact = f"{mixing.basics!r} has several labels per example"
         raise InputError(f"examples: {fact}; compounds are made of single pictures, so leave mixing out")
+
+
+def _checked(name: str, labels: Targets, output: PredictionStream, mask: Tensor) -> Targets:
+    """Labels that count where their step is real; an InputError of the head `name` for what it would refuse itself.
+
+    Mixed ones might be within the bounds again, and those of heads beside a compound's would not be looked at.
+    """
+    shape = labels.values.shape[: 2 if output.resolution == "frame" else 1]
+    if len(shape) == 2 and shape != mask.shape:
+        # a head that scores fewer steps than there are pictures says itself which are real
+        mask = torch.ones(shape, dtype=torch.bool, device=mask.device)
+    # of scores, only the shape is looked at
+    scores = torch.empty(()).expand(*shape, len(output.targets))
+    try:
+        if output.problem != "multiclass":
+            bounds = (0.0, 1.0) if output.problem == "multilabel" else output.bounds or (-math.inf, math.inf)
+            return Targets(*value_labels(scores, labels, mask, bounds))
+        if labels.values.is_floating_point() and labels.values.ndim == scores.ndim:
+            share_labels(scores, labels, mask)
+            return labels
+        return Targets(*class_labels(scores, labels, mask))
+    except InputError as error:
+        raise name_head(error, name) from None
+
+
+def _basic_classes(labels: Targets) -> Tensor:
+    """`(B,)` int64; -1 where there is none."""
     return torch.where(labels.valid, labels.values, _NONE).flatten().cpu()
 
 
@@ -186,7 +219,7 @@ def _mixed_labels(
 ) -> Targets:  # fmt: skip
     """`l a + (1 - l) b` of the mixed ones, valid where both are; classes as shares."""
     values, valid = one
-    if output.problem == "multiclass":
+    if output.problem == "multiclass" and not values.is_floating_point():
         classes = len(output.targets)
         values = F.one_hot(values.masked_fill(~valid, 0), classes).float()
         valid = valid.unsqueeze(-1).expand_as(values)

@@ -5,6 +5,7 @@ On a part of the data that is for choosing, and on no other: the model was train
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
-from affectkit.errors import InputError, did_you_mean
+from affectkit.errors import DataWarning, InputError, did_you_mean, listed
 from affectkit.maps.temperature import TemperatureConfig
 from affectkit.maps.temperature_net import Temperature
 from affectkit.metrics.temperature import find_temperature
@@ -50,7 +51,8 @@ def fit_temperature(model: Model, name: str, examples: Examples, *, used_elsewhe
         T: above 1 the scores were too sure.
 
     Warns:
-        DataWarning: the best temperature is below 0.05 or above 20, which it then is.
+        DataWarning: the best temperature is below 0.05 or above 20, which it then is; or no example shows a class, or a
+            unit active.
 
     Raises:
         InputError: no such map, no labels for it, a subject is used elsewhere, or a score is NaN.
@@ -61,6 +63,7 @@ def fit_temperature(model: Model, name: str, examples: Examples, *, used_elsewhe
     labels = examples.targets[labels_of(model, source, examples)]
     scores, mask = score_output(model, source, examples)
     flat = flat_labels(labels, tuple(scores.shape), mask, model.traced.outputs[source].problem, source)
+    _warn_of_absent(source, model.traced.outputs[source].targets, *flat, level=3)
     found = _find(source, scores.reshape(-1, scores.shape[-1]).numpy(), *flat)
     part.temperature.fill_(found)
     return found
@@ -129,6 +132,8 @@ def _fit_members(ensemble: Ensemble, labels: Mapping[str, Targets], examples: Ex
             path = f"members.{member}.{name}"
             shape = (*scores.shape[:-1], len(joined.targets))
             flat = flat_labels(labels[name], shape, mask, joined.problem, path)
+            if not found[name]:
+                _warn_of_absent(name, joined.targets, *flat, level=4)
             # of fewer classes a softmax over them is what the ensemble renormalizes to, at any temperature
             kept = scores[..., [own.index(joined.targets[k]) for k in known]].reshape(-1, len(known)).numpy()
             found[name][member] = _find(path, kept, *_restricted(*flat, known))
@@ -167,6 +172,20 @@ def _restricted(
     places = {k: at for at, k in enumerate(known)}
     own = np.array([places.get(int(label), -1) for label in np.where(valid, labels, 0)], np.int64)
     return own, valid & (own >= 0)
+
+
+def _warn_of_absent(
+    path: str, targets: tuple[str, ...], labels: NDArray[Any], valid: NDArray[np.bool_], *, level: int
+) -> None:
+    """Say of which classes the temperature is not; `level` is how far up the caller is."""
+    if labels.ndim == 1:
+        shown = np.isin(np.arange(len(targets)), labels[valid])
+    else:
+        shown = np.any((labels > 0) & valid, axis=0)
+    if absent := [target for target, is_shown in zip(targets, shown.tolist(), strict=True) if not is_shown]:
+        what = "no example of" if labels.ndim == 1 else "no example of active"
+        text = f"{path}: temperature: {what} {listed(absent)}; it is that of the others, give examples of each"
+        warnings.warn(text, DataWarning, stacklevel=level)
 
 
 def _find(path: str, scores: NDArray[Any], labels: NDArray[Any], valid: NDArray[np.bool_]) -> float:

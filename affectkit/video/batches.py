@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -22,9 +23,24 @@ from affectkit.video.scoring import Scorer, Scoring, WindowScoring
 from affectkit.video.shots import Shot
 
 
+@dataclass(frozen=True, kw_only=True)
+class FaceBatches:
+    """What was read of files.
+
+    Attributes:
+        batches: of one file each.
+        read: how many files were read, to the end or until there were enough batches.
+        without: those of them of which there is no batch, since no face could be given to the pipeline.
+    """
+
+    batches: tuple[Batch, ...]
+    read: int
+    without: tuple[Path, ...]
+
+
 def face_batches(
     paths: Iterable[str | Path], model: Model, detector: FaceDetectorConfig, *, most: int, batch_size: int = 8
-) -> tuple[Batch, ...]:
+) -> FaceBatches:
     """Batches of the faces in videos and pictures, cut and sampled as `analyze` does; none where there is no face.
 
     Arguments:
@@ -41,7 +57,11 @@ def face_batches(
     streams = video_streams(model.config.input_streams(), events=isinstance(sampling, Events))
     recorder = _Recorder(model, streams)
     built = build_detector(detector, model.registry)
+    read, without = 0, []
     for path in paths:
+        if len(recorder.batches) >= most:
+            break
+        before = len(recorder.batches)
         footage = open_footage(path, None, None, start=None, stop=None, fps=None)
         scoring: Scoring
         if isinstance(sampling, Events):
@@ -52,8 +72,11 @@ def face_batches(
             scoring = WindowScoring(recorder, sampling, batch_size)
         for _ in Engine(built, model.config.tracking, Cutter(streams), scoring).run(footage.read(None)):
             if len(recorder.batches) >= most:
-                return tuple(recorder.batches[:most])
-    return tuple(recorder.batches[:most])
+                break
+        read += 1
+        if len(recorder.batches) == before:
+            without.append(Path(path))
+    return FaceBatches(batches=tuple(recorder.batches[:most]), read=read, without=tuple(without))
 
 
 class _Recorder(Scorer):
