@@ -362,7 +362,7 @@ def test_a_difference_that_is_no_number_is_not_forgotten() -> None:
 
 
 def test_tied_weights_are_in_the_file_once(tmp_path: Path) -> None:
-    one = build(faces(branches={"face": Branch(features=ConvStemConfig(dim=256))}))
+    one = build(faces(branches={"face": Branch(features=ConvStemConfig(dim=4096))}))
     both = mirrored(one)
     export_onnx(one, tmp_path / "one.onnx")
     facts = export_onnx(both, tmp_path / "both.onnx")
