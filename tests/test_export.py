@@ -29,6 +29,7 @@ from affectkit.export.onnx_model import OnnxModel, load_onnx
 from affectkit.faces.onnx_message import bytes_field
 from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.features.conv_stem import ConvStemConfig
+from affectkit.features.sparse_vssd import SparseVSSDConfig
 from affectkit.fusion.affine import AffineFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
@@ -37,6 +38,7 @@ from affectkit.interfaces import FeatureExtractor
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.maps.smooth import SmoothConfig
 from affectkit.model import Model
+from affectkit.motion.flow_magnifier import FlowMagnifierConfig
 from affectkit.motion.head_compensation import HeadCompensationConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.records import Face
@@ -46,6 +48,7 @@ from affectkit.sequences import Sequence, Targets
 from affectkit.specs import FeaturesSpec
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.temporal.gru import GRUConfig
+from affectkit.temporal.sparse_mamba import SparseMambaConfig
 from affectkit.temporal.transformer import TransformerConfig
 from affectkit.variants import mirrored
 from affectkit.video.alignment import TEMPLATES
@@ -214,6 +217,99 @@ def test_a_fixed_number_of_steps_is_padded_to(tmp_path: Path) -> None:
     )
 
 
+# Sparse Mamba and sparse VSSD: what is chosen by values, in as many places as there are for any values.
+
+
+def engines() -> list[str]:
+    return ["onnxruntime", *(["openvino"] if importlib.util.find_spec("openvino") is not None else [])]
+
+
+def with_gaps(shape: tuple[int, ...]) -> Sequence:
+    """Clips of which one is whole and one nothing but padding, and others have gaps; NaN where nothing is real."""
+    generator = torch.Generator().manual_seed(2)
+    values = torch.randn(shape, generator=generator)
+    mask = torch.rand(shape[:2], generator=generator) > 0.4
+    mask[0], mask[1] = True, False
+    return Sequence.of(values.masked_fill(~mask[(...,) + (None,) * (len(shape) - 2)], float("nan")), mask=mask)
+
+
+def check_engines(model: Model, path: Path, batch: Sequence) -> None:
+    expected = model.predict(batch)["va"]
+    assert float(expected.std()) > 0, "an output that is always the same would prove nothing"
+    for engine in engines():
+        torch.testing.assert_close(load_onnx(path, engine=engine).predict(batch)["va"], expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("ratios", [(0.0, 0.0), (0.5, 0.25)], ids=["dense", "sparse"])
+@pytest.mark.parametrize("bidirectional", [False, True], ids=["causal", "both ways"])
+def test_sparse_mamba(tmp_path: Path, ratios: tuple[float, ...], *, bidirectional: bool) -> None:
+    window = SparseMambaConfig.window if bidirectional else 3
+    temporal = SparseMambaConfig(ratios=ratios, bidirectional=bidirectional, state=4, window=window)
+    model = build(stored(temporal=temporal, heads={"va": ValenceArousalConfig()}))
+    # a change as large as what is changed, so that it matters which steps are kept
+    for layer in ("temporal.layers.0", "temporal.layers.1"):
+        model.get_parameter(f"{layer}.mixer.leave.weight").data.mul_(50.0)
+    path = tmp_path / "m.onnx"
+    assert message(lambda: export_onnx(model, path)) == (
+        "export: temporal goes through the steps one by one, so a graph has to have a number of them; "
+        "give steps=N (--steps N), to which shorter clips are padded"
+    )
+    export_onnx(model, path, steps=6)
+    check_engines(model, path, with_gaps((5, 6, 6)))
+    check_engines(model, path, with_gaps((3, 4, 6)))
+
+
+MAGNIFIERS = (FlowMagnifierConfig(width=4), FlowMagnifierConfig(width=4, region=(0.0, 0.0, 0.5, 1.0), magnitude=True))
+
+ONE_STAGE: dict[str, Any] = {"dims": (8,), "depths": (1,), "heads": (1,)}
+TWO_STAGES: dict[str, Any] = {"dims": (8, 8), "depths": (1, 1), "heads": (1, 1), "attention": True}
+
+
+@pytest.mark.parametrize(
+    ("given", "motion"),
+    [
+        ({"ratios": ()}, MAGNIFIERS[:1]),
+        ({"ratios": (), "mixer": "ss2d"}, ()),
+        ({"ratios": (0.5,)}, ()),
+        ({"ratios": (0.5,), "sparse_form": "mask"}, ()),
+        ({"ratios": (0.5,), "mixer": "ss2d"}, ()),
+        ({"ratios": (0.5,), **TWO_STAGES, "norm": "batch", "last_norm": True, "cells": 2}, MAGNIFIERS[1:]),
+    ],
+    ids=["dense, magnified", "dense ss2d", "sparse", "mask form", "sparse ss2d", "sparse and attention, magnified"],
+)
+def test_sparse_vssd(given: dict[str, Any], motion: tuple[FlowMagnifierConfig, ...], tmp_path: Path) -> None:
+    # windows of 4 do not fill 10 pixels
+    features = SparseVSSDConfig(**{"size": "pico", "state": 4, **ONE_STAGE, **given})
+    flow = FrameStream(channels=("u", "v"), unit="pixel", height=10, width=10)
+    branch = Branch(motion=motion, features=features)
+    model = build(PipelineConfig(input=flow, branches={"f": branch}, heads={"va": ValenceArousalConfig()}))
+    export_onnx(model, tmp_path / "m.onnx")
+    check_engines(model, tmp_path / "m.onnx", with_gaps((4, 3, 2, 10, 10)))
+
+
+# what torch says of itself while it exports
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
+@pytest.mark.parametrize("dim", [1, -1])
+@pytest.mark.parametrize("descending", [False, True])
+def test_of_equal_values_the_first_comes_first(dim: int, *, descending: bool) -> None:
+    from affectkit.export.operators import TRANSLATIONS
+
+    class Order(torch.nn.Module):
+        def forward(self, values: Tensor) -> Tensor:
+            return values.argsort(dim=dim, descending=descending, stable=True).float()
+
+    values = torch.randint(3, (2, 40, 5), generator=torch.Generator().manual_seed(0)).float()
+    values[0, 0, 0] = -torch.inf
+    program = torch.onnx.export(
+        Order().eval(), (values,), dynamo=True, verbose=False, opset_version=graph.OPSET,
+        custom_translation_table=TRANSLATIONS, input_names=["values"], output_names=["order"],
+    )  # fmt: skip
+    assert program is not None
+    for engine in engines():
+        found = start_engine(program.model_proto.SerializeToString(), engine).run({"values": values.numpy()})["order"]
+        assert torch.equal(torch.from_numpy(found), Order()(values)), engine
+
+
 def test_a_video_gives_the_same_table(exported: Path, tmp_path: Path) -> None:
     video = write_levels(tmp_path / "clip.mp4", [20, 90, 160, 230], [0.0, 0.04, 0.08, 0.12])
     model = build(faces())
@@ -257,6 +353,35 @@ def test_a_stage_that_decides_by_values_is_named(tmp_path: Path) -> None:
     assert message(lambda: export_onnx(model, tmp_path / "m.onnx")) == (
         "export: branches.face.features decides by values what it computes (GuardOnDataDependentSymNode), which a "
         "graph can't; run it with PyTorch, or export a pipeline that begins behind it, on stored features"
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_of_steps_is_not_blamed_where_it_is_given(tmp_path: Path) -> None:
+    spec = FeaturesSpec(name="picky", config=PickyConfig, factory=Picky, summary="Looks.")
+    names = default_registry().with_components(spec, provider="toys")
+    model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
+    assert message(lambda: export_onnx(model, tmp_path / "m.onnx", steps=4)) == (
+        "export: branches.face.features decides by values what it computes (GuardOnDataDependentSymNode), which a "
+        "graph can't; run it with PyTorch, or export a pipeline that begins behind it, on stored features"
+    )
+
+
+class Counting(Picky):
+    """Takes the number of frames for a constant, as `len` makes it one."""
+
+    def forward(self, inputs: Sequence) -> Sequence:
+        frames = inputs.values.flatten(0, 1)
+        return inputs.with_values(frames.reshape(len(frames), -1).mean(dim=1).reshape(*inputs.mask.shape, 1))
+
+
+def test_a_stage_that_counts_the_clips_is_named(tmp_path: Path) -> None:
+    spec = FeaturesSpec(name="counting", config=PickyConfig, factory=Counting, summary="Counts.")
+    names = default_registry().with_components(spec, provider="toys")
+    model = build(faces(branches={"face": Branch(features=PickyConfig())}), names)
+    assert message(lambda: export_onnx(model, tmp_path / "m.onnx")) == (
+        "export: branches.face.features goes through the clips of a batch one by one, which a graph can't; "
+        "run it with PyTorch, or export a pipeline that begins behind it, on stored features"
     )
     assert not list(tmp_path.iterdir())
 

@@ -754,6 +754,25 @@ def test_torch_export_gets_operations_of_torch_only() -> None:
         torch.testing.assert_close(found, exact, rtol=1e-5, atol=1e-5)
 
 
+# what torch says of itself while it exports
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
+def test_a_file_from_torch_onnx_runs() -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra export")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    inputs = make(2, 6, 37, 3)
+    program = torch.onnx.export(
+        Layer().eval(), tuple(inputs.values()), dynamo=True, verbose=False, input_names=list(inputs)
+    )
+    assert program is not None
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    # other values than it was recorded with too
+    for given in (inputs, {name: 0.7 * one for name, one in inputs.items()}):
+        found = session.run(None, {name: one.numpy() for name, one in given.items()})
+        expected = selective_scan_ref(**given, delta_softplus=True, return_last_state=True)
+        for one, exact in zip(found, expected, strict=True):
+            torch.testing.assert_close(torch.from_numpy(one), exact, rtol=1e-5, atol=1e-5)
+
+
 def test_importing_the_package_of_operations_costs_nothing() -> None:
     code = "import sys, affectkit.ops; print(sorted({'torch', 'numba', 'numpy', 'ctypes'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -189,9 +189,9 @@ def test_scored_once_layers_of_one_ratio_keep_the_same_steps(monkeypatch: pytest
     seen: list[Tensor] = []
     forward = SparseLayer.forward
 
-    def watched(self: SparseLayer, x: Tensor, kept: Tensor) -> Tensor:
+    def watched(self: SparseLayer, x: Tensor, kept: Tensor, most: int | None = None) -> Tensor:
         seen.append(kept)
-        return forward(self, x, kept)
+        return forward(self, x, kept, most)
 
     monkeypatch.setattr(SparseLayer, "forward", watched)
     inputs = Sequence.of(torch.randn(4, 40, 8, generator=torch.Generator().manual_seed(0)))

@@ -10,6 +10,7 @@ import torch
 from affectkit.ops.token_selection import (
     bring_forward,
     count_kept,
+    count_most,
     put_steps,
     rank_last,
     score_steps,
@@ -38,6 +39,7 @@ def scores(batch: int = 5, steps: int = 7, levels: int | None = None) -> torch.T
 )
 def test_a_ratio_leaves_its_share_rounded_up(steps: int, ratio: float, kept: int) -> None:
     assert count_kept(torch.tensor(steps), ratio).item() == kept
+    assert count_most(steps, ratio) == kept
 
 
 @pytest.mark.parametrize("ratio", RATIOS)

@@ -33,12 +33,16 @@ def convert(
             path = _stage_of(node, model)
             fact = "computes with complex numbers, for which ONNX has no operators"
             raise InputError(f"export: {path} {fact}; {instead(path)}")
+    # needs onnxscript, which nothing else does
+    from affectkit.export.operators import TRANSLATIONS
+
     try:
         program = torch.onnx.export(
             recorded,
             input_names=inputs,
             output_names=outputs,
             opset_version=opset,
+            custom_translation_table=TRANSLATIONS,
             dynamo=True,
             verbose=False,
         )

@@ -26,6 +26,8 @@ from affectkit.streams import FrameStream, InputStream
 OPSET = 18
 # Not 1, which the recorder takes for a constant; and apart, so that no number stands for the other.
 _CLIPS, _STEPS = 3, 5
+# Far from the example's, and prime: what holds of this many clips or steps too, holds of any number.
+_MANY = 4099
 _LARGEST = 2**31 - 2**20
 _MODULES = ("onnx", "onnxscript")
 _FLOATS = (torch.float32, torch.float64)
@@ -52,7 +54,9 @@ class Flat(nn.Module):
         """Tensors in the order of `inputs` to tensors in the order of `outputs`."""
         *values, mask, times = tensors
         if self.watch is not None:
-            self.watch.sizes = {"clips": mask.shape[0], "steps": mask.shape[1]}
+            sizes = {"clips": mask.shape[0], "steps": mask.shape[1]}
+            # a number of steps that was given is a plain one from the start
+            self.watch.sizes = {name: size for name, size in sizes.items() if isinstance(size, torch.SymInt)}
         batch = {name: Sequence(value, mask, times) for name, value in zip(self._names, values, strict=True)}
         scores = self.model(batch)
         return (*(self.model.decode(name, raw) for name, raw in scores.items()), *scores.values())
@@ -87,9 +91,21 @@ class Watch:
 
     def _leave(self, path: str) -> None:
         for name, size in self.sizes.items():
-            if name not in self.fixed and is_concrete_int(size):
+            if name not in self.fixed and (is_concrete_int(size) or self._is_bound(name)):
                 self.fixed[name] = path
         self.running.pop()
+
+    def _is_bound(self, name: str) -> bool:
+        """Whether the recorder took for granted what is wrong at another size, as `clips * steps == 15`.
+
+        Of that it says nothing, unlike of a size that has become a number.
+        """
+        shapes = self.sizes[name].node.shape_env
+        free = {key: size for key, size in self.sizes.items() if not is_concrete_int(size)}
+        values = {
+            shapes.replace(size.node.expr): _MANY if key == name else size.node.hint for key, size in free.items()
+        }
+        return any(shapes.replace(guard.expr).subs(values) == False for guard in shapes.guards)  # noqa: E712
 
 
 def check_packages() -> None:
@@ -191,6 +207,8 @@ def record(model: Model, *, steps: int | None) -> tuple[bytes, list[str]]:
         # whatever a stage's own code raises on tensors without values
         except Exception as error:
             raise _refusal(watch, model, error) from error
+        if watch.fixed:
+            raise _refusal(watch, model, None)
         flat.watch = None
         program = convert(recorded, model, flat.inputs, flat.outputs, OPSET)
     graph = program.model.graph
@@ -238,7 +256,7 @@ def _name_sizes(graph: Any, is_free: bool) -> None:
         value.shape = onnx_ir.Shape(sizes)
 
 
-def _refusal(watch: Watch, model: Model, error: Exception) -> InputError:
+def _refusal(watch: Watch, model: Model, error: Exception | None) -> InputError:
     if "clips" in watch.fixed:
         path, why = watch.fixed["clips"], "goes through the clips of a batch one by one"
     elif "steps" in watch.fixed:

@@ -20,6 +20,7 @@ from affectkit.features.sparse_vssd_block import AttentionMixer, Block, NCSSDMix
 from affectkit.features.sparse_vssd_ss2d import SS2DMixer
 from affectkit.features.sparse_vssd_windows import choose, count_kept, cut, join, put, strengths, take
 from affectkit.interfaces import FeatureExtractor
+from affectkit.ops.exporting import is_exporting
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
 
@@ -48,7 +49,10 @@ class SparseVSSD(FeatureExtractor[SparseVSSDConfig]):
         # before the first layer: NaN in padding would reach the weights' gradient through outputs that are masked
         frames = torch.where(mask[..., None, None], inputs.values, 0.0).flatten(0, 1)
         real = inputs.mask.flatten()
-        if not bool(real.any()):
+        if is_exporting():
+            # one graph for every mask: in evaluation, padding costs time and changes nothing
+            features = self.features(frames)
+        elif not bool(real.any()):
             features = self._nothing(frames)
         elif bool(real.all()):
             features = self.features(frames)

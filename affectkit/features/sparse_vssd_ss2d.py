@@ -48,7 +48,7 @@ class SS2DMixer(nn.Module):
         scanned = values.transpose(2, 3).flatten(1, 2)
         y = selective_scan(scanned, steps, -self.log_decay.exp(), write, read, self.skip)
         assert isinstance(y, Tensor)  # without the last state
-        y = self.norm(from_orders(y.reshape(len(x), ORDERS, gate.shape[-1], -1).transpose(2, 3), gate.shape))
+        y = self.norm(from_orders(y.reshape(x.shape[0], ORDERS, gate.shape[-1], -1).transpose(2, 3), gate.shape))
         return self.leave(y * functional.silu(gate))  # type: ignore[no-any-return]
 
 

@@ -78,7 +78,7 @@ def put(tokens: Tensor, chosen: Tensor, new: Tensor) -> Tensor:
 
 
 def _rows(chosen: Tensor, windows: int) -> Tensor:
-    starts = torch.arange(len(chosen), device=chosen.device).unsqueeze(1) * windows
+    starts = torch.arange(chosen.shape[0], device=chosen.device).unsqueeze(1) * windows
     return (chosen + starts).flatten()
 
 

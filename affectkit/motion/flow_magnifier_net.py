@@ -51,7 +51,7 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
 
     def magnify(self, flow: Tensor, alpha: Tensor) -> Tensor:
         """Flow `(N, C, H, W)`, magnified as a map of factors `(N or 1, 1, H, W)` says."""
-        alpha = alpha.expand(len(flow), -1, -1, -1)
+        alpha = alpha.expand(flow.shape[0], -1, -1, -1)
         correction: Tensor = self.unet(torch.cat([flow, encode_alpha(alpha).to(flow.dtype)], dim=1))
         return alpha * flow + correction if self.config.is_residual else correction
 

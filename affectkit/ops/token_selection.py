@@ -26,6 +26,11 @@ def count_kept(steps: Tensor, ratio: float) -> Tensor:
     return torch.minimum((steps - dropped).clamp(min=1), steps).long()
 
 
+def count_most(steps: int, ratio: float) -> int:
+    """What `count_kept` is at most for clips of `steps` or fewer, without looking at them."""
+    return min(max(1, steps - math.floor(steps * ratio + _ROUNDING)), steps)
+
+
 def score_steps(values: Tensor) -> Tensor:
     """Mean size `(B, T)` of the entries of features `(B, T, D)`, in at least float32; it passes no gradient."""
     values = values.detach()

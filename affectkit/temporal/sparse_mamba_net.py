@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import TemporalEncoder
+from affectkit.ops.exporting import is_exporting
 from affectkit.ops.token_selection import (
     bring_forward,
+    count_most,
     put_steps,
     rank_last,
     score_steps,
@@ -48,10 +50,19 @@ class SparseLayer(nn.Module):
         self.mixer = S6(dim, **sizes, bidirectional=config.bidirectional)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, x: Tensor, kept: Tensor) -> Tensor:
-        """`(B, T, D)` after the layer; `kept` `(B, T)` bool are the chosen steps."""
-        # as many as the clip that keeps most; one at the least, since a convolution over nothing is refused
-        size = max(1, int(kept.sum(dim=1).max()))
+    def forward(self, x: Tensor, kept: Tensor, most: int | None = None) -> Tensor:
+        """`(B, T, D)` after the layer.
+
+        Arguments:
+            x: `(B, T, D)`.
+            kept: the chosen steps, `(B, T)` bool.
+            most: how many any clip can keep, for graphs, which don't ask how many it does; None for T.
+        """
+        if is_exporting():
+            size = most or kept.shape[1]
+        else:
+            # as many as the clip that keeps most; one at the least, since a convolution over nothing is refused
+            size = max(1, int(kept.sum(dim=1).max()))
         order = bring_forward(kept)[:, :size]
         chosen, real = take_steps(x, order), kept.gather(1, order)
         changed = chosen + self.dropout(self.mixer(self.norm(chosen), real)).to(x.dtype)
@@ -98,10 +109,12 @@ class SparseMamba(TemporalEncoder[SparseMambaConfig]):
             if i and self.config.scope == "layer":
                 scores = score_steps(x)
             if self.config.bidirectional:
-                kept = select_highest(scores, real, ratio)
+                # int() fixes T in a graph, as the rounds of a recorded scan do
+                most = count_most(int(real.shape[1]), ratio)
+                x = layer(x, select_highest(scores, real, ratio), most)
             else:
-                kept = select_recent(scores, ratio, self.config.window) & real
-            x = layer(x, kept)
+                # where scores only rise, each step is the highest so far
+                x = layer(x, select_recent(scores, ratio, self.config.window) & real)
         return self._leave(inputs, put_steps(x, order, x))
 
     def initial_state(self, batch: int) -> SparseMambaState:
@@ -152,6 +165,8 @@ class SparseMamba(TemporalEncoder[SparseMambaConfig]):
 
 def _check_finite(values: Tensor) -> None:
     """Refuse what is not finite: NaN ranks above every score, and would be kept everywhere."""
+    if is_exporting():  # a graph can't refuse; who runs it does
+        return
     faulty = (~values.isfinite().all(dim=-1)).nonzero()
     if len(faulty):
         item, step = faulty[0].tolist()

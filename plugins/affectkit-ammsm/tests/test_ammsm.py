@@ -25,7 +25,9 @@ from affectkit import (
     OpticalFlowConfig,
     PipelineConfig,
     SparseVSSDConfig,
+    export_onnx,
     load,
+    load_onnx,
 )
 from affectkit.errors import ConfigError, InputError
 from affectkit.files import write_config, write_text
@@ -243,6 +245,27 @@ def test_leaving_out_goes_on_where_it_was(tmp_path: Path) -> None:
     assert done == ["2/2"]
     assert again.columns == first.columns
     assert not (tmp_path / "examples.safetensors").exists()
+
+
+def test_both_presets_become_onnx_files(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="needs the extra export")
+    stored, (flow,) = make_ammsm_flow(), make_ammsm().branches.values()
+    # the flow and magnifier of `ammsm`, at the size of a test
+    small = PipelineConfig(
+        input=FrameStream(height=20, width=20, steps=("onset", "apex")),
+        branches={"flow": replace(flow, features=replace(SMALL, ratios=(0.5, 0.5)))},
+        heads={"micro": MicroExpressionConfig()},
+    )
+    for name, config in (("stored", stored), ("frames", small)):
+        torch.manual_seed(0)
+        model, path = config.build(), tmp_path / f"{name}.onnx"
+        facts = export_onnx(model, path)
+        assert facts.differences["random"] <= 1e-4
+        stream = config.input_streams()["clip"]
+        assert isinstance(stream, FrameStream)
+        batch = Sequence.of(torch.rand(3, len(stream.steps), len(stream.channels), stream.height, stream.width))
+        found, expected = load_onnx(path).predict(batch)["micro"], model.predict(batch)["micro"]
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
