@@ -276,11 +276,11 @@ def load_state(model: Model, path: Path) -> None:
     Raises:
         ArtifactError: damaged file, another config's weights, missing or unexpected keys, other shapes or classes.
     """
-    _load_into(model, path, model.stages())
-    for name, targets in json.loads(_metadata(path).get("targets", "{}")).items():
+    for name, targets in json.loads(_metadata(path).get("affectkit.targets", "{}")).items():
         own = model.traced.outputs.get(name)
         if own is not None and list(own.targets) != targets:
             raise ArtifactError(f"{path}: {name} {unlike_targets(targets, own.targets)}")
+    _load_into(model, path, model.stages())
 
 
 def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *, keep_dtypes: bool = False) -> None:
@@ -335,8 +335,11 @@ def _write_weights(model: Model, path: Path, digest: str) -> None:
             state[key] = tensor.detach().cpu().contiguous().clone()
     targets = {name: one.targets for name, one in model.traced.outputs.items()}
     metadata = {
-        "format": "pt", "pipeline": digest, "tied": json.dumps(tied, sort_keys=True), "targets": json.dumps(targets),
-    }  # fmt: skip
+        "format": "pt",
+        "pipeline": digest,
+        "tied": json.dumps(tied, sort_keys=True),
+        "affectkit.targets": json.dumps(targets),
+    }
     save_file(state, path, metadata=metadata)
 
 

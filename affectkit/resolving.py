@@ -25,6 +25,7 @@ from affectkit.weights import sha256
 
 # What `torch.save` writes, by the endings in use.
 CHECKPOINTS = (".pth", ".pt", ".ckpt", ".bin")
+_WEIGHTS = (*CHECKPOINTS, ".safetensors")
 # What is run where nothing is said: the first of these presets that an installed plugin has. The last is the core's.
 DEFAULT_PIPELINES = ("affectkit-faceapi/expression", "affectkit/motion-events")
 
@@ -47,8 +48,11 @@ def resolve_model(
 ) -> Model:
     """The built model that `pipeline` means; a warning says if its weights are random. Arguments as of `analyze`."""
     if weights is not None:
+        if engine is not None:
+            raise ConfigError(f"{engine!r} beside weights, which PyTorch runs", "leave one out", path="engine")
         return _weighted(pipeline, Path(weights), device, registry)
-    if isinstance(pipeline, str | Path) and Path(pipeline).suffix in (*CHECKPOINTS, ".safetensors"):
+    # a saved model is a folder, whatever it is called
+    if isinstance(pipeline, str | Path) and Path(pipeline).suffix in _WEIGHTS and Path(pipeline).is_file():
         hint = f"name the pipeline that they are of, and add --weights {pipeline} (in Python weights=)"
         raise ConfigError(f"{pipeline} has weights alone", hint, path="pipeline")
     if isinstance(pipeline, str | Path) and Path(pipeline).suffix == ENDING:
@@ -96,7 +100,8 @@ def _weighted(pipeline: object, weights: Path, device: str | None, registry: Reg
         )
     if not weights.is_file():
         raise ConfigError(f"{weights}: no such file", "check the path", path="weights")
-    model = config.build(registry=registry)
+    with torch.random.fork_rng(devices=[]):
+        model = config.build(registry=registry)
     load_state(model, weights)
     model.provenance = ({"name": weights.name, "sha256": sha256(weights)},)
     return model.to(device or "cpu").eval()

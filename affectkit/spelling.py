@@ -30,7 +30,8 @@ _ALSO = {
 _WORDS = {**SPELLED, **_ALSO, **{word: word for word in (*SPELLED.values(), *_ALSO.values())}}
 # The longest first: `fear` begins `fearfully`.
 _WORD = re.compile("|".join(sorted(_WORDS, key=len, reverse=True)))
-_IGNORED = re.compile(r"[-_\s/|&+,]|(?<!\d)0+(?=\d)")
+# AU1+2 is not AU12: between two digits, such a sign is no mere space.
+_IGNORED = re.compile(r"[-_\s]|(?<!\d)[/|&+,]|[/|&+,](?!\d)|(?<!\d)0+(?=\d)")
 
 
 def folded(name: str) -> str:

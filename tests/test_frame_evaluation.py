@@ -14,7 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from affectkit import ConfigError, ExpressionConfig, InputError, SmoothConfig, ThresholdsConfig
+from affectkit import (
+    ConfigError,
+    EnsembleConfig,
+    ExpressionConfig,
+    InputError,
+    MeanFusionConfig,
+    SmoothConfig,
+    ThresholdsConfig,
+)
 from affectkit.cli import main
 from affectkit.metrics.affect import au_f1, concordance, macro_f1
 from affectkit.protocols.frame_predictions import (
@@ -29,6 +37,7 @@ from affectkit.sequences import Targets
 from affectkit.training import Examples, fit
 from affectkit.training.frame_evaluation import evaluate_frames
 from affectkit.training.frame_tables import predict_segments
+from affectkit.training.labeled_outputs import labeled_outputs
 from affectkit.training.smoothing import set_smoothing
 from affectkit.variants import average_models
 from tests.frame_examples import CONFIG, RECIPE, make_frames, make_segments
@@ -313,6 +322,27 @@ def test_p_is_of_the_last_of_several_outputs(segments: Examples, capsys: Any, tm
     assert report_frames(replace(found, outputs={**found.outputs, "expr": fewer})).p_of == ()
 
 
+def test_p_is_compared_where_it_is_of_the_same_outputs(segments: Examples) -> None:
+    plain = CONFIG.build()
+    calm = replace(CONFIG, maps={"calm": SmoothConfig(source="va", delta=3)}).build()
+    calm.load_state_dict(plain.state_dict())
+    ours, theirs = predict_segments(calm, segments), predict_segments(plain, segments)
+    # of `calm` in one and of `va` in the other
+    assert [name for name in compare_frames(ours, theirs) if "." not in name] == ["va", "expr", "au"]
+    assert compare_frames(ours, ours)["P"].value == 0.0
+
+
+def test_what_members_map_counts_once(segments: Examples) -> None:
+    """An ensemble joins members' heads and their maps, and both are compared with the labels of the head."""
+    member = replace(CONFIG, maps={"calm": SmoothConfig(source="va", delta=3)})
+    both = EnsembleConfig(members={"a": member, "b": member}, fusion=MeanFusionConfig())
+    assert list(labeled_outputs(both)) == ["va", "expr", "au"]
+    found = predict_segments(both.build(), segments)
+    assert list(found.outputs) == ["va", "expr", "au", "calm"]
+    assert report_frames(found).p_of == ("calm", "expr", "au")
+    assert np.array_equal(found.outputs["calm"].truth, found.outputs["va"].truth)
+
+
 def test_smoothing_is_set_to_what_scores_best(segments: Examples) -> None:
     """Every setting is scored as the report would, and none has to be beaten."""
     maps = {"calm_va": SmoothConfig(source="va"), "calm": SmoothConfig(source="expr")}
@@ -337,6 +367,9 @@ def test_smoothing_that_can_not_be_chosen(segments: Examples) -> None:
         "maps: none smooths; give the pipeline one, such as SmoothConfig(source='va')",
         lambda: set_smoothing(CONFIG.build(), segments),
     )
+    twice = {"calm": SmoothConfig(source="va"), "calmer": SmoothConfig(source="calm")}
+    fact = "maps.calmer: smooths 'calm', which is smoothed already; leave one of them out"
+    refused(InputError, fact, lambda: set_smoothing(replace(CONFIG, maps=twice).build(), segments))
     model = replace(CONFIG, maps={"calm": SmoothConfig(source="expr")}).build()
     without = replace(segments, targets={name: one for name, one in segments.targets.items() if name != "expr"})
     fact = "examples: no labels for the map 'calm'; give those of its head"

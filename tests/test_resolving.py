@@ -96,6 +96,20 @@ def test_weights_of_your_own(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+def test_weights_beside_an_engine_and_folders_called_as_weights(tmp_path: Path) -> None:
+    fact = "engine: 'openvino' beside weights, which PyTorch runs; leave one out"
+    refused(fact, ConfigError, CONFIG, weights="a.safetensors", engine="openvino")
+    affectkit.save(CONFIG.build(), tmp_path / "best.pt")
+    assert list(resolve(tmp_path / "best.pt").traced.outputs) == ["expr"]
+    # what others write into a file's header is nothing to us
+    state = dict(CONFIG.build().state_dict())
+    save_file(state, tmp_path / "theirs.safetensors", metadata={"targets": "q_proj,v_proj"})
+    model = resolve_model(
+        CONFIG, device=None, seed=0, registry=affectkit.default_registry(), weights=tmp_path / "theirs.safetensors"
+    )
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
+
+
 def test_a_built_model_is_that_model() -> None:
     model = starter().build()
     assert resolve(model) is model

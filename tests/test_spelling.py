@@ -31,6 +31,8 @@ def test_one_class_in_two_spellings(one: str, other: str) -> None:
     ("one", "other"),
     [
         ("AU1", "AU10"),
+        ("AU1+2", "AU12"),
+        ("AU 4/5", "AU45"),
         ("AU10", "AU100"),
         ("sadness", "sadly_angry"),
         ("surprise", "happily_surprised"),

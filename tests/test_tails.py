@@ -18,6 +18,7 @@ from affectkit import (
     MicroExpressionConfig,
     OpticalFlowConfig,
     PipelineConfig,
+    SmoothConfig,
     load,
 )
 from affectkit.errors import ConfigError, InputError
@@ -32,6 +33,7 @@ from affectkit.recipes import Recipe
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples, evaluate, fit
 from affectkit.training.tails import cut_model, cut_tail
+from tests.frame_examples import CONFIG, RECIPE as LONG_RECIPE, make_segments
 
 FRAMES = PipelineConfig(
     input=FrameStream(height=32, width=32, steps=("onset", "apex", "offset")),
@@ -147,6 +149,14 @@ def test_a_start_of_other_stages_is_refused() -> None:
     )
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         fit(MAGNIFIED, examples, RECIPE, start=other)
+
+
+def test_a_start_may_lack_a_map_without_weights() -> None:
+    """Smoothing is often thought of when a model is there already."""
+    segments = make_segments(2)
+    smoothed = replace(CONFIG, maps={"calm": SmoothConfig(source="va")})
+    model = fit(smoothed, segments, replace(LONG_RECIPE, epochs=1), start=CONFIG.build())
+    assert "calm" in model.traced.outputs
 
 
 def test_a_start_with_other_classes_is_refused() -> None:

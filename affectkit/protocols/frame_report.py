@@ -115,7 +115,7 @@ def compare_frames(
 ) -> dict[str, Interval]:
     """Scores of `ours` less those of `theirs` for the outputs of both, by the paired bootstrap over videos.
 
-    A net for all tasks is so compared with nets for one each.
+    A net for all tasks is so compared with nets for one each. `P` is compared where it is of the same outputs in both.
 
     Raises:
         InputError: as `report_frames`; or the two have no output in common, or are not of the same frames and truth.
@@ -127,9 +127,11 @@ def compare_frames(
     one, other = (_only(predictions, common) for predictions in (ours, theirs))
     _check_same(one, other)
     mine, others = _group_sums(one, groups), _group_sums(other, groups)
+    is_same_p = _roles(ours.outputs) == _roles(theirs.outputs) == _roles(one.outputs)
     return {
         name: bootstrap_difference(mine, others, score, same_rows=False)
         for name, score in _scorers(one.outputs).items()
+        if name != "P" or is_same_p
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from affectkit.configs import ModelConfig
+from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.metrics.recognition import confusion_matrix
 from affectkit.model import Model
@@ -67,7 +68,7 @@ def find_metric(name: str, config: ModelConfig, examples: Examples, head: str | 
         InputError: the examples have too few labels for it.
     """
     outputs = config.trace(registry=registry).outputs
-    of_frames = _frame_scores(config, examples, outputs)
+    of_frames = _frame_scores(config, examples, outputs, registry)
     has_classes = _has_classes(examples, outputs)
     if has_classes and name in SCORES:
         found, output = find_class_head(config, head, registry, frames=examples.pictures is not None)
@@ -81,7 +82,7 @@ def find_metric(name: str, config: ModelConfig, examples: Examples, head: str | 
             f"{head!r} beside a score of frames", "leave it out: objectives.score says whose", path="head"
         )
     for one in of_frames[name]:
-        _check_labels(outputs[one], labels_among(config, outputs, one), examples)
+        _check_labels(outputs[one], labels_among(config, outputs, one, registry=registry), examples)
     return Metric(name, of_frames[name], is_of_frames=True)
 
 
@@ -94,12 +95,16 @@ def _has_classes(examples: Examples, outputs: Mapping[str, PredictionStream]) ->
 
 
 def _frame_scores(
-    config: ModelConfig, examples: Examples, outputs: Mapping[str, PredictionStream]
+    config: ModelConfig, examples: Examples, outputs: Mapping[str, PredictionStream], registry: Registry
 ) -> dict[str, tuple[str, ...]]:
     """By name of each score of frames that the examples have labels for: the outputs that it is of."""
     if examples.frames is None:
         return {}
-    labels = {name: labels_among(config, outputs, name) for name, one in outputs.items() if one.resolution == "frame"}
+    labels = {
+        name: labels_among(config, outputs, name, registry=registry)
+        for name, one in outputs.items()
+        if one.resolution == "frame"
+    }
     labels = {name: of for name, of in labels.items() if of in examples.targets}
     found: dict[str, tuple[str, ...]] = {name: (name,) for name in labels}
     # a map comes behind what it maps, and stands for it
@@ -120,7 +125,8 @@ def _unknown(
         which = name if name in outputs else next(iter(outputs))
         reason = _obstacle(outputs[which], examples)
         if reason is not None:
-            place = "maps" if which in getattr(config, "maps", {}) else "heads"
+            is_joined = isinstance(config, EnsembleConfig) and config.level == "scores"
+            place = "maps" if which in getattr(config, "maps", {}) else "fusion" if is_joined else "heads"
             return ConfigError(*reason, path=f"{place}.{which}")
     kind = "clips" if examples.frames is None else "pictures" if examples.pictures is not None else "frames"
     return ConfigError(

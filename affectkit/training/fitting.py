@@ -240,9 +240,10 @@ def _check_start(config: ModelConfig, start: Model, registry: Registry | None) -
             there, here = (shape.get(name, "no such tensor") for shape in reversed(shapes))
             raise InputError(f"start: {name}: {there}, and {here} in what is trained; give a model of the same stages")
     for name, output in config.trace(registry=registry).outputs.items():
-        given = start.traced.outputs[name].targets
-        if given != output.targets:
-            raise InputError(f"start: {name} {unlike_targets(given, output.targets)}")
+        given = start.traced.outputs.get(name)
+        # a map without weights may be new
+        if given is not None and given.targets != output.targets:
+            raise InputError(f"start: {name} {unlike_targets(given.targets, output.targets)}")
 
 
 def _logger(lightning: Any, folder: Path | None, name: str) -> Any:

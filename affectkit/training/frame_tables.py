@@ -10,12 +10,15 @@ import torch
 from numpy.typing import NDArray
 
 from affectkit.configs import ModelConfig
+from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError
 from affectkit.model import Model
 from affectkit.protocols.frame_predictions import FrameOutput, FramePredictions, Kind
+from affectkit.registry import Registry
 from affectkit.sequences import Targets
 from affectkit.streams import PredictionStream, Problem
 from affectkit.training.examples import Examples
+from affectkit.training.labeled_outputs import origins_of
 
 # Segments that are scored at once.
 _AT_ONCE = 8
@@ -98,14 +101,18 @@ def join_frames(parts: Iterable[FramePredictions]) -> FramePredictions:
 
 def labels_of(model: Model, output: str) -> str:
     """The head with whose labels an output is compared: itself, or what its map of scores starts from."""
-    return labels_among(model.config, model.traced.outputs, output)
+    return labels_among(model.config, model.traced.outputs, output, registry=model.registry)
 
 
-def labels_among(config: ModelConfig, outputs: Mapping[str, PredictionStream], output: str) -> str:
-    """As `labels_of`, of a config and its outputs."""
+def labels_among(
+    config: ModelConfig, outputs: Mapping[str, PredictionStream], output: str, *, registry: Registry | None = None
+) -> str:
+    """As `labels_of`, of a config and its outputs; what members map counts as they do."""
     maps = getattr(config, "maps", {})
     while output in maps and outputs[maps[output].source].targets == outputs[output].targets:
         output = maps[output].source
+    if isinstance(config, EnsembleConfig):
+        return [one for one in origins_of(config, output, registry=registry) if one in outputs][-1]
     return output
 
 

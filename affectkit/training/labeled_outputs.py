@@ -40,10 +40,12 @@ def labeled_outputs(config: ModelConfig, *, registry: Registry | None = None) ->
     trace = config.trace(registry=registry)
     if isinstance(config, EnsembleConfig) and config.level == "scores":
         joined = {step.path.removeprefix("fusion.") for step in trace if step.path.startswith("fusion.")}
-        names = [name for name in trace.outputs if name in joined]
+        origins = {name: origins_of(config, name, registry=registry) for name in trace.outputs if name in joined}
         return {
-            name: LabeledOutput(name, f"fusion.{name}", trace.outputs[name], _origins(config, name, registry))
-            for name in names
+            name: LabeledOutput(name, f"fusion.{name}", trace.outputs[name], found)
+            for name, found in origins.items()
+            # what maps of members make of another one would count its labels twice
+            if not joined.intersection(found[1:])
         }
     heads: Iterable[str] = getattr(config, "heads", ())
     return {name: LabeledOutput(name, f"heads.{name}", trace.outputs[name], (name,)) for name in heads}
@@ -84,10 +86,10 @@ def left_untrained(lacking: Iterable[LabeledOutput]) -> Iterator[Issue]:
         yield Issue(level="warning", where=one.path, fact=fact)
 
 
-def _origins(config: ModelConfig, name: str, registry: Registry | None) -> tuple[str, ...]:
+def origins_of(config: ModelConfig, name: str, *, registry: Registry | None = None) -> tuple[str, ...]:
     """The output's name, and of what maps of members make it, as long as targets stay the same."""
     found = [name]
-    while isinstance(config, EnsembleConfig):
+    while isinstance(config, EnsembleConfig) and config.level == "scores":
         config = next(iter(config.members.values()))
         outputs, maps = config.trace(registry=registry).outputs, getattr(config, "maps", {})
         while name in maps and outputs[maps[name].source].targets == outputs[name].targets:

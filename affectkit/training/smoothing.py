@@ -46,8 +46,8 @@ def set_smoothing(
         The dials that were set, by path.
 
     Raises:
-        InputError: no such map; the examples are no segments of videos, or have no labels for one; or a subject is used
-            elsewhere.
+        InputError: no such map, or one that smooths another; the examples are no segments of videos, or have no labels
+            for one; or a subject is used elsewhere.
     """
     check_others(examples, used_elsewhere)
     found = find_smoothing(model, examples, sigmas=sigmas, deltas=deltas)
@@ -63,6 +63,9 @@ def find_smoothing(
     names = [name for name, config in maps.items() if isinstance(config, SmoothConfig)]
     if not names:
         raise InputError("maps: none smooths; give the pipeline one, such as SmoothConfig(source='va')")
+    if chained := [name for name in names if maps[name].source in names]:
+        source = maps[chained[0]].source
+        raise InputError(f"maps.{chained[0]}: smooths {source!r}, which is smoothed already; leave one of them out")
     best: dict[str, tuple[float, float, int]] = {}
     # none comes first: something else has to be better
     for sigma, delta in [(sigmas[0], 0), *product(sigmas, deltas)]:

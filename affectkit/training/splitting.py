@@ -38,9 +38,15 @@ def take_official(examples: Examples, recipe: Recipe) -> tuple[Fold, tuple[int, 
     """
     fold, held = split_official(examples.halves)
     train = {examples.subjects[row] for row in fold.train}
-    for name, rows in ((fold.name, fold.test), ("validation", held)):
-        if both := train & {examples.subjects[row] for row in rows}:
-            fact = f"subject {min(both)!r} is in both halves, train and {name}"
+    test = {examples.subjects[row] for row in fold.test}
+    chosen = {examples.subjects[row] for row in held}
+    for one, ours, name, theirs in (
+        ("train", train, fold.name, test),
+        ("train", train, "validation", chosen),
+        ("validation", chosen, fold.name, test),
+    ):
+        if both := ours & theirs:
+            fact = f"subject {min(both)!r} is in both halves, {one} and {name}"
             raise InputError(f"halves: {fact}; leave out one of them, as shared='drop' does for ABAW datasets")
     if held and recipe.epoch == "last":
         fact = f"{len(held)} examples of 'validation' are neither trained on nor tested"
