@@ -8,7 +8,7 @@ dozen by 5-fold cross-validation over all subjects, with code that is not kept, 
 a Gaussian kernel on the same arrays, and differences on the same subjects. Goal: UF1 0.80; bar: two hours for all rows.
 
 What is done is kept in `.cache/ammsm`, so that rows can be run one by one; without a name all rows are shown, and those
-that are missing are run.
+that are missing are run. A row that was interrupted counts its minutes from where it went on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ GOAL, MOST_MINUTES = 0.80, 120
 
 def main() -> int:
     """Print the table; 1 if the goal or the bar is missed."""
-    wanted = sys.argv[1:] or [*ROWS, ALL_PHASES]
+    wanted = list(dict.fromkeys(sys.argv[1:])) or [*ROWS, ALL_PHASES]
     if unknown := [name for name in wanted if name not in (*ROWS, ALL_PHASES)]:
         print(f"no row {unknown[0]!r}; rows: {', '.join([*ROWS, ALL_PHASES])}")
         return 2
@@ -62,8 +62,9 @@ def main() -> int:
         best = scores["UF1"].value if name == ALL_PHASES else best
     if ALL_PHASES in found:
         print(f"\ngoal: UF1 {GOAL:.2f} by all phases: {'reached' if best >= GOAL else 'MISSED'}")
-    late = minutes > MOST_MINUTES
-    print(f"these rows took {minutes:.0f} min (bar {MOST_MINUTES}): {'MISSED' if late else 'held'}")
+    late, are_all = minutes > MOST_MINUTES, len(found) > len(ROWS)
+    verdict = "MISSED" if late else "held" if are_all else "some rows are left out"
+    print(f"these rows took {minutes:.0f} min (bar for all: {MOST_MINUTES}): {verdict}")
     return int(best < GOAL or late)
 
 

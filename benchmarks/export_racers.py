@@ -53,7 +53,7 @@ class Lane(NamedTuple):
 class Racer:
     """One lane in a process of its own; a context manager.
 
-    Args:
+    Arguments:
         lane: PyTorch in float32 runs network and product; in bfloat16 the product alone.
         network: of `NETWORKS`.
         path: of the network's graph, for engines other than PyTorch.

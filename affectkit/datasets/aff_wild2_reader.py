@@ -107,10 +107,11 @@ class AffWild2(Dataset[AffWild2Config]):
             counts[where] = len(file.values)
         if not counts:
             return None
-        lines = max(counts.values())
-        _note_counts(counts, pictures.numbers, video, notes)
+        longest = max(counts, key=lambda where: counts[where])
+        lines = counts[longest]
+        _note_counts(counts, longest, pictures.numbers, video, notes)
         placed = place_frames(pictures, range(1, lines + 1), self.config.missing)
-        note_missing(placed, lines, self.config.missing, video, notes, max(counts, key=lambda where: counts[where]))
+        note_missing(placed, lines, self.config.missing, video, notes, longest)
         fps = named_fps(video) or self.config.fps
         return Sample(
             dataset="aff-wild2",
@@ -137,20 +138,17 @@ class AffWild2(Dataset[AffWild2Config]):
                 notes.add("warning", annotations.name, f"{fact}; train on all challenges without them")
 
 
-def _note_counts(counts: dict[str, int], numbers: list[int], video: str, notes: Notes) -> None:
+def _note_counts(counts: dict[str, int], longest: str, numbers: list[int], video: str, notes: Notes) -> None:
     """Lines that the files of a video differ by, and pictures behind the last line."""
     if len(set(counts.values())) > 1:
         shown = ", ".join(f"{where} {count}" for where, count in counts.items())
         notes.add(
             "warning", video, f"files with unlike numbers of lines: {shown}; the shorter say nothing there", video
         )
-    file = max(counts, key=lambda where: counts[where])
-    lines = counts[file]
+    lines = counts[longest]
     behind = [number for number in numbers if not 1 <= number <= lines]
     if behind:
-        fact = (
-            f"{counted(len(behind), 'picture')} without a line: {named(behind)}, of {lines} lines of {file}; left out"
-        )
+        fact = f"{counted(len(behind), 'picture')} without a line: {named(behind)}, of {lines} lines of {longest}; left out"
         notes.add("warning", video, fact, video)
 
 
