@@ -148,8 +148,8 @@ def _note_counts(counts: dict[str, int], longest: str, numbers: list[int], video
     lines = counts[longest]
     behind = [number for number in numbers if not 1 <= number <= lines]
     if behind:
-        fact = f"{counted(len(behind), 'picture')} without a line: {named(behind)}, of {lines} lines of {longest}; left out"
-        notes.add("warning", video, fact, video)
+        fact = f"{counted(len(behind), 'picture')} without a line: {named(behind)}, of {lines} lines of {longest}"
+        notes.add("warning", video, f"{fact}; left out", video)
 
 
 def _fitted(labels: Labels, lines: int, kept: tuple[int, ...]) -> Labels:
