@@ -40,6 +40,7 @@ from affectkit.maps.smooth import SmoothConfig
 from affectkit.model import Model
 from affectkit.motion.flow_magnifier import FlowMagnifierConfig
 from affectkit.motion.head_compensation import HeadCompensationConfig
+from affectkit.motion.rest_difference import RestDifferenceConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.records import Face
 from affectkit.registry import Registry, default_registry
@@ -427,6 +428,18 @@ def test_flow_without_the_motion_of_the_head_is_exported(tmp_path: Path) -> None
     flows[:, 1, 0, 10:16, 9:14] += 1.5
     found, expected = load_onnx(tmp_path / "m.onnx").predict(flows), model.eval().predict(flows)
     torch.testing.assert_close(found["expr"], expected["expr"], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_differences_to_rest_are_exported(tmp_path: Path, engine: str) -> None:
+    if engine == "openvino":
+        pytest.importorskip("openvino", reason="needs the extra openvino")
+    branch = Branch(motion=(RestDifferenceConfig(),), features=ConvStemConfig(dim=8))
+    model = build(faces(branches={"face": branch}, faces=None, sampling=None))
+    export_onnx(model, tmp_path / "m.onnx")
+    batch = clip(3, 6, padded=2)
+    found = load_onnx(tmp_path / "m.onnx", engine=engine).predict(batch)
+    torch.testing.assert_close(found["expr"], model.eval().predict(batch)["expr"], atol=1e-5, rtol=0)
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from affectkit import (
     ValenceArousalConfig,
 )
 from affectkit.motion.rest_difference import SPEC
-from affectkit.motion.rest_difference_net import RestDifference
+from affectkit.motion.rest_difference_net import RestDifference, median_of_real, sorted_median
 from affectkit.sequences import Sequence
 
 FLOW = FrameStream(channels=("u", "v"), unit="pixel", height=4, width=6)
@@ -66,6 +66,19 @@ def test_padding_is_no_frame_and_gets_no_gradient() -> None:
     assert values.grad is not None
     assert values.grad.isfinite().all()
     assert not values.grad[~mask].any()
+
+
+def test_the_form_for_graphs_finds_the_same() -> None:
+    values = maps(batch=5, steps=6)
+    # even and odd numbers of real steps, a hole, and none
+    real = ["111111", "111110", "101101", "000100", "000000"]
+    mask = torch.tensor([[one == "1" for one in row] for row in real])
+    values[~mask] = float("nan")
+    values.requires_grad_()
+    found, expected = sorted_median(values, mask), median_of_real(values, mask)
+    assert torch.equal(found, expected)
+    ours, theirs = (torch.autograd.grad(rest.square().sum(), values)[0] for rest in (found, expected))
+    assert torch.equal(ours, theirs)
 
 
 def test_a_frame_alone_is_at_rest() -> None:

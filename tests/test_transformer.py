@@ -10,6 +10,7 @@ import torch
 
 from affectkit.errors import ConfigError, StreamError
 from affectkit.ops.attention import attend, attend_ref, visible_steps
+from affectkit.ops.dropout import draw_factors, to_least
 from affectkit.streams import FeatureStream
 from affectkit.temporal.transformer import SPEC, TransformerConfig
 from affectkit.temporal.transformer_net import Transformer
@@ -24,13 +25,19 @@ def build(**fields: Any) -> Transformer:
     return Transformer(TransformerConfig(**{"depth": 2, "heads": 2, **fields}), STREAM)
 
 
+@pytest.mark.parametrize("dropout", [0.0, 0.4])
+@pytest.mark.parametrize("mask", [checks.MASK, torch.ones_like(checks.MASK)], ids=["padded", "whole"])
 @pytest.mark.parametrize("form", FORMS)
-def test_attention_equals_its_slow_twin(form: dict[str, Any]) -> None:
+def test_attention_equals_its_slow_twin(form: dict[str, Any], mask: torch.Tensor, dropout: float) -> None:
     torch.manual_seed(0)
     query, key, value = leaves = [torch.randn(5, 2, 7, 3, dtype=torch.float64, requires_grad=True) for _ in range(3)]
-    weight = torch.randn(5, 2, 7, 3, dtype=torch.float64) * checks.MASK[:, None, :, None]
-    fast, slow = attend(query, key, value, checks.MASK, **form), attend_ref(query, key, value, checks.MASK, **form)
-    real = checks.MASK[:, None, :, None].expand_as(fast)
+    weight = torch.randn(5, 2, 7, 3, dtype=torch.float64) * mask[:, None, :, None]
+    drawn = torch.get_rng_state()
+    fast = attend(query, key, value, mask, dropout=dropout, **form)
+    torch.set_rng_state(drawn)
+    factors = draw_factors(torch.empty(5, 2, 7, 7).double(), int(torch.randint(2**63 - 1, ())), to_least(dropout))
+    slow = attend_ref(query, key, value, mask, factors=factors, **form)
+    real = mask[:, None, :, None].expand_as(fast)
     torch.testing.assert_close(fast[real], slow[real])
     assert fast.isfinite().all()
     ours = torch.autograd.grad((fast * weight).sum(), leaves)

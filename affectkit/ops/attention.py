@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from affectkit.ops.dropout import drop
+
 
 def visible_steps(mask: Tensor, *, causal: bool = False, window: int | None = None) -> Tensor:
     """Which step sees which: `(B, T, T)` bool, `[b, i, j]` True where step i of clip b attends to step j.
@@ -48,12 +50,32 @@ def attend(
     dropout: float = 0.0,
 ) -> Tensor:
     """Attention over `(B, N, T, d)`, by `visible_steps`. What comes out at padding is finite and means nothing."""
-    # scaled_dot_product_attention's bool mask has True = attend, as ours; nn.MultiheadAttention's is the opposite
-    # the function's own scale is 1 / sqrt(d) (Vaswani et al. 2017, equation 1)
     if window is None and _is_all_real(mask):
         # the fused kernels are faster without a mask to read
-        return functional.scaled_dot_product_attention(query, key, value, is_causal=causal, dropout_p=dropout)
+        if not dropout:
+            return functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+        if not causal:
+            return attend_to(query, key, value, None, dropout=dropout)
     visible = visible_steps(mask, causal=causal, window=window).unsqueeze(1)
+    return attend_to(query, key, value, visible, dropout=dropout)
+
+
+def attend_to(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, *, dropout: float = 0.0) -> Tensor:
+    """Attention of queries `(B, N, T, d)` to keys and values `(B, N, S, d)`.
+
+    Arguments:
+        visible: bool, broadcast to `(B, N, T, S)`, True where a step is seen; in every row there must be one. None for
+            all.
+        dropout: share of the weights that is dropped, in [0, 1).
+    """
+    if dropout and query.device.type == "cpu" and not torch.compiler.is_compiling():
+        # torch fuses nothing with dropout on a CPU, and takes longer to draw it than for both products
+        scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-2, -1)
+        if visible is not None:
+            scores = scores.masked_fill(~visible, -math.inf)
+        return drop(scores.softmax(dim=-1), dropout) @ value
+    # its bool mask has True = attend, as ours; nn.MultiheadAttention's is the opposite
+    # its own scale is 1 / sqrt(d) (Vaswani et al. 2017, equation 1)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
 
 
@@ -64,9 +86,20 @@ def _is_all_real(mask: Tensor) -> bool:
 
 
 def attend_ref(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, *, causal: bool = False, window: int | None = None
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    mask: Tensor,
+    *,
+    causal: bool = False,
+    window: int | None = None,
+    factors: Tensor | None = None,
 ) -> Tensor:
-    """Slow twin of `attend`: for every real step, list what it sees and take the weighted mean; 0 at padding."""
+    """Slow twin of `attend`: for every real step, list what it sees and take the weighted mean; 0 at padding.
+
+    Arguments:
+        factors: `(B, N, T, T)`, by which the weights are multiplied, as dropout does with 0 and 1 / (1 - p).
+    """
     clips = []
     for b in range(query.shape[0]):
         real = [t for t in range(query.shape[2]) if mask[b, t]]
@@ -80,6 +113,7 @@ def attend_ref(
                 seen = seen[-window:]
             scores = torch.stack([(query[b, :, i] * key[b, :, j]).sum(-1) for j in seen], dim=-1)
             weights = torch.softmax(scores / math.sqrt(query.shape[-1]), dim=-1)
+            weights = weights if factors is None else weights * factors[b, :, i, seen]
             rows.append(sum((weights[:, n : n + 1] * value[b, :, j] for n, j in enumerate(seen)), torch.tensor(0.0)))
         clips.append(torch.stack(rows, dim=1))
     return torch.stack(clips)

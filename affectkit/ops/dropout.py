@@ -34,14 +34,19 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: Tensor) -> Tensor:
         """Drop elements in training; else give back what came."""
-        if not self.training or self.p == 0.0:
-            return input
-        if self.p == 1.0 or input.device.type != "cpu" or torch.compiler.is_compiling():
-            return functional.dropout(input, self.p, training=True)
-        # here and below: whatever torch's default device is
-        seed = int(torch.randint(2**63 - 1, (), device="cpu"))
-        dropped: Tensor = _Drop.apply(input, seed, to_least(self.p))  # type: ignore[no-untyped-call]
-        return dropped
+        return drop(input, self.p) if self.training else input
+
+
+def drop(values: Tensor, p: float) -> Tensor:
+    """Drop elements with a probability of p in [0, 1]; the function of `Dropout` in training."""
+    if p == 0.0:
+        return values
+    if p == 1.0 or values.device.type != "cpu" or torch.compiler.is_compiling():
+        return functional.dropout(values, p, training=True)
+    # here and below: whatever torch's default device is
+    seed = int(torch.randint(2**63 - 1, (), device="cpu"))
+    dropped: Tensor = _Drop.apply(values, seed, to_least(p))  # type: ignore[no-untyped-call]
+    return dropped
 
 
 class _Drop(torch.autograd.Function):
@@ -59,11 +64,11 @@ class _Drop(torch.autograd.Function):
 def _drop(values: Tensor, seed: int, least: int) -> Tensor:
     if values.dtype not in (torch.float32, torch.bfloat16) or not _has_numba():
         return values * draw_factors(values, seed, least)
-    from affectkit.ops.dropout_numba import drop
+    from affectkit.ops import dropout_numba
 
     source = values.contiguous()
     out = torch.empty_like(source)
-    drop(source, seed, least, out)
+    dropout_numba.drop(source, seed, least, out)
     return out
 
 

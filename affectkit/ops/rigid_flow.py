@@ -90,7 +90,8 @@ def _similarity(flow: Tensor, iterations: int, most: int) -> Tensor:
             off_u = u - shift_u - zoom * seen_x + turn * seen_y
             off_v = v - shift_v - zoom * seen_y - turn * seen_x
             squared = off_u.square() + off_v.square()
-            median = squared.sort(dim=1).values[:, (squared.shape[1] - 1) // 2, None].clamp(min=LEAST_RESIDUAL**2)
+            lower = squared.topk((squared.shape[1] + 1) // 2, dim=1, largest=False, sorted=False).values
+            median = lower.amax(dim=1, keepdim=True).clamp(min=LEAST_RESIDUAL**2)
             weights = 1 / (1 + squared / (4 * median)).square()
     shift_u, shift_v, zoom, turn = (one.unsqueeze(2) for one in (shift_u, shift_v, zoom, turn))
     return torch.stack([shift_u + zoom * x - turn * y, shift_v + zoom * y + turn * x], dim=1)

@@ -6,11 +6,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from affectkit.errors import ConfigError
 from affectkit.interfaces import TemporalEncoder
-from affectkit.ops.attention import attend
+from affectkit.ops.attention import attend, attend_to
 from affectkit.ops.dropout import Dropout
 from affectkit.ops.linear import Linear
 from affectkit.ops.positions import Clock, add_positions, start_clock
@@ -129,9 +128,7 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         for layer, old_keys, old_values in zip(self._layers(), state.keys, state.values, strict=True):
             query, key, value = layer.project(x)
             all_keys, all_values = torch.cat((old_keys, key), dim=2), torch.cat((old_values, value), dim=2)
-            attended = functional.scaled_dot_product_attention(
-                query, all_keys, all_values, attn_mask=visible, dropout_p=dropout
-            )
+            attended = attend_to(query, all_keys, all_values, visible, dropout=dropout)
             x = layer.update(x, attended)
             keys.append(self._remember(old_keys, all_keys, real))
             values.append(self._remember(old_values, all_values, real))
