@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from affectkit.export.int8 import Int8 as Int8
     from affectkit.export.onnx_export import export_onnx as export_onnx
     from affectkit.export.onnx_model import OnnxModel as OnnxModel, load_onnx as load_onnx
+    from affectkit.faces.aligned import AlignedConfig as AlignedConfig
     from affectkit.faces.auto import AutoFacesConfig as AutoFacesConfig
     from affectkit.faces.given_boxes import GivenBoxesConfig as GivenBoxesConfig
     from affectkit.faces.haar import HaarConfig as HaarConfig
@@ -226,6 +227,7 @@ _PUBLIC = {
     "export_onnx": "affectkit.export.onnx_export",
     "OnnxModel": "affectkit.export.onnx_model",
     "load_onnx": "affectkit.export.onnx_model",
+    "AlignedConfig": "affectkit.faces.aligned",
     "AutoFacesConfig": "affectkit.faces.auto",
     "GivenBoxesConfig": "affectkit.faces.given_boxes",
     "HaarConfig": "affectkit.faces.haar",

@@ -36,7 +36,7 @@ from affectkit.datasets import (
     samm_lv,
     smic,
 )
-from affectkit.faces import auto, given_boxes, haar, whole_frame, yunet
+from affectkit.faces import aligned, auto, given_boxes, haar, whole_frame, yunet
 from affectkit.features import conv_stem, iresnet, sparse_vssd, timm_backbone
 from affectkit.fusion import affine, concat
 from affectkit.heads import action_units, compound_expression, expression, micro_expression, valence_arousal
@@ -71,7 +71,7 @@ _MODULES = (
     action_units, compound_expression, expression, micro_expression, valence_arousal,
     mean, product, stacking, vote, weighted,
     compound_from_basic, compound_learned, smooth, temperature, thresholds,
-    auto, given_boxes, haar, whole_frame, yunet,
+    aligned, auto, given_boxes, haar, whole_frame, yunet,
     motion_events,
     casme, casme2, samm, smic, mmew, four_dme, dfme, megc2019, cas_me_2, cas_me_3, samm_lv,
     raf_db, raf_db_compound, raf_ce, affectnet, fer2013, fer_plus, emotionet, raf_au, disfa, disfa_plus, bp4d, dfew,
