@@ -238,7 +238,7 @@ def test_temperatures_of_members_come_before_what_joins_them(fusion: Any, capsys
     }
     assert found["left"] == {"fusion.va": "problem 'regression' has no likelihood"}
     # once they are there, they are of members
-    again = run_json(capsys, "calibrate", "new", written(given), "--out", "newer", "--fit", "fusion")
+    again = run_json(capsys, "calibrate", "new", written(given), "--out", "newer")
     assert again["fitted"]["fusion"]["values"] == pytest.approx(values["fusion"])
     assert again["left"] == {
         **{
@@ -248,6 +248,8 @@ def test_temperatures_of_members_come_before_what_joins_them(fusion: Any, capsys
         },
         "fusion.va": "problem 'regression' has no likelihood",
     }
+    named = run_json(capsys, "calibrate", "new", written(given), "--out", "named", "--fit", "maps.sure")
+    assert (list(named["fitted"]), named["left"]) == (["maps.sure"], {})
 
 
 PICTURES = ("--faces", "whole-frame", "--workers", "1", "--out", "new")
@@ -437,6 +439,13 @@ def test_nothing_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
             pipeline(cut=ThresholdsConfig(source="au")),
             (),
             "maps.cut: can't be fitted: examples: no labels of 'au'; they have 'expression'",
+        ),
+        (
+            EnsembleConfig(
+                members={"one": pipeline(**MAPS), "two": pipeline(**MAPS)}, fusion=WEIGHTED, outputs=("au",)
+            ),
+            (),
+            "fusion: can't be fitted: examples: no labels of 'au'; they have 'expression'",
         ),
         (
             pipeline(**MAPS),

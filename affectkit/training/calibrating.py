@@ -62,7 +62,7 @@ class Calibration:
     Attributes:
         model: the model that was given, or with temperatures added a copy of it.
         fitted: in the order in which it was done.
-        left: what stays as it was, and why, by path.
+        left: what stays as it was, and why, by path; of what was named, if names were given.
     """
 
     model: Model
@@ -115,7 +115,7 @@ def calibrate(
     Raises:
         InputError: nothing can be fitted, or a named path can't; temperatures for no ensemble; or as the fits.
     """
-    known, left = list_fittable(model.config), dict(_of_members(model.config))
+    known, left = list_fittable(model.config), dict(_of_members(model.config) if names is None else ())
     chosen = list(known) if names is None else list(names)
     for path in chosen:
         if path not in known:
@@ -136,7 +136,7 @@ def calibrate(
     left |= {path: reason for path, reason in reasons.items() if reason}
     ready = [path for path, reason in reasons.items() if not reason]
     if not ready and not fitted:
-        path, reason = next(iter(left.items()))
+        path, reason = next(iter(reasons.items()))
         raise InputError(f"{path}: can't be fitted: {reason}")
     # smoothings that follow each other are tried together, which costs as much as one
     for kind, group in groupby(ready, key=known.__getitem__):
