@@ -374,6 +374,8 @@ def test_smoothing_that_can_not_be_chosen(segments: Examples) -> None:
     without = replace(segments, targets={name: one for name, one in segments.targets.items() if name != "expr"})
     fact = "examples: no labels for the map 'calm'; give those of its head"
     refused(InputError, fact, lambda: set_smoothing(model, without))
+    fact = "maps: none that smooths is 'clam'; give those that do: 'calm'"
+    refused(InputError, fact, lambda: set_smoothing(model, segments, names=["clam"]))
     (one,) = segments.subjects[:1]
     fact = f"examples: subjects {one!r} are used elsewhere too; choose by others"
     refused(InputError, fact, lambda: set_smoothing(model, segments, used_elsewhere=[one]))

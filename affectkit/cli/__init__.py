@@ -18,6 +18,7 @@ from typing import Any, TextIO
 from affectkit.cli import (
     aggregate,
     analyze,
+    calibrate,
     check,
     components,
     data,
@@ -56,8 +57,8 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, predict, train, evaluate, search, join, export, aggregate, score, submit, data,
-    weights, plugins, components, describe, check,
+    demo, analyze, magnify, features, predict, train, calibrate, evaluate, search, join, export, aggregate, score,
+    submit, data, weights, plugins, components, describe, check,
 )  # fmt: skip
 
 

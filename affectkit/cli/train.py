@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence as Items
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from affectkit.cli.output import Output
 from affectkit.cli.progress import count_bar
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from affectkit.configs import ModelConfig
     from affectkit.model import Model
     from affectkit.recipes import Recipe
+    from affectkit.records import Issue
+    from affectkit.training.examples import Examples
     from affectkit.training.reading import Gathered
 
 SUMMARY = "train a pipeline on labeled clips or pictures, and save it"
@@ -45,18 +48,23 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipe", metavar="FILE", type=Path, help="how to train (.toml); default: the preset's own")
     parser.add_argument("--epochs", metavar="N", type=int, help="in place of the recipe's")
     parser.add_argument("--no-cache", action="store_true", help="compute motion anew, and keep nothing of it")
+    add_reading_arguments(parser)
+    parser.add_argument(
+        "--unlabeled-heads",
+        choices=("refuse", "leave"),
+        default="refuse",
+        help="heads that the data has no labels of: an error, or left untrained and unscored; default: refuse",
+    )
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """How data is read, for `calibrate` too."""
     parser.add_argument("--faces", metavar="NAME", help="face detector; whole-frame where pictures are faces already")
     parser.add_argument(
         "--extra-classes",
         choices=("refuse", "invalid"),
         default="refuse",
         help="labels of classes that a head of pictures lacks: an error, or not valid; default: refuse",
-    )
-    parser.add_argument(
-        "--unlabeled-heads",
-        choices=("refuse", "leave"),
-        default="refuse",
-        help="heads that the data has no labels of: an error, or left untrained and unscored; default: refuse",
     )
     parser.add_argument("--workers", metavar="N", type=int, help="processes; default: one per processor")
 
@@ -77,7 +85,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             gathered.examples,
             recipe,
             seed=args.seed,
-            start=None if args.start is None else _read_start(args.start),
+            start=None if args.start is None else read_model(args.start),
             folder=folder,
             resume=args.resume,
             logger=args.logger,
@@ -86,10 +94,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             after_epoch=None if bar is None else lambda model, epoch: bar(epoch, recipe.epochs),
         )
     subjects, count = len(set(gathered.examples.subjects)), len(gathered.examples)
-    counts = f"{count} {gathered.examples.noun} of {subjects} subjects"
-    if gathered.examples.pictures is not None:
-        # where nobody says who is seen, each picture is a subject of its own
-        counts = f"{count} pictures" + (f" of {subjects} subjects" if subjects < count else "")
+    counts = counted(gathered.examples)
     save(model, args.out, notes=f"Trained on {counts} of {args.data}, seed {args.seed}. Not evaluated on other people.")
     output.text(f"trained on {counts}, {recipe.epochs} epochs: {args.out}")
     output.text(f"what it reaches on other people: affectkit evaluate {args.pipeline} {args.data}")
@@ -97,7 +102,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _read_start(name: str) -> Model:
+def counted(examples: Examples) -> str:
+    """How many there are, and of how many people."""
+    subjects, count = len(set(examples.subjects)), len(examples)
+    # where nobody says who is seen, each picture is a subject of its own
+    is_known = examples.pictures is None or subjects < count
+    return f"{count} {examples.noun}" + (f" of {subjects} subjects" if is_known else "")
+
+
+def read_model(name: str) -> Model:
     """A preset with its weights, or a saved model; a mistyped folder is looked for nowhere else."""
     from affectkit.artifact import from_pretrained, load
     from affectkit.lookup import find_preset
@@ -138,11 +151,12 @@ def read_arguments(args: argparse.Namespace, output: Output) -> tuple[ModelConfi
             registry=registry,
             progress=bar,
         )
-    _print_issues(gathered.issues, output)
+    print_issues(gathered.issues, output)
     return config, recipe, gathered
 
 
-def _print_issues(issues: tuple[Any, ...], output: Output) -> None:
+def print_issues(issues: Items[Issue], output: Output) -> None:
+    """The first of them, and how many there are."""
     if not issues:
         return
     output.table(("issue", "where", "what"), [(one.level, one.where, one.fact) for one in issues[:SHOWN]])

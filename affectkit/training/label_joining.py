@@ -130,6 +130,7 @@ def join_heads(
     extra: Extra = "refuse",
     unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
+    maps: Collection[str] = (),
     registry: Registry | None = None,
 ) -> tuple[HeadLabels, ...]:
     """Which labels are for which head: those of its name, or the only ones for the only head.
@@ -141,13 +142,16 @@ def join_heads(
         extra: what becomes of labels of classes and columns that the head lacks: they are refused, or not valid.
         unlabeled: what becomes of heads without labels, if another has some: they are refused, or left as they are.
         made: heads that may have no labels, since training makes them, `Mixing.made`.
+        maps: score maps that count as heads, since they have labels of their own.
         registry: where components are looked up.
 
     Raises:
         InputError: no labels are for a head, or a head lacks classes, or has none in common with its labels.
     """
-    outputs = labeled_outputs(config, registry=registry)
-    found = {name: find_target(one, targets, is_only=len(outputs) == 1) for name, one in outputs.items()}
+    outputs = labeled_outputs(config, maps=maps, registry=registry)
+    # what is called as a map is for that, and else for the only head, whatever it is called
+    is_only = len(outputs) - len(maps) == 1 and set(maps).isdisjoint(targets)
+    found = {name: find_target(one, targets, is_only=is_only and name not in maps) for name, one in outputs.items()}
     left = [one for name, one in outputs.items() if found[name] is None and name not in made]
     check_labeled(left, targets, unlabeled, is_any=any(found.values()))
     joined = []

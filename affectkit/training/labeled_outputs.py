@@ -35,9 +35,15 @@ class LabeledOutput:
     known_as: tuple[str, ...]
 
 
-def labeled_outputs(config: ModelConfig, *, registry: Registry | None = None) -> dict[str, LabeledOutput]:
-    """By name the heads of a pipeline, or of an ensemble that joins features; of one that joins scores, these."""
+def labeled_outputs(
+    config: ModelConfig, *, maps: Collection[str] = (), registry: Registry | None = None
+) -> dict[str, LabeledOutput]:
+    """By name the heads of a pipeline, or of an ensemble that joins features; of one that joins scores, these.
+
+    Behind them come the `maps`, score maps that have labels of their own, since no head scores their targets.
+    """
     trace = config.trace(registry=registry)
+    mapped = {name: LabeledOutput(name, f"maps.{name}", trace.outputs[name], (name,)) for name in maps}
     if isinstance(config, EnsembleConfig) and config.level == "scores":
         joined = {step.path.removeprefix("fusion.") for step in trace if step.path.startswith("fusion.")}
         origins = {name: origins_of(config, name, registry=registry) for name in trace.outputs if name in joined}
@@ -46,9 +52,9 @@ def labeled_outputs(config: ModelConfig, *, registry: Registry | None = None) ->
             for name, found in origins.items()
             # what maps of members make of another one would count its labels twice
             if not joined.intersection(found[1:])
-        }
+        } | mapped
     heads: Iterable[str] = getattr(config, "heads", ())
-    return {name: LabeledOutput(name, f"heads.{name}", trace.outputs[name], (name,)) for name in heads}
+    return {name: LabeledOutput(name, f"heads.{name}", trace.outputs[name], (name,)) for name in heads} | mapped
 
 
 def scored_outputs(config: ModelConfig, *, registry: Registry | None = None) -> dict[str, PredictionStream]:

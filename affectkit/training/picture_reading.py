@@ -40,6 +40,7 @@ def gather_pictures(
     extra: Extra = "refuse",
     unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
+    maps: Collection[str] = (),
     faces: FaceDetectorConfig | str | None = None,
     folder: str | Path | None = None,
     executor: Executor | None = None,
@@ -64,6 +65,7 @@ def gather_pictures(
         unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they stay as
             they are, and a warning is among the issues.
         made: heads that may have no labels, since training makes them, `Recipe.mixing`.
+        maps: score maps that have labels of their own, and count as heads.
         faces: detector; None for the pipeline's own, or `auto`. Where the pictures are faces already: `whole-frame`.
         folder: where cut pictures are kept, and read from in training; None for that of `affectkit.caching`.
         executor: any `concurrent.futures` executor whose workers see `folder`. None for processes of this machine, as
@@ -81,8 +83,10 @@ def gather_pictures(
     if isinstance(detector, GivenBoxesConfig) and detector.path is not None:
         raise InputError("faces: a table of boxes is of one video; for a dataset give a detector, or one box")
     targets = {name for sample in index for name in sample.targets}
-    joined = join_heads(targets, config, names or {}, extra=extra, unlabeled=unlabeled, made=made, registry=registry)
-    outputs = labeled_outputs(config, registry=registry)
+    joined = join_heads(
+        targets, config, names or {}, extra=extra, unlabeled=unlabeled, made=made, maps=maps, registry=registry
+    )
+    outputs = labeled_outputs(config, maps=maps, registry=registry)
     has_labels = {*made, *(one.head for one in joined)}
     issues = [*index.issues, *left_untrained(one for name, one in outputs.items() if name not in has_labels)]
     chosen = list(choose(index, joined, issues))

@@ -13,7 +13,7 @@ length = 250
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,6 +65,7 @@ def gather_segments(
     names: Mapping[str, tuple[str, ...]],
     extra: Extra = "refuse",
     unlabeled: Unlabeled = "refuse",
+    maps: Collection[str] = (),
     registry: Registry | None = None,
 ) -> Gathered:
     """Segments of a dataset's videos for a pipeline or ensemble on stored features.
@@ -77,17 +78,18 @@ def gather_segments(
         names: what the labels' numbers or columns mean, by target: a dataset config's `label_names`.
         extra: what becomes of labels of classes that a head lacks: they are refused, or not valid and counted.
         unlabeled: what becomes of heads without labels: they are refused, or left as they are with a warning.
+        maps: score maps that have labels of their own, and count as heads.
         registry: where components are looked up.
 
     Raises:
         InputError: inputs and tracks, or heads and labels, don't fit each other; or as `read_tracks` and
             `segment_examples`.
     """
-    outputs = labeled_outputs(config, registry=registry)
+    outputs = labeled_outputs(config, maps=maps, registry=registry)
     _check_heads(outputs)
     tracks = _read(source, folder, config)
     targets = {name for sample in index for name in sample.targets}
-    heads = join_heads(targets, config, names, extra=extra, unlabeled=unlabeled, registry=registry)
+    heads = join_heads(targets, config, names, extra=extra, unlabeled=unlabeled, maps=maps, registry=registry)
     named = {head.head for head in heads}
     left = left_untrained(one for name, one in outputs.items() if name not in named)
     labels = [_labels(sample, heads) for sample in index]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
-from affectkit.errors import InputError
+from affectkit.errors import InputError, listed
 from affectkit.maps.smooth import SmoothConfig
 from affectkit.model import Model
 from affectkit.protocols.frame_report import score_frames
@@ -30,6 +30,7 @@ def set_smoothing(
     used_elsewhere: Iterable[str] = (),
     sigmas: Items[float] = SIGMAS,
     deltas: Items[int] = DELTAS,
+    names: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """Set each map `smooth` to what scores best on the examples: CCC, macro F1 or mean F1 of its output.
 
@@ -41,41 +42,50 @@ def set_smoothing(
         used_elsewhere: subjects that the model was trained on or will be judged by; none may be in `examples`.
         sigmas: squared frames to try.
         deltas: neighbors to each side to try.
+        names: of these maps, those that are set; None for all.
 
     Returns:
         The dials that were set, by path.
 
     Raises:
-        InputError: no such map, or one that smooths another; the examples are no segments of videos, or have no labels
-            for one; or a subject is used elsewhere.
+        InputError: no such map, or one that smooths another's scores; the examples are no segments of videos, or have
+            no labels for one; or a subject is used elsewhere.
     """
     check_others(examples, used_elsewhere)
-    found = find_smoothing(model, examples, sigmas=sigmas, deltas=deltas)
+    found = find_smoothing(model, examples, sigmas=sigmas, deltas=deltas, names=names)
     model.set_dials(found)
     return found
 
 
 def find_smoothing(
-    model: Model, examples: Examples, *, sigmas: Items[float] = SIGMAS, deltas: Items[int] = DELTAS
+    model: Model,
+    examples: Examples,
+    *,
+    sigmas: Items[float] = SIGMAS,
+    deltas: Items[int] = DELTAS,
+    names: Iterable[str] | None = None,
 ) -> dict[str, Any]:
     """What `set_smoothing` would set; the model stays as it is."""
     maps: Mapping[str, Any] = getattr(model.config, "maps", {})
-    names = [name for name, config in maps.items() if isinstance(config, SmoothConfig)]
-    if not names:
+    smoothing = [name for name, config in maps.items() if isinstance(config, SmoothConfig)]
+    if not smoothing:
         raise InputError("maps: none smooths; give the pipeline one, such as SmoothConfig(source='va')")
-    if chained := [name for name in names if maps[name].source in names]:
+    if chained := [name for name in smoothing if maps[name].source in smoothing]:
         source = maps[chained[0]].source
         raise InputError(f"maps.{chained[0]}: smooths {source!r}, which is smoothed already; leave one of them out")
+    chosen = smoothing if names is None else list(names)
+    if wrong := [name for name in chosen if name not in smoothing]:
+        raise InputError(f"maps: none that smooths is {wrong[0]!r}; give those that do: {listed(smoothing)}")
     best: dict[str, tuple[float, float, int]] = {}
     # none comes first: something else has to be better
     for sigma, delta in [(sigmas[0], 0), *product(sigmas, deltas)]:
-        with model.dialed(_dials(dict.fromkeys(names, (sigma, delta)))):
+        with model.dialed(_dials(dict.fromkeys(chosen, (sigma, delta)))):
             predictions = predict_segments(model, examples)
-        if lost := [name for name in names if name not in predictions.outputs]:
+        if lost := [name for name in chosen if name not in predictions.outputs]:
             raise InputError(f"examples: no labels for the map {lost[0]!r}; give those of its head")
-        smoothed = replace(predictions, outputs={name: predictions.outputs[name] for name in names})
+        smoothed = replace(predictions, outputs={name: predictions.outputs[name] for name in chosen})
         for name, score in score_frames(smoothed).items():
-            if name in names and (name not in best or score > best[name][0]):
+            if name in chosen and (name not in best or score > best[name][0]):
                 best[name] = score, sigma, delta
     return _dials({name: (sigma, delta) for name, (_, sigma, delta) in best.items()})
 

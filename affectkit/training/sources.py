@@ -30,6 +30,7 @@ def open_data(
     extra: Extra = "refuse",
     unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
+    maps: Collection[str] = (),
     workers: int = 1,
     registry: Registry | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -48,6 +49,7 @@ def open_data(
         unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they stay as
             they are, and a warning is among the issues.
         made: heads of pictures that may have no labels, since training makes them, `Recipe.mixing`.
+        maps: score maps that have labels of their own, of pictures and segments; `labels_to_read` names them.
         workers: processes that cut pictures.
         registry: where components are looked up.
         progress: called with how many clips or pictures are cut, and of how many.
@@ -74,6 +76,7 @@ def open_data(
             names=dataset.label_names,
             extra=extra,
             unlabeled=unlabeled,
+            maps=maps,
             registry=names,
         )
     check_one_kind(config.input_streams())
@@ -85,6 +88,7 @@ def open_data(
             extra=extra,
             unlabeled=unlabeled,
             made=made,
+            maps=maps,
             faces=faces,
             workers=workers,
             registry=names,
@@ -103,6 +107,18 @@ def find_dataset(data: str, registry: Registry) -> tuple[DatasetConfig, Path]:
         InputError: no folder is named.
     """
     return _find(data, registry)[:2]
+
+
+def subjects_of(data: str, *, registry: Registry | None = None) -> frozenset[str]:
+    """Whose clips or pictures `data` has, which is as of `open_data`; nothing is cut, and labels don't matter.
+
+    Raises:
+        InputError, ConfigError, RegistryError: as `open_data`.
+    """
+    names = registry if registry is not None else default_registry()
+    if data.endswith((".npz", ".safetensors")):
+        return frozenset(read_examples(data).subjects)
+    return frozenset(scan_dataset(*find_dataset(data, names), names).subjects)
 
 
 def scan_dataset(dataset: DatasetConfig, root: Path, registry: Registry) -> Index:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import warnings
 
-from affectkit.errors import DataWarning, InputError
-from affectkit.protocols.splits import Fold, leave_one_database_out, leave_one_out, split_official, split_subjects
+from affectkit.errors import DataWarning, InputError, listed
+from affectkit.protocols.splits import (
+    HALVES,
+    Fold,
+    leave_one_database_out,
+    leave_one_out,
+    split_official,
+    split_subjects,
+)
 from affectkit.recipes import Recipe
 from affectkit.training.examples import Examples
 
@@ -26,6 +33,31 @@ def split_examples(protocol: str, examples: Examples, recipe: Recipe, folds: int
         fold, held = take_official(examples, recipe)
         return [fold], held
     raise InputError(f"protocol: {protocol!r}; give loso, folds, databases or official")
+
+
+def take_half(examples: Examples, half: str | None, path: str = "examples") -> tuple[Examples, frozenset[str]]:
+    """What is to choose by, and the subjects of the other halves, who may not be in it.
+
+    Arguments:
+        examples: of which the owners of the dataset may have said in which half each is.
+        half: `train`, `validation`, `test` or `all`; None where they are of one half, or of none.
+        path: of the examples, for messages.
+
+    Raises:
+        InputError: several halves, and none is named; or no example is in it.
+    """
+    there = set(examples.halves)
+    known = [*(one for one in HALVES if one in there), *sorted(there.difference(HALVES))]
+    if half is None and len(known) > 1:
+        raise InputError(f"{path}: has the halves {listed(known)}; say which one to choose by, or 'all' (--part)")
+    if half in (None, "all"):
+        return examples, frozenset()
+    rows = [row for row, one in enumerate(examples.halves) if one == half]
+    if not rows:
+        fact = f"it has {listed(known)}" if known else "it has no halves"
+        raise InputError(f"{path}: no half {half!r}, {fact}; name another one, or 'all' (--part)")
+    others = {subject for subject, one in zip(examples.subjects, examples.halves, strict=True) if one != half}
+    return examples.take(rows), frozenset(others)
 
 
 def take_official(examples: Examples, recipe: Recipe) -> tuple[Fold, tuple[int, ...]]:
