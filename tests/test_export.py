@@ -714,10 +714,13 @@ def test_an_exported_pipeline_is_a_member(exported: Path, tmp_path: Path) -> Non
         "save": lambda: save(ensemble, tmp_path / "saved"),
         "export": lambda: export_onnx(ensemble, tmp_path / "m.onnx"),
     }
+    hints = {
+        "save": "copy that file, or make it a member that an OnnxConfig names",
+        "export": "take the pipeline that it was made of",
+    }
     for what, call in calls.items():
         assert message(call) == (
-            f"{what}: members.graph is an exported pipeline, whose weights lie in its file; "
-            "take the pipeline that it was made of"
+            f"{what}: members.graph is an exported pipeline, whose weights lie in its file; {hints[what]}"
         )
     assert not list(tmp_path.iterdir())
     fused = EnsembleConfig(
