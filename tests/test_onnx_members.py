@@ -390,6 +390,10 @@ def test_what_a_member_can_not_do(graph: Path, here: Path) -> None:
     built = model.members["graph"]
     assert message(lambda: resolve_model(built, device=None, seed=0, registry=default_registry())) == list(calls)[-1]
     assert model.members["graph"].dials == ()
+    before = model.predict(clip())["expr"]
+    model.set_dials({})
+    assert model.config == config
+    assert torch.equal(model.predict(clip())["expr"], before)
     assert [path.name for path in here.iterdir()] == ["cnn.onnx"]
 
 
@@ -425,5 +429,6 @@ def test_weights_of_members_can_be_fitted(graph: Path, here: Path) -> None:
     assert sum(found.weights.values()) == pytest.approx(1.0)
     save(model, here / "saved")
     again = load("saved")
+    assert isinstance(again, Ensemble)
     assert again.config.fusion == model.config.fusion != WeightedFusionConfig(weights={"graph": 1.0, "net": 1.0})
     assert torch.equal(again.predict(clip())["expr"], model.predict(clip())["expr"])

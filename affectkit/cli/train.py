@@ -138,11 +138,12 @@ def read_arguments(args: argparse.Namespace, output: Output) -> tuple[ModelConfi
             registry=registry,
             progress=bar,
         )
-    _print_issues(gathered.issues, output)
+    print_issues(gathered.issues, output)
     return config, recipe, gathered
 
 
-def _print_issues(issues: tuple[Any, ...], output: Output) -> None:
+def print_issues(issues: tuple[Any, ...], output: Output) -> None:
+    """The first issues of data as a table, and how many more there are."""
     if not issues:
         return
     output.table(("issue", "where", "what"), [(one.level, one.where, one.fact) for one in issues[:SHOWN]])

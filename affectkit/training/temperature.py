@@ -203,9 +203,9 @@ def _with_temperatures(
     config = ensemble.config
     added = {name: TemperatureConfig(source=source) for source, name in names.items()}
     members = {}
-    for key, member in config.members.items():
-        assert not isinstance(member, OnnxConfig)  # has been refused
-        members[key] = replace(member, maps={**member.maps, **added})
+    for key, one in config.members.items():
+        assert not isinstance(one, OnnxConfig)  # has been refused
+        members[key] = replace(one, maps={**one.maps, **added})
     changed = replace(
         config,
         members=members,
