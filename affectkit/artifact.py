@@ -152,7 +152,6 @@ def from_pretrained(
     Raises:
         RegistryError: it is none of the three.
         ArtifactError, WeightsError: as `load` and `fetch_weights`; or the weights do not fit the preset.
-        ConfigError: a model of the hub names a file beyond its folder.
         SpecError: the preset's loader made something else than tensors by key.
         MissingDependencyError: a hub id, and `huggingface_hub` is not installed.
     """
@@ -369,13 +368,15 @@ def _copy_graphs(graphs: Mapping[str, OnnxConfig], folder: Path) -> None:
 
 def _graph_files(folder: Path) -> tuple[str, ...]:
     """Files of exported members, by what `pipeline.json` calls them."""
+    data = read_saved_config(folder)
     files: list[str] = []
 
     def note(where: str, path: str) -> str:
         files.append(check_below(where, path))
         return path
 
-    with_paths(read_saved_config(folder)["config"], note)
+    with errors_in_saved_model(folder, data):
+        with_paths(data["config"], note)
     return tuple(files)
 
 

@@ -84,9 +84,9 @@ def test_nobody_is_in_both_halves(here: Path, monkeypatch: pytest.MonkeyPatch) -
     assert people[0].isdisjoint(people[1])
     assert sorted(map(len, people)) == [2, 3]
     assert seen == {
-        "examples": COUNT, "people": 5,
-        "calibrated_on": {"examples": len(calibrate), "people": len(people[0])},
-        "held_out": {"examples": len(held_out), "people": len(people[1])},
+        "examples": COUNT, "subjects": 5,
+        "calibrated_on": {"examples": len(calibrate), "subjects": len(people[0])},
+        "held_out": {"examples": len(held_out), "subjects": len(people[1])},
     }  # fmt: skip
     assert found.max_drop == 0.1
     # labels are those of the clips beside them
@@ -129,7 +129,7 @@ def test_clips_on_the_command_line(here: Path, capsys: pytest.CaptureFixture[str
     made = run_json(capsys, *words, "--overwrite")
     counts = {name: made["seen"]["calibrate"][name] for name in ("calibrated_on", "held_out")}
     on, held = (counts[name]["examples"] for name in counts)
-    people = [counts[name]["people"] for name in counts]
+    people = [counts[name]["subjects"] for name in counts]
     assert lines[0] == (
         f"--calibrate clips.npz: {on} clips to calibrate on, {held} others held out, of {COUNT}; "
         f"{people[0]} and {people[1]} people, nobody in both"

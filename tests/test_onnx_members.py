@@ -8,6 +8,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import torch
 
 from affectkit.analysis import analyze
 from affectkit.artifact import from_pretrained, load, save
-from affectkit.configs import Frames, Windows
+from affectkit.configs import Frames, Tracking, Windows
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import AffectkitError
@@ -96,10 +97,10 @@ def graph(exported: Path, here: Path) -> Path:
     return Path(shutil.copy(exported, here / "cnn.onnx"))
 
 
-def write_ensemble(path: Path, member: str, *, other: str = "", head: str = "") -> Path:
-    """A pipeline file whose only member, or first of two, is what `member` says in TOML."""
-    text = f'kind = "ensemble"\n{head}\n[fusion]\nuse = "mean"\n\n[faces]\nuse = "whole-frame"\n\n'
-    path.write_text(f'{text}[sampling]\nkind = "frames"\n\n[members.graph]\n{member}\n{other}')
+def write_ensemble(path: Path, member: str) -> Path:
+    """A pipeline file whose only member is what `member` says in TOML."""
+    text = 'kind = "ensemble"\n\n[fusion]\nuse = "mean"\n\n[faces]\nuse = "whole-frame"\n\n'
+    path.write_text(f'{text}[sampling]\nkind = "frames"\n\n[members.graph]\n{member}')
     return path
 
 
@@ -214,8 +215,9 @@ def test_the_hub_gives_its_files_too(graph: Path, here: Path, monkeypatch: pytes
     path = here / "saved" / "pipeline.json"
     path.write_text(path.read_text().replace("members.in.members.graph.onnx", "../cnn.onnx"))
     assert message(lambda: from_pretrained("someone/calm", revision="v1")) == (
-        "members.in.members.graph.path: '../cnn.onnx' leaves the folder of the file that names it; "
+        f"{path}: members.in.members.graph.path: '../cnn.onnx' leaves the folder of the file that names it; "
         "put the .onnx file beside the pipeline file or below, and write its path from there"
+        f"; saved with affectkit=={version('affectkit')}"
     )
 
 
@@ -330,6 +332,15 @@ def test_a_path_that_leaves_the_folder(path: str, graph: Path, here: Path) -> No
 def test_what_a_file_says_wrong(member: str, said: str, graph: Path) -> None:
     write_ensemble(Path("one.toml"), member)
     assert message(lambda: read_config("one.toml")) == said
+
+
+def test_a_config_of_no_file(here: Path) -> None:
+    assert message(lambda: OnnxConfig.of("none.onnx")) == (
+        "none.onnx: no such file; give a file that affectkit export wrote"
+    )
+    assert message(lambda: OnnxConfig(path="none.onnx", sha256="1" * 64, tracking=Tracking(max_faces=1))) == (
+        "tracking: has no effect on an exported member; write it in the ensemble"
+    )
 
 
 def test_metadata_that_are_not_those_of_the_config(graph: Path) -> None:

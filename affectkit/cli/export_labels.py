@@ -67,9 +67,9 @@ def int8_by_labels(args: argparse.Namespace, model: Model, seen: dict[str, Any],
         raise InputError(f"{args.calibrate}: {fact}; give data of two people at the least, better hundreds")
     fold = split_subjects(examples.subjects, 2, seed=args.seed)[0]
     calibrate, held_out = (_draw(examples, half, most * _AT_ONCE, args.seed) for half in (fold.train, fold.test))
-    seen["calibrate"] = {"examples": len(examples), "people": len(set(examples.subjects))}
+    seen["calibrate"] = {"examples": len(examples), "subjects": len(set(examples.subjects))}
     for name, half in (("calibrated_on", calibrate), ("held_out", held_out)):
-        seen["calibrate"][name] = {"examples": len(half), "people": len(set(half.subjects))}
+        seen["calibrate"][name] = {"examples": len(half), "subjects": len(set(half.subjects))}
     people = [len(set(half.subjects)) for half in (calibrate, held_out)]
     # where nobody says who is seen, each is a subject of its own
     is_said = len(set(examples.subjects)) < len(examples)
