@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from affectkit.files import read_config as read_config, write_config as write_config
     from affectkit.fusion.affine import AffineFusionConfig as AffineFusionConfig
     from affectkit.fusion.concat import ConcatFusionConfig as ConcatFusionConfig
+    from affectkit.graphs import OnnxConfig as OnnxConfig
     from affectkit.heads.action_units import ActionUnitsConfig as ActionUnitsConfig
     from affectkit.heads.compound_expression import CompoundExpressionConfig as CompoundExpressionConfig
     from affectkit.heads.expression import ExpressionConfig as ExpressionConfig
@@ -243,6 +244,7 @@ _PUBLIC = {
     "AffineFusionConfig": "affectkit.fusion.affine",
     "ConcatFusionConfig": "affectkit.fusion.concat",
     "ActionUnitsConfig": "affectkit.heads.action_units",
+    "OnnxConfig": "affectkit.graphs",
     "CompoundExpressionConfig": "affectkit.heads.compound_expression",
     "ExpressionConfig": "affectkit.heads.expression",
     "MicroExpressionConfig": "affectkit.heads.micro_expression",

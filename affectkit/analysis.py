@@ -20,6 +20,7 @@ from affectkit.errors import InputError, SyntheticWeightsWarning
 from affectkit.export.engines import EngineName
 from affectkit.export.onnx_model import OnnxModel
 from affectkit.files import config_to_data
+from affectkit.graphs import with_paths
 from affectkit.model import Model
 from affectkit.motion.map_pictures import MapPictures
 from affectkit.registry import Registry, default_registry
@@ -297,11 +298,13 @@ def run_info(
     options: Mapping[str, float | str | None],
 ) -> RunInfo:
     """What a table says of the run that made it; arguments as of `analyze`, with the detector's id."""
+    data = config_to_data(model.config, registry=model.registry)
     return RunInfo(
         source=source,
         source_size=source_size,
         pipeline=pipeline_name(pipeline, model),
-        pipeline_hash=pipeline_hash(config_to_data(model.config, registry=model.registry)),
+        # their hashes say which files exported members are, wherever these lie
+        pipeline_hash=pipeline_hash(with_paths(data, lambda where, path: "")),
         detector=detector,
         seed=seed,
         weights=tuple(map(_weights_use, model.provenance)),

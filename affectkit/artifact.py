@@ -1,7 +1,8 @@
 """Saved models: a folder with `pipeline.json`, `model.safetensors` and a model card. No pickle, nothing that executes.
 
 `pipeline.json` holds the full config, what is required to load it, and the hash of the weights; the weights hold the
-hash of all else in it. So neither can be exchanged or edited unseen.
+hash of all else in it. So neither can be exchanged or edited unseen. Files of exported members lie beside them, and
+`pipeline.json` holds their hashes.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ from affectkit.errors import (
     unlike_targets,
 )
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
-from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path
+from affectkit.graphs import ENDING, OnnxConfig, check_below, graphs_of, with_paths
+from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path, read_saved_config
 from affectkit.model import Model, check_has_weights
 from affectkit.registry import Component, Preset, Registry, default_registry
 from affectkit.specs import Weights
@@ -64,12 +66,16 @@ def save(
         overwrite: replace a saved model that is there.
 
     Raises:
-        InputError: `model` is not built, or it or a member of it is an exported pipeline.
-        ArtifactError: the folder is there, and is not a saved model or not to be replaced.
+        InputError: `model` is not built, is an exported pipeline, or has one as a member that its config doesn't name
+            by an `OnnxConfig`.
+        ArtifactError: the folder is there, and is not a saved model or not to be replaced; or the file of an exported
+            member is no longer what it was.
     """
     if not isinstance(model, Model):
         raise InputError(f"save: {type(model).__name__} is no built model; call build(), or write_config(config, path)")
-    check_has_weights(model, "save")
+    graphs = graphs_of(model.config)
+    hint = "copy that file, or make it a member that an OnnxConfig names"
+    check_has_weights(model, "save", hint, besides=graphs.keys() - {""})
     folder = Path(folder)
     if folder.exists():
         if not overwrite:
@@ -77,7 +83,7 @@ def save(
         if not (folder / CONFIG_FILE).is_file():
             raise ArtifactError(f"{folder}: holds no {CONFIG_FILE}, so it is no saved model; choose another folder")
     # before anything is on disk: this raises if a component has no id
-    config = config_to_data(model.config, registry=model.registry)
+    config = with_paths(config_to_data(model.config, registry=model.registry), lambda path, _: f"{path}{ENDING}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     # beside the target: a rename is one step only within a file system
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
@@ -86,9 +92,10 @@ def save(
             "format": FORMAT,
             "affectkit": importlib.metadata.version("affectkit"),
             "config": config,
-            "requires": requirements(config, model.registry),
+            "requires": _required(config, graphs.values(), model.registry),
             "weights": {"provenance": [dict(item) for item in _joined(model.provenance, weights)]},
         }
+        _copy_graphs(graphs, temporary)
         _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
         # after the digest, which stands in the file that is hashed here
         data["weights"]["sha256"] = sha256(temporary / WEIGHTS_FILE)
@@ -118,7 +125,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Re
     device = check_device(device) if isinstance(device, str) else device
     data = read_artifact(folder)
     with errors_in_saved_model(folder, data):
-        model = config_from_data(data["config"], registry=registry).build(registry=registry)
+        model = config_from_data(data["config"], registry=registry, folder=folder).build(registry=registry)
     _load_into(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
     # from here on the model brings it along, to tables and to other folders
     model.provenance = tuple(data["weights"].get("provenance", ()))
@@ -162,7 +169,10 @@ def from_pretrained(
             raise
         from affectkit.hub import download
 
-        return load(download(text, (CONFIG_FILE, WEIGHTS_FILE), revision), device=device, registry=registry)
+        folder = download(text, (CONFIG_FILE, WEIGHTS_FILE), revision)
+        if graphs := _graph_files(folder):
+            download(text, graphs, revision)
+        return load(folder, device=device, registry=registry)
     return _build_preset(preset, names).to(device).eval()
 
 
@@ -343,6 +353,33 @@ def _write_weights(model: Model, path: Path, digest: str) -> None:
     save_file(state, path, metadata=metadata)
 
 
+def _copy_graphs(graphs: Mapping[str, OnnxConfig], folder: Path) -> None:
+    for path, graph in graphs.items():
+        copy = folder / f"{path}{ENDING}"
+        try:
+            shutil.copyfile(graph.path, copy)
+        except OSError as error:
+            raise ArtifactError(f"{graph.path}: can't be read ({error.strerror}); put the file back") from error
+        # the copy: a file that is exchanged meanwhile must not slip in
+        if (actual := sha256(copy)) != graph.sha256:
+            fact = f"sha256 is {actual}, the config of {path} says {graph.sha256}"
+            raise ArtifactError(f"{graph.path}: {fact}; the file was changed since, put the old one back")
+
+
+def _graph_files(folder: Path) -> tuple[str, ...]:
+    """Files of exported members, by what `pipeline.json` calls them."""
+    data = read_saved_config(folder)
+    files: list[str] = []
+
+    def note(where: str, path: str) -> str:
+        files.append(check_below(where, path))
+        return path
+
+    with errors_in_saved_model(folder, data):
+        with_paths(data["config"], note)
+    return tuple(files)
+
+
 def _read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
@@ -405,6 +442,13 @@ def requirements(config: Data, registry: Registry) -> list[dict[str, str]]:
     versions = {report.provider: report.version for report in registry.reports}
     providers = sorted({name.partition("/")[0] for name in _used(config)})
     return [{"distribution": name, "version": versions.get(name, "")} for name in providers]
+
+
+def _required(config: Data, graphs: Iterable[OnnxConfig], registry: Registry) -> list[dict[str, str]]:
+    """As `requirements`, with what the graphs of exported members say that they were made with."""
+    found = {item["distribution"]: item for graph in graphs for item in graph.facts.requires}
+    found |= {item["distribution"]: item for item in requirements(config, registry)}
+    return [found[name] for name in sorted(found)]
 
 
 def _used(data: Any) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from affectkit.graphs import ENDING, graphs_of
+
 if TYPE_CHECKING:
     from affectkit.model import Model
 
@@ -38,12 +40,17 @@ def model_card(model: Model, data: dict[str, Any], notes: str) -> str:
         f"- {item['name']}: {item['url']}, license {item['license']}, training data: {item['training_data_terms']}"
         for item in data["weights"]["provenance"]
     ]
+    exported = [
+        f"- `{path}`: `{path}{ENDING}`, {graph.facts.numbers}, by {graph.engine} in {graph.precision}"
+        for path, graph in graphs_of(model.config).items()
+    ]
     sections = [
         "# Model card",
         f"Saved by affectkit {data['affectkit']}; {count:,} parameters.",
         _section("Inputs", inputs),
         _section("Outputs", outputs or ["- events only"]),
         _section("Stages", stages),
+        *([_section("Exported members", exported)] if exported else []),
         _section("Needs", requires),
         _section("Published weights in it", provenance or ["- none recorded"]),
         _section("Training and results", [notes or "Not recorded: `save(notes=...)` would say it."]),

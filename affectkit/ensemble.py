@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from affectkit.configs import Events, FusionConfig, HeadConfig, LateFusionConfig, ModelConfig, ScoreMapConfig
 from affectkit.errors import ConfigError, RegistryError, StreamError, join, listed
+from affectkit.graphs import OnnxConfig, graphs_of
 from affectkit.pipeline import (
     Branch,
     PipelineConfig,
@@ -47,7 +48,7 @@ class EnsembleConfig(ModelConfig):
     """Pipelines and ensembles, joined late.
 
     Attributes:
-        members: by name, at least one.
+        members: by name, at least one; exported ones, `OnnxConfig`, where scores are joined.
         fusion: a late fusion of scores, or a fusion of features.
         heads: what is scored from fused features; empty at score level.
         outputs: which of the members' outputs are joined; empty for all, and then all members have the same ones.
@@ -70,7 +71,7 @@ class EnsembleConfig(ModelConfig):
     """
 
     tag: ClassVar[str] = "ensemble"
-    members: Mapping[str, PipelineConfig | EnsembleConfig]
+    members: Mapping[str, PipelineConfig | EnsembleConfig | OnnxConfig]
     fusion: LateFusionConfig | FusionConfig
     heads: Mapping[str, HeadConfig] = field(default_factory=dict)
     outputs: tuple[str, ...] = ()
@@ -117,6 +118,9 @@ class EnsembleConfig(ModelConfig):
             raise ConfigError(fact, "write 'refuse', or join by a rule such as the mean", path="on_nan")
         if self.level == "features":
             check_outputs(self.heads, self.maps)
+        for path in graphs_of(self):
+            if self.tied:
+                raise ConfigError("is exported, and shares no weights", "write tied=False", path=path)
         if self.tied:
             check_tied(self.members)
         self._check_routes()
@@ -163,6 +167,8 @@ class EnsembleConfig(ModelConfig):
                 raise type(error)(f"members.{member}.{error}") from None
         if self.tied:
             check_tied_streams(traces, self.members)
+        # again, since branches within exported members need a registry to be known
+        check_sampling(self.sampling, {}, branches_of(self, within=names))
         notes = self._sharing_notes() | self._tying_notes()
         steps: list[TraceStep] = []
         if isinstance(self.sampling, Events):
@@ -223,7 +229,7 @@ class EnsembleConfig(ModelConfig):
         return found
 
     def _joined_names(self, traces: Mapping[str, Trace]) -> tuple[str, ...]:
-        known = {member: own_outputs(self.members[member], trace) for member, trace in traces.items()}
+        known = {member: own_outputs(trace) for member, trace in traces.items()}
         first, *rest = known.values()
         common = [name for name in first if all(name in names for names in rest)]
         hint = f"common outputs: {listed(common) or 'none'}"
@@ -294,9 +300,11 @@ class EnsembleConfig(ModelConfig):
             if isinstance(config, EnsembleConfig):
                 found = config.frozen_branches()
             else:
+                # of an exported member nothing can be shared
+                branches = config.branches if isinstance(config, PipelineConfig) else {}
                 found = (
                     (f"branches.{name}.features", (branch.source, replace(branch, source="clip")))
-                    for name, branch in config.branches.items()
+                    for name, branch in branches.items()
                     if branch.features is not None and all(p.is_frozen for p in (*branch.motion, branch.features))
                 )
             for path, (source, branch) in found:
@@ -317,20 +325,22 @@ class EnsembleConfig(ModelConfig):
         return Ensemble(self, registry=registry)
 
 
-def branches_of(config: PipelineConfig | EnsembleConfig, path: str = "") -> dict[str, Branch]:
-    """Every branch of every member, by its path."""
+def branches_of(
+    config: PipelineConfig | EnsembleConfig | OnnxConfig, path: str = "", *, within: Registry | None = None
+) -> dict[str, Branch]:
+    """Every branch of every member, by its path; those of exported members where a registry says what they are."""
     if isinstance(config, PipelineConfig):
         return {join(path, "branches", name): branch for name, branch in config.branches.items()}
+    if isinstance(config, OnnxConfig):
+        return {} if within is None else branches_of(config.pipeline(registry=within), path, within=within)
     found: dict[str, Branch] = {}
     for name, member in config.members.items():
-        found |= branches_of(member, join(path, "members", name))
+        found |= branches_of(member, join(path, "members", name), within=within)
     return found
 
 
-def own_outputs(config: PipelineConfig | EnsembleConfig, trace: Trace) -> tuple[str, ...]:
+def own_outputs(trace: Trace) -> tuple[str, ...]:
     """What a member scores itself: not the agreement of its own members, which nobody else has an opinion of."""
-    if isinstance(config, PipelineConfig) or not config.has_agreement:
-        return tuple(trace.outputs)
     paths = (step.path.partition("agreement.") for step in trace)
     said = {output + AGREEMENT for before, found, output in paths if found and not before}
     return tuple(name for name in trace.outputs if name not in said)

@@ -90,11 +90,11 @@ class Ensemble(Model):
                 raise InputError(f"members.{name}: no such member; {hint}")
             if model.config != config.members[name]:
                 raise InputError(f"members.{name}: the model has another config; put its own into the ensemble's")
-        published = [item for model in given.values() for item in model.provenance]
-        self.provenance = tuple({item.get("sha256", item["name"]): item for item in published}.values())
         self.members = NamedModules(
             {name: given.get(name) or m.build(registry=self.registry) for name, m in config.members.items()}
         )
+        published = [item for name in self.members for item in self.members[name].provenance]
+        self.provenance = tuple({item.get("sha256", item["name"]): item for item in published}.values())
         if config.tied:
             self._tie()
         # outputs of maps are not fused, and have no such step

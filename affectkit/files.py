@@ -13,6 +13,7 @@ from affectkit.codec import Data, decode, encode
 from affectkit.configs import ModelConfig
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, RegistryError, join, listed
+from affectkit.graphs import check_below, with_paths
 from affectkit.pipeline import PipelineConfig
 from affectkit.registry import Registry, default_registry
 
@@ -27,12 +28,13 @@ def read_config(path: str | Path, *, registry: Registry | None = None) -> Pipeli
 
     Raises:
         ConfigError: not readable, not TOML or JSON, or something in it is wrong; names file, path and remedy.
+        ArtifactError: the file of an exported member is missing, or another one than its hash says.
         RegistryError: a component that no installed plugin provides.
     """
     path = Path(path)
     data = parse_text(read_text(path), path.suffix, str(path))
     with errors_in_file(path):
-        return config_from_data(data, registry=registry)
+        return config_from_data(data, registry=registry, folder=path.parent)
 
 
 def read_data(kind: type[T], path: str | Path, *, registry: Registry | None = None) -> T:
@@ -77,12 +79,17 @@ def errors_in_file(path: str | Path) -> Iterator[None]:
 def write_config(config: ModelConfig, path: str | Path, *, registry: Registry | None = None) -> None:
     """Write a pipeline or ensemble as `.toml` or `.json`, with full ids; an existing file is replaced at once.
 
+    Files of exported members are named as they are seen from it.
+
     Raises:
-        ConfigError: another ending, no such folder, or a None that TOML can't say.
+        ConfigError: another ending, no such folder, a None that TOML can't say, or the file of an exported member lies
+            neither beside the new one nor below.
         RegistryError: a component that no installed plugin provides.
     """
     path = Path(path)
     data = {"format": FORMAT, **config_to_data(config, registry=registry)}
+    with errors_in_file(path):
+        data = with_paths(data, lambda where, file: _seen_from(path.parent, where, file))
     if path.suffix == ".toml":
         import tomli_w
 
@@ -105,11 +112,20 @@ def config_to_data(config: ModelConfig, *, registry: Registry | None = None) -> 
     return encode(config, registry if registry is not None else default_registry())
 
 
-def config_from_data(data: Mapping[str, Any], *, registry: Registry | None = None) -> PipelineConfig | EnsembleConfig:
+def config_from_data(
+    data: Mapping[str, Any], *, registry: Registry | None = None, folder: Path | None = None
+) -> PipelineConfig | EnsembleConfig:
     """The pipeline or ensemble that plain data describe; `kind` says which, `pipeline` unless written.
+
+    Arguments:
+        data: as `config_to_data` gives it, or as a file holds it.
+        registry: where components are looked up.
+        folder: of the file that held the data, from which files of exported members are seen and which they can't
+            leave; None where there was no file, and paths are taken as they are.
 
     Raises:
         ConfigError: something in it is wrong; names path and remedy.
+        ArtifactError: the file of an exported member is missing, or another one than its hash says.
         RegistryError: a component that no installed plugin provides.
     """
     rest = {key: value for key, value in data.items() if key not in ("format", "kind")}
@@ -123,9 +139,19 @@ def config_from_data(data: Mapping[str, Any], *, registry: Registry | None = Non
     if not isinstance(kind, str) or kind not in _TAGS:
         raise ConfigError(f"unknown kind {kind!r}", f"kinds: {listed(_TAGS)}", path="kind")
     names = registry if registry is not None else default_registry()
+    if folder is not None:
+        rest = with_paths(rest, lambda where, path: str(folder / check_below(where, path)))
     config = decode(_TAGS[kind], rest, names)
     assert isinstance(config, PipelineConfig | EnsembleConfig)
     return config
+
+
+def _seen_from(folder: Path, where: str, file: str) -> str:
+    path = Path(os.path.abspath(file))
+    if not path.is_relative_to(os.path.abspath(folder)):
+        hint = "copy the .onnx file beside the pipeline file or below"
+        raise ConfigError(f"{file!r} lies outside of its folder", hint, path=join(where, "path"))
+    return path.relative_to(os.path.abspath(folder)).as_posix()
 
 
 def parse_text(text: str, ending: str, where: str) -> dict[str, Any]:

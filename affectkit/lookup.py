@@ -72,7 +72,7 @@ def find_config(name: str | Path, registry: Registry) -> tuple[ModelConfig, str]
     if is_path(name) and Path(name).is_dir():
         data = read_saved_config(name)
         with errors_in_saved_model(name, data):
-            return config_from_data(data["config"], registry=registry), "saved model"
+            return config_from_data(data["config"], registry=registry, folder=Path(name)), "saved model"
     if is_path(name):
         return read_config(name, registry=registry), "file"
     return registry.preset(str(name)).spec.make(), "preset"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -330,12 +330,19 @@ class Pipeline(Model):
         return None if digest is None else (digest, stream, *map(id, sequence[:3]))
 
 
-def check_has_weights(model: Model, what: str) -> None:
-    """Raise InputError if the model, or a member of it, runs a graph whose weights lie in a file of their own."""
+def check_has_weights(model: Model, what: str, hint: str, besides: Container[str] = ()) -> None:
+    """Raise InputError if the model, or a member of it, runs a graph whose weights lie in a file of their own.
+
+    Arguments:
+        model: a built one.
+        what: what is to be done with it.
+        hint: what to do instead.
+        besides: paths of members that may do that.
+    """
     for path, part in model.named_modules():
-        if isinstance(part, Model) and not part.has_weights:
+        if isinstance(part, Model) and not part.has_weights and path not in besides:
             fact = f"{path or 'the model'} is an exported pipeline, whose weights lie in its file"
-            raise InputError(f"{what}: {fact}; take the pipeline that it was made of")
+            raise InputError(f"{what}: {fact}; {hint}")
 
 
 def build_stage(config: ComponentConfig, stream: Any, path: str, registry: Registry) -> Any:

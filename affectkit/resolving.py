@@ -12,11 +12,11 @@ from affectkit.artifact import from_pretrained, load_state
 from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.errors import ConfigError, UntrainedWarning
 from affectkit.export.engines import ENGINES
-from affectkit.export.onnx_file import ENDING
 from affectkit.export.onnx_model import OnnxModel, load_onnx
 from affectkit.faces.auto import AutoFacesConfig
 from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.files import errors_in_file, read_config
+from affectkit.graphs import ENDING, OnnxConfig
 from affectkit.lookup import find_preset, is_config_file
 from affectkit.model import Model
 from affectkit.registry import Registry
@@ -62,6 +62,9 @@ def resolve_model(
     if engine is not None:
         fact = f"{engine!r}, and PyTorch runs this pipeline"
         raise ConfigError(fact, "export it, and give the .onnx file", path="engine")
+    if isinstance(pipeline, OnnxConfig) or isinstance(getattr(pipeline, "config", None), OnnxConfig):
+        # it doesn't say how a video is sampled, as its file does
+        raise ConfigError("an OnnxConfig is of a member", "give the .onnx file, or an ensemble of it", path="pipeline")
     if isinstance(pipeline, OnnxModel):
         if device not in (None, "cpu"):
             raise ConfigError(f"{device!r}, and an exported pipeline runs on the CPU", "leave it out", path="device")
@@ -115,7 +118,8 @@ def _untrained(config: ModelConfig, device: str | None, seed: int, registry: Reg
     if any(True for _ in model.parameters()):
         text = f"the pipeline is untrained: its scores come from random weights (seed {seed})"
         warnings.warn(text, UntrainedWarning, stacklevel=4)
-        model.provenance = ({"name": RANDOM_WEIGHTS.name},)
+        # beside what exported members know of theirs
+        model.provenance = (*model.provenance, {"name": RANDOM_WEIGHTS.name})
     return model.to(device or "cpu").eval()
 
 

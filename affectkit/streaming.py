@@ -148,6 +148,9 @@ def check_streamable(model: Model) -> None:
     """Raise InputError naming the first stage that can't stream."""
     if not model.traced.outputs:
         raise InputError("stream: the pipeline has no heads; its events come from the spotter")
+    for path, part in model.named_modules():
+        if isinstance(part, Model) and not part.has_weights:
+            raise InputError(f"{path}: is an exported pipeline, which scores whole clips; stream what it was made of")
     for path, stage in model.stages().items():
         if not stage.can_stream:
             component = model.registry.id_of(type(stage.config))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from affectkit.configs import LateFusionConfig, MotionConfig
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, InputError, join
+from affectkit.graphs import OnnxConfig, check_no_graphs
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.motion.mirror import MirrorConfig
 from affectkit.pipeline import PipelineConfig
@@ -22,7 +23,7 @@ _SIDED = re.compile(r"(.*[_ -])?(left|right)([_ -].*)?|(au)?\d+[_ -]?[lr]|[lr][_
 
 
 def augment_config(
-    config: PipelineConfig | EnsembleConfig,
+    config: PipelineConfig | EnsembleConfig | OnnxConfig,
     variants: Mapping[str, tuple[MotionConfig, ...]],
     *,
     fusion: LateFusionConfig | None = None,
@@ -39,13 +40,14 @@ def augment_config(
         registry: where components are looked up.
 
     Raises:
-        InputError: `config` is none; there is a target of one side of the face, and a variant mirrors it; or stored
-            features.
+        InputError: `config` is none, or has an exported member; there is a target of one side of the face, and a
+            variant mirrors it; or stored features.
         ConfigError: no variants, one of a name that is taken, or whose front-ends are no tuple.
     """
     if not isinstance(config, PipelineConfig | EnsembleConfig):
         fact = f"{type(config).__name__} is no PipelineConfig or EnsembleConfig"
         raise InputError(f"config: {fact}; give the .config of a built model, or use with_augmentations")
+    check_no_graphs(config, "and takes no other front-ends; take the pipeline that it was made of")
     if not variants:
         raise ConfigError("none", "name one, such as {'mirrored': (MirrorConfig(),)}", path="variants")
     if PLAIN in variants:
@@ -68,9 +70,10 @@ def augment_config(
 
 
 def _changed(
-    config: PipelineConfig | EnsembleConfig, front_ends: tuple[MotionConfig, ...]
+    config: PipelineConfig | EnsembleConfig | OnnxConfig, front_ends: tuple[MotionConfig, ...]
 ) -> PipelineConfig | EnsembleConfig:
     """The same system with front-ends before all others of every branch."""
+    assert not isinstance(config, OnnxConfig)  # has been refused
     if isinstance(config, EnsembleConfig):
         members = {name: _changed(member, front_ends) for name, member in config.members.items()}
         return replace(config, members=members)

@@ -11,6 +11,7 @@ from affectkit.configs import LateFusionConfig, MotionConfig
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import ConfigError, InputError, join
+from affectkit.graphs import OnnxConfig
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.model import Model
 from affectkit.motion.mirror import MirrorConfig
@@ -100,8 +101,8 @@ def average_models(
     return Ensemble(joined, registry=used, members=models).eval()
 
 
-def _config_of(model: Model) -> PipelineConfig | EnsembleConfig:
+def _config_of(model: Model) -> PipelineConfig | EnsembleConfig | OnnxConfig:
     config = getattr(model, "config", None)
-    if not isinstance(config, PipelineConfig | EnsembleConfig):
+    if not isinstance(config, PipelineConfig | EnsembleConfig | OnnxConfig):
         raise InputError(f"models: {type(model).__name__} is no built model; give what build() or load() returns")
     return config

@@ -32,7 +32,7 @@ from affectkit import (
     save,
     write_config,
 )
-from affectkit.configs import HeadConfig
+from affectkit.configs import HeadConfig, ModelConfig
 from affectkit.data.labels import BASIC_7, COMPOUND_11
 from affectkit.datasets import make_tree
 from affectkit.ensemble_model import Ensemble
@@ -88,7 +88,7 @@ def tree(name: str, root: Path) -> str:
     return f"{name}={root / name}"
 
 
-def open_tree(name: str, root: Path, config: PipelineConfig | EnsembleConfig, **options: str) -> Gathered:
+def open_tree(name: str, root: Path, config: ModelConfig, **options: str) -> Gathered:
     return open_data(tree(name, root), config, faces="whole-frame", **options)  # type: ignore[arg-type]
 
 

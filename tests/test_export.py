@@ -60,6 +60,11 @@ pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxscript", reason="needs the extra export")
 
 SIDE = 24
+# What to do in place of what a graph can't.
+HINTS = {
+    "save": "copy that file, or make it a member that an OnnxConfig names",
+    "export": "take the pipeline that it was made of",
+}
 
 
 def faces(**changes: Any) -> PipelineConfig:
@@ -729,8 +734,7 @@ def test_an_exported_pipeline_is_a_member(exported: Path, tmp_path: Path) -> Non
     }
     for what, call in calls.items():
         assert message(call) == (
-            f"{what}: members.graph is an exported pipeline, whose weights lie in its file; "
-            "take the pipeline that it was made of"
+            f"{what}: members.graph is an exported pipeline, whose weights lie in its file; {HINTS[what]}"
         )
     assert not list(tmp_path.iterdir())
     fused = EnsembleConfig(
@@ -815,9 +819,8 @@ def test_what_an_exported_pipeline_can_not_do(exported: Path) -> None:
         "export": lambda: export_onnx(model, exported.parent / "new.onnx"),
     }
     for what, call in calls.items():
-        assert message(call) == (
-            f"{what}: the model is an exported pipeline, whose weights lie in its file; "
-            "take the pipeline that it was made of"
+        assert (
+            message(call) == f"{what}: the model is an exported pipeline, whose weights lie in its file; {HINTS[what]}"
         )
     assert message(lambda: model.stream()) == (
         "stream: an exported pipeline scores whole clips; stream the pipeline that it was made of"

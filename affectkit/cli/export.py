@@ -29,14 +29,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--int8", action="store_true", help="eight-bit weights and activations; needs --calibrate")
     parser.add_argument(
-        "--calibrate", metavar="DIR", type=Path,
-        help="a folder of pictures or videos: every second file is calibrated on, the others are held out",
+        "--calibrate", metavar="DATA",
+        help="a folder of pictures or videos: every second file is calibrated on, the others are held out; or data "
+        "with labels, as train takes it (NAME=ROOT, .toml, .npz): half of the people are held out, with their labels",
     )  # fmt: skip
     parser.add_argument(
-        "--max-drop", metavar="F", type=float, default=0.01, help="share of decisions that int8 may change (0.01)"
+        "--max-drop",
+        metavar="F",
+        type=float,
+        default=0.01,
+        help="share of decisions that int8 may lose: right ones by labels, or else PyTorch's (0.01)",
     )
     parser.add_argument("--faces", metavar="F", help="face detector (the pipeline's own, or else auto)")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of the weights of an untrained pipeline (0)")
+    parser.add_argument(
+        "--seed",
+        metavar="N",
+        type=int,
+        default=0,
+        help="of who is held out, and of an untrained pipeline's weights (0)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
 
@@ -46,6 +57,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.export.onnx_export import export_onnx
     from affectkit.registry import default_registry
     from affectkit.resolving import resolve_model
+    from affectkit.weights import sha256
 
     if args.int8 != (args.calibrate is not None):
         fact = "given without --calibrate" if args.int8 else "not given, and --calibrate is"
@@ -60,6 +72,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         {
             "out": str(args.out),
             "bytes": size,
+            "sha256": (digest := sha256(args.out)),
             "numbers": facts.numbers,
             "inputs": facts.takes,
             "outputs": list(facts.outputs),
@@ -70,23 +83,30 @@ def run(args: argparse.Namespace, output: Output) -> int:
         }
     )
     output.text(f"{args.out}: {size:,} bytes, {facts.numbers}, takes {', '.join(facts.takes)}")
+    output.text(f"sha256: {digest}")
     for what, difference in facts.differences.items():
         output.text(f"float32, largest difference from PyTorch on {what} input: {difference:.2g}")
     if "real" not in facts.differences:
         output.text("not compared on real input; give --check-on PATH, a picture or video with faces")
-    for name, shares in facts.gate.get("agreement", {}).items():
-        both = f"float32 {shares['float32']:.4f}, int8 {shares['int8']:.4f}"
-        output.text(f"decisions of {name} that are PyTorch's, of {facts.gate['decisions'][name]} held out: {both}")
+    # the gate of labels first
+    for kind, what in (("accuracy", "right"), ("agreement", "PyTorch's")):
+        for name, shares in facts.gate.get(kind, {}).items():
+            both = f"float32 {shares['float32']:.4f}, int8 {shares['int8']:.4f}"
+            output.text(f"decisions of {name} that are {what}, of {facts.gate['decisions'][name]} held out: {both}")
     return 0
 
 
 def _int8(args: argparse.Namespace, model: Model, seen: dict[str, Any], output: Output) -> Int8:
+    from affectkit.cli.export_labels import int8_by_labels, is_dataset
     from affectkit.errors import InputError
     from affectkit.export.int8 import Int8
 
-    files = _files(args.calibrate)
+    if is_dataset(args.calibrate):
+        return int8_by_labels(args, model, seen, output, most=_MOST)
+    folder = Path(args.calibrate)
+    files = _files(folder)
     halves = _read(args, model, files[::2]), _read(args, model, files[1::2])
-    seen["calibrate"] = _seen("--calibrate", args.calibrate, files, halves, output)
+    seen["calibrate"] = _seen("--calibrate", folder, files, halves, output)
     calibrate, held_out = (half.batches for half in halves)
     if not calibrate or not held_out:
         fact = f"{len(files)} files, with faces in {len(calibrate)} batches to calibrate on and {len(held_out)} others"

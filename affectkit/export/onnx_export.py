@@ -21,8 +21,9 @@ from affectkit.export.engines import start_engine
 from affectkit.export.fitting import fitted
 from affectkit.export.graph import OPSET, check_exportable, check_packages, fixed_steps, record
 from affectkit.export.int8 import Int8, pass_gate, to_int8
-from affectkit.export.onnx_file import ENDING, OnnxFacts, signed
+from affectkit.export.onnx_file import OnnxFacts, signed
 from affectkit.files import config_to_data
+from affectkit.graphs import ENDING
 from affectkit.model import Model, check_batch, check_has_weights
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import InputStream
@@ -117,7 +118,7 @@ def _checked(batch: Batch | Sequence | Tensor, streams: Mapping[str, InputStream
 def _check_arguments(model: Model, path: Path, steps: int | None, overwrite: bool) -> None:
     if not isinstance(model, Model):
         raise InputError(f"export: {type(model).__name__} is no built model; call build(), or load a saved one")
-    check_has_weights(model, "export")
+    check_has_weights(model, "export", "take the pipeline that it was made of")
     if path.suffix != ENDING:
         raise ConfigError(f"ending {path.suffix!r}", f"write a {ENDING} file", path=str(path))
     if path.exists() and not (overwrite and path.is_file()):

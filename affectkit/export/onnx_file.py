@@ -30,7 +30,6 @@ from affectkit.faces.onnx_message import (
 )
 from affectkit.files import parse_text
 
-ENDING = ".onnx"
 FORMAT = 1
 FORMAT_KEY, FACTS_KEY, HASH_KEY = "affectkit_format", "affectkit", "affectkit_sha256"
 Numbers = Literal["float32", "int8"]
@@ -102,16 +101,25 @@ def signed(model: bytes, facts: OnnxFacts) -> bytes:
     )
 
 
-def read_onnx(path: Path) -> tuple[bytes, OnnxFacts]:
+def read_onnx(path: Path, sha256: str | None = None) -> tuple[bytes, OnnxFacts]:
     """The file's bytes and what it says, checked as far as that goes without building or running anything.
 
+    Arguments:
+        path: the file.
+        sha256: hash that it has to have; None for any.
+
     Raises:
-        ArtifactError: no such file, no ONNX, not ours, of a newer format, changed since it was written, or its weights
-            lie in other files.
+        ArtifactError: no such file, another one than the hash says, no ONNX, not ours, of a newer format, changed since
+            it was written, or its weights lie in other files.
     """
     if not path.is_file():
         raise ArtifactError(f"{path}: no such file; give a file that affectkit export wrote")
     model = path.read_bytes()
+    if sha256 is not None and (actual := hashlib.sha256(model).hexdigest()) != sha256:
+        fact = f"sha256 is {actual}, the config says {sha256}"
+        raise ArtifactError(
+            f"{path}: {fact}; get the file that is meant, or write the hash of this one if you trust it"
+        )
     try:
         properties = _properties(model)
     except (IndexError, KeyError, UnicodeDecodeError, ValueError) as error:

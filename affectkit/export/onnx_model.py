@@ -25,6 +25,7 @@ from affectkit.export.engines import Engine, start_engine
 from affectkit.export.fitting import fitted
 from affectkit.export.onnx_file import OnnxFacts, read_onnx
 from affectkit.files import config_from_data
+from affectkit.graphs import OnnxConfig
 from affectkit.interfaces import Stage, decode
 from affectkit.lookup import saved_with
 from affectkit.model import Clocks, Memo, Model
@@ -35,11 +36,12 @@ from affectkit.streams import InputStream, PredictionStream
 
 
 class OnnxModel(Model):
-    """A graph with the description of the pipeline that it was made of. It can't be trained or saved, and has no dials.
+    """A graph with the description of the pipeline that it was made of. It can't be trained, and has no dials.
 
-    It can be a member of an ensemble that joins scores: `Ensemble(config, members={"cnn": load_onnx(path)})`.
+    It can be a member of an ensemble that joins scores; named there by an `OnnxConfig`, it is saved with it.
 
     Attributes:
+        config: of the pipeline that it was made of; the `OnnxConfig` where an ensemble's config names the file.
         facts: what the file says about itself.
         engine: what runs it.
         precision: in which it computes.
@@ -135,7 +137,12 @@ class OnnxModel(Model):
 
 
 def load_onnx(
-    path: str | Path, *, engine: str = "onnxruntime", precision: str = "float32", registry: Registry | None = None
+    path: str | Path,
+    *,
+    engine: str = "onnxruntime",
+    precision: str = "float32",
+    sha256: str | None = None,
+    registry: Registry | None = None,
 ) -> OnnxModel:
     """Load what `export_onnx` wrote. Nothing in the file is executed but the operators of the graph.
 
@@ -143,6 +150,7 @@ def load_onnx(
         path: the file.
         engine: `onnxruntime` or, with the extra `openvino`, `openvino`.
         precision: `float32`; or `bfloat16`, by OpenVINO on a CPU that computes in it.
+        sha256: hash that the file has to have; None for any.
         registry: where components are looked up.
 
     Raises:
@@ -151,10 +159,10 @@ def load_onnx(
         ConfigError, MissingDependencyError: the engine can't be had, or can't compute in that precision.
     """
     names = registry if registry is not None else default_registry()
-    model, facts = read_onnx(Path(path))
+    model, facts = read_onnx(Path(path), sha256)
     made_with = saved_with({"requires": facts.requires})
     try:
-        config = config_from_data(facts.config, registry=names)
+        config = config_from_data(facts.config, registry=names, folder=Path(path).parent)
         outputs = config.trace(registry=names).outputs
     except ConfigError as error:
         raise ArtifactError(f"{path}: {error}{made_with}") from error
@@ -172,6 +180,15 @@ def load_onnx(
     except Exception as error:
         raise ArtifactError(f"{path}: {_unusable(engine, error)}") from error
     return OnnxModel(facts, config, started, precision, names)
+
+
+def load_member(config: OnnxConfig, *, registry: Registry | None = None) -> OnnxModel:
+    """The model of an exported member; raises as `load_onnx`, also for a file with another hash."""
+    names = registry if registry is not None else default_registry()
+    found = load_onnx(
+        config.path, engine=config.engine, precision=config.precision, sha256=config.sha256, registry=names
+    )
+    return OnnxModel(found.facts, config, found.engine, config.precision, names)
 
 
 def _check_facts(facts: OnnxFacts, inputs: Mapping[str, InputStream], outputs: Mapping[str, PredictionStream]) -> None:

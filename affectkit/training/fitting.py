@@ -16,6 +16,7 @@ from affectkit.caching import digest
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, UntrainedWarning, unlike_targets
 from affectkit.files import config_to_data, write_text
+from affectkit.graphs import check_no_graphs
 from affectkit.model import Model
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
@@ -89,10 +90,11 @@ def fit(
 
     Raises:
         ConfigError: the recipe doesn't fit the model.
-        InputError: the examples don't, or the weights of `start`; or `folder` has a checkpoint and `resume` is False,
-            or one of another run.
+        InputError: a member is an exported pipeline; the examples don't fit the model, or the weights of `start`; or
+            `folder` has a checkpoint and `resume` is False, or one of another run.
         MissingDependencyError: Lightning is not installed.
     """
+    check_no_graphs(config, "which can't be trained; put the pipeline there that it was made of")
     recipe = Recipe() if recipe is None else recipe
     state = None if start is None else start.state_dict()
     if start is not None:

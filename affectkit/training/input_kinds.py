@@ -8,6 +8,7 @@ from affectkit.configs import ModelConfig
 from affectkit.ensemble import EnsembleConfig, branches_of
 from affectkit.errors import InputError, listed
 from affectkit.pipeline import PipelineConfig
+from affectkit.registry import Registry
 from affectkit.streams import FrameStream, InputStream
 
 
@@ -28,10 +29,10 @@ def check_one_kind(streams: Mapping[str, InputStream]) -> None:
             )
 
 
-def check_no_motion(config: ModelConfig) -> None:
+def check_no_motion(config: ModelConfig, registry: Registry) -> None:
     """Raise InputError where a branch measures motion between frames, which a single picture has not."""
     if isinstance(config, PipelineConfig | EnsembleConfig):
-        for path, branch in branches_of(config).items():
+        for path, branch in branches_of(config, within=registry).items():
             if any(front.context > 1 for front in branch.motion):
                 raise InputError(f"{path}: has motion, which a single picture has not; train it on clips")
 

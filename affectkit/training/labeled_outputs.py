@@ -9,7 +9,6 @@ from typing import Literal
 from affectkit.configs import ModelConfig
 from affectkit.ensemble import EnsembleConfig, own_outputs
 from affectkit.errors import InputError, listed
-from affectkit.pipeline import PipelineConfig
 from affectkit.records import Issue
 from affectkit.registry import Registry
 from affectkit.streams import PredictionStream
@@ -60,9 +59,7 @@ def labeled_outputs(
 def scored_outputs(config: ModelConfig, *, registry: Registry | None = None) -> dict[str, PredictionStream]:
     """All outputs that say something of a face, maps too; without what an ensemble says of its members."""
     trace = config.trace(registry=registry)
-    if isinstance(config, PipelineConfig | EnsembleConfig):
-        return {name: trace.outputs[name] for name in own_outputs(config, trace)}
-    return dict(trace.outputs)
+    return {name: trace.outputs[name] for name in own_outputs(trace)}
 
 
 def check_labeled(

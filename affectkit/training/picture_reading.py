@@ -77,7 +77,7 @@ def gather_pictures(
         InputError: an input or a branch takes something else, labels don't fit a head, or no picture is left.
     """
     registry = registry if registry is not None else default_registry()
-    check_no_motion(config)
+    check_no_motion(config, registry)
     streams = video_streams(config.input_streams())
     detector = resolve_detector(faces, config, registry)
     if isinstance(detector, GivenBoxesConfig) and detector.path is not None:

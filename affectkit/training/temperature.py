@@ -18,6 +18,7 @@ from torch import Tensor
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import DataWarning, InputError, did_you_mean, listed
+from affectkit.graphs import OnnxConfig, check_no_graphs
 from affectkit.maps.temperature import TemperatureConfig
 from affectkit.maps.temperature_net import Temperature
 from affectkit.metrics.temperature import find_temperature
@@ -94,8 +95,8 @@ def calibrate_members(
         DataWarning: as `fit_temperature`.
 
     Raises:
-        InputError: the ensemble joins features, or nothing that has a temperature; its members are tied; a member has
-            such a map already; or as `fit_temperature`.
+        InputError: the ensemble joins features, or nothing that has a temperature; its members are tied; a member is
+            an exported pipeline, or has such a map already; or as `fit_temperature`.
     """
     config = ensemble.config
     if config.level == "features":
@@ -104,6 +105,7 @@ def calibrate_members(
         raise InputError(
             "ensemble: its members are tied, so that they share a temperature; calibrate the one model first"
         )
+    check_no_graphs(config, "to which no map can be added; calibrate the pipeline that it was made of, then export it")
     check_others(examples, used_elsewhere)
     chosen = tuple(ensemble.fusion) if outputs is None else tuple(outputs)
     for name in chosen:
@@ -114,7 +116,7 @@ def calibrate_members(
     if not names:
         raise InputError("ensemble: joins values only, which have no temperature; join classes or labels")
     for member, one in config.members.items():
-        if there := [name for name in names.values() if name in one.maps]:
+        if there := [name for name in names.values() if name in getattr(one, "maps", {})]:
             raise InputError(f"members.{member}: has {there[0]!r} already; fit it by fit_temperature")
     labels = {name: examples.targets[labels_of(ensemble, name, examples)] for name in names}
     found = _fit_members(ensemble, labels, examples)
@@ -200,9 +202,13 @@ def _with_temperatures(
 ) -> Ensemble:
     config = ensemble.config
     added = {name: TemperatureConfig(source=source) for source, name in names.items()}
+    members = {}
+    for key, one in config.members.items():
+        assert not isinstance(one, OnnxConfig)  # has been refused
+        members[key] = replace(one, maps={**one.maps, **added})
     changed = replace(
         config,
-        members={key: replace(member, maps={**member.maps, **added}) for key, member in config.members.items()},
+        members=members,
         outputs=tuple(names.get(name, name) for name in ensemble.fusion),
         maps={key: replace(one, source=names.get(one.source, one.source)) for key, one in config.maps.items()},
     )
