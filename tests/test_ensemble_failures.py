@@ -266,7 +266,8 @@ JOINS: Mapping[str, Any] = {
 def test_one_look_at_all_members_finds_what_a_look_at_each_row_does(
     fields: dict[str, Any], resolution: Any, broken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads = {name: replace(head, resolution=resolution) for name, head in PROBLEMS.items()}
+    every: Mapping[str, Any] = PROBLEMS
+    heads = {name: replace(head, resolution=resolution) for name, head in every.items()}
     members = {name: member(dim, **heads) for name, dim in (("one", 3), ("two", 4), ("three", 5))}
     other = replace(EXPRESSION, targets=("c", "a", "d"), resolution=resolution)
     members["two"] = member(4, **{**heads, "multiclass": other})
