@@ -13,12 +13,12 @@ from torch import Tensor
 from affectkit.streams import Problem
 
 
-def measure_agreement(members: Tensor, usable: Tensor, joined: Tensor, problem: Problem) -> Tensor:
+def measure_agreement(members: Tensor, usable: Tensor | None, joined: Tensor, problem: Problem) -> Tensor:
     """Agreement of each row, without gradient.
 
     Arguments:
         members: p_m, probabilities or values `(M, ..., K)`; in rows that are not usable they are not looked at.
-        usable: `(M, ...)` bool, which members scored the row.
+        usable: `(M, ...)` bool, which members scored the row; None where all of them scored every row.
         joined: q, `(..., K)`.
         problem: of the output.
 
@@ -26,13 +26,16 @@ def measure_agreement(members: Tensor, usable: Tensor, joined: Tensor, problem: 
         `(..., 3)` of classes and labels: share, divergence (bits) and M. `(..., 2)` of values: spread (in their units)
         and M. All but M are NaN where M is 0.
     """
+
+    def mean(each: Tensor) -> Tensor:
+        """Over the members that scored, from `(M, ...)` or `(M, ..., K)`."""
+        if usable is None:
+            return each.mean(dim=0)
+        present = usable if each.ndim == usable.ndim else usable.unsqueeze(-1)
+        # not `each * present`: NaN times 0 is NaN. And 0 / 0 is the NaN that says that no one scored the row.
+        return torch.where(present, each, torch.zeros_like(each)).sum(dim=0) / present.sum(dim=0)
+
     with torch.no_grad():
-        count = usable.sum(dim=0)
-
-        def mean(each: Tensor) -> Tensor:
-            # not `each * usable`: NaN times 0 is NaN. And 0 / 0 is the NaN that says that no one scored the row.
-            return torch.where(usable, each, torch.zeros_like(each)).sum(dim=0) / count
-
         if problem == "multiclass":
             share = mean((members.argmax(dim=-1) == joined.argmax(dim=-1)).to(joined.dtype))
             columns = [share, mean(divergence(members, joined).sum(dim=-1).clamp(min=0))]
@@ -41,11 +44,10 @@ def measure_agreement(members: Tensor, usable: Tensor, joined: Tensor, problem: 
             share = mean(((members >= 0.5) == (joined >= 0.5)).to(joined.dtype).mean(dim=-1))
             columns = [share, mean(both.clamp(min=0).mean(dim=-1))]
         else:
-            present = usable.unsqueeze(-1)
-            center = torch.where(present, members, torch.zeros_like(members)).sum(dim=0) / count.unsqueeze(-1)
-            squares = torch.where(present, (members - center).square(), torch.zeros_like(members)).sum(dim=0)
-            columns = [(squares / count.unsqueeze(-1)).sqrt().mean(dim=-1)]
-        return torch.stack([*columns, count.to(joined.dtype)], dim=-1)
+            columns = [mean((members - mean(members)).square()).sqrt().mean(dim=-1)]
+        first = columns[0]
+        count = torch.full_like(first, len(members)) if usable is None else usable.sum(dim=0).to(first.dtype)
+        return torch.stack([*columns, count], dim=-1)
 
 
 def divergence(p: Tensor, q: Tensor) -> Tensor:
@@ -55,5 +57,5 @@ def divergence(p: Tensor, q: Tensor) -> Tensor:
     equal weights: `H((p + q) / 2) - H(p) / 2 - H(q) / 2`.
     """
     entr = torch.special.entr
-    found: Tensor = (entr((p + q) / 2) - entr(p) / 2 - entr(q) / 2) / math.log(2)
-    return found
+    less_p = torch.sub(entr((p + q) / 2), entr(p), alpha=0.5)
+    return torch.sub(less_p, entr(q), alpha=0.5) / math.log(2)

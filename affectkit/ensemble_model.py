@@ -34,7 +34,7 @@ from affectkit.model import (
     score_heads,
 )
 from affectkit.registry import Registry, default_registry
-from affectkit.score_joining import can_look, check_finite, join_rows, joint_loss, restrict, to_scores
+from affectkit.score_joining import all_finite, can_look, check_finite, join_rows, joint_loss, restrict, to_scores
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.tracing import Trace
 from affectkit.tying import tied_stages
@@ -256,22 +256,26 @@ class Ensemble(Model):
     def gather(self, features: Mapping[str, Sequence]) -> dict[str, Sequence]:
         """Members' features `(B, T, D)` where the fusion is, checked to be finite where they are real."""
         device = self._home(next(iter(features.values())).values)
-        for name, one in features.items():
-            usable = one.values.isfinite().all(dim=-1) | ~one.mask
-            check_finite(name, "features are", usable, "mend the member or what it is given")
-        return {name: _moved(one, device) for name, one in features.items()}
+        moved = {name: _moved(one, device) for name, one in features.items()}
+        if not all_finite(one.values for one in moved.values()):
+            for name, one in features.items():
+                usable = one.values.isfinite().all(dim=-1) | ~one.mask
+                check_finite(name, "features are", usable, "mend the member or what it is given")
+        return moved
 
     def join(self, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]) -> tuple[Scores, Clocks]:
         """Members' raw scores and clocks, by member and output, to those of the ensemble without its maps."""
         scores: Scores = {}
         common: Clocks = {}
         agreement: Scores = {}
+        device = self._home(next(iter(next(iter(raw.values())).values())))
         for output in self.fusion:
             said = {name: self._said_by(name, output, raw[name], clocks[name]) for name in raw}
             one = self._join_output(
                 output,
                 {name: values for name, (values, _) in said.items()},
                 {name: clock for name, (_, clock) in said.items()},
+                device,
             )
             scores[output], common[output] = one.scores, (one.mask, one.times)
             if one.agreement is not None:
@@ -292,7 +296,11 @@ class Ensemble(Model):
         return scores.masked_fill(lost.unsqueeze(-1), float("nan")), (mask | rows, times)
 
     def _join_output(
-        self, output: str, raw: Mapping[str, Tensor], clocks: Mapping[str, tuple[Tensor, Tensor]]
+        self,
+        output: str,
+        raw: Mapping[str, Tensor],
+        clocks: Mapping[str, tuple[Tensor, Tensor]],
+        device: torch.device,
     ) -> Joined:
         first, *others = raw
         for name in others:
@@ -301,26 +309,28 @@ class Ensemble(Model):
                 fact = f"members {first!r} and {name!r} score {one} and {other} clips and steps"
                 raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
         stream = self.traced.outputs[output]
-        device = self._home(raw[first])
+        is_frame = stream.resolution == "frame"
         fill = 0.0 if self._config.fill is None else self._config.fill
-        values: dict[str, Tensor] = {}
-        usable: dict[str, Tensor] = {}
-        for name, scores in raw.items():
-            model = self.members[name]
-            # decoded where the member is: its head may have tensors of its own
-            decoded = model.decode(output, scores).to(device)
-            mask = clocks[name][0].to(device)
-            real = mask if stream.resolution == "frame" else mask.any(dim=1)
-            usable[name] = decoded.isfinite().all(dim=-1) | ~real
-            values[name] = restrict(decoded, model.traced.outputs[output].targets, stream, fill)
+        # decoded where the member is: its head may have tensors of its own
+        decoded = {name: self.members[name].decode(output, scores).to(device) for name, scores in raw.items()}
+        values = {
+            name: restrict(one, self.members[name].traced.outputs[output].targets, stream, fill)
+            for name, one in decoded.items()
+        }
         mask, times = self._join_clocks(output, clocks, device)
+        # By member; empty where every member is usable in every row, which is the usual case.
+        usable: dict[str, Tensor] = {}
+        if not all_finite(decoded.values()):
+            for name, one_decoded in decoded.items():
+                own = clocks[name][0].to(device)
+                usable[name] = one_decoded.isfinite().all(dim=-1) | ~(own if is_frame else own.any(dim=1))
         if self._config.on_nan == "drop":
-            joined = join_rows(self.fusion[output], values, usable, output)
-            is_frame = stream.resolution == "frame"
+            joined = join_rows(self.fusion[output], values, usable, output) if usable else self.fusion[output](values)
             # not whether any member is usable: those that are may have no weight
-            found = joined.isfinite().all(dim=-1) | ~(mask if is_frame else mask[:, 0])
-            usable = {name: one & found for name, one in usable.items()}
-            mask = mask & (found if is_frame else found.unsqueeze(-1))
+            if usable or not all_finite([joined]):
+                found = joined.isfinite().all(dim=-1) | ~(mask if is_frame else mask[:, 0])
+                usable = {name: usable.get(name, found) & found for name in values}
+                mask = mask & (found if is_frame else found.unsqueeze(-1))
         else:
             for name, one_usable in usable.items():
                 hint = "mend the member or what it is given, or write on_nan='drop' to join the others"
@@ -328,8 +338,8 @@ class Ensemble(Model):
             joined = self.fusion[output](values)
         agreement = None
         if self._config.has_agreement:
-            stacked = torch.stack(list(values.values())), torch.stack(list(usable.values()))
-            agreement = measure_agreement(*stacked, joined, stream.problem)
+            who = torch.stack(list(usable.values())) if usable else None
+            agreement = measure_agreement(torch.stack(list(values.values())), who, joined, stream.problem)
         return Joined(to_scores(joined, stream.problem), mask, times, agreement)
 
     def _home(self, tensor: Tensor) -> torch.device:
@@ -352,9 +362,12 @@ class Ensemble(Model):
         """Mask and times of joined scores: `(B, T)`, real where every member scored something; `(B, 1)` for clips."""
         if self.traced.outputs[output].resolution == "clip":
             clocks = {name: (mask.any(dim=1, keepdim=True), times[:, :1]) for name, (mask, times) in clocks.items()}
-        mask = torch.stack([mask.to(device) for mask, _ in clocks.values()]).all(dim=0)
-        (first, (_, times)), *others = clocks.items()
-        at_home = times.to(device)
+        (first, (own, times)), *others = clocks.items()
+        mask, at_home = own.to(device), times.to(device)
+        for _, (other, _) in others:
+            # the same tensor is the usual case
+            if other is not own:
+                mask = mask & other.to(device)
         is_compared = self.traced.outputs[output].resolution == "frame" and can_look(mask)
         for name, (_, other) in others:
             # the same tensor is the usual case, and .item() would make the CPU wait for the GPU

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -41,6 +41,12 @@ def can_look(values: Tensor) -> bool:
     """Whether a decision may depend on `values`: not where a graph is recorded, nor where there are none."""
     is_recording = torch.compiler.is_compiling() or torch.compiler.is_exporting()
     return not (is_recording or values.is_meta)
+
+
+def all_finite(tensors: Iterable[Tensor]) -> bool:
+    """Whether tensors of one device are finite all through, by one look at all of them; False where none may look."""
+    given = [tensor.flatten() for tensor in tensors]
+    return can_look(given[0]) and bool(torch.cat(given).isfinite().all())
 
 
 def check_finite(member: str, what: str, usable: Tensor, suggestion: str) -> None:

@@ -93,6 +93,15 @@ def test_who_did_not_score_a_row_is_not_asked(problem: Problem) -> None:
     assert all(math.isnan(value) for value in nothing)
 
 
+@pytest.mark.parametrize("problem", ["multiclass", "multilabel", "regression"])
+def test_that_all_scored_all_may_be_said_in_short(problem: Problem) -> None:
+    members = torch.softmax(torch.randn(3, 5, 7, generator=torch.Generator().manual_seed(0)), dim=-1)
+    joined, everyone = members.mean(0), torch.ones(3, 5, dtype=torch.bool)
+    short = measure_agreement(members, None, joined, problem)
+    assert torch.equal(short, measure_agreement(members, everyone, joined, problem))
+    assert (short[..., -1] == 3).all()
+
+
 def test_the_divergence_is_0_to_1() -> None:
     p, q = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     assert divergence(p, q).sum().item() == pytest.approx(1.0)

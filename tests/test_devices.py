@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from affectkit.devices import check_device
+from affectkit.devices import check_device, device_of
 from affectkit.errors import ConfigError
 
 
@@ -29,3 +29,12 @@ def test_an_unknown_device(name: str) -> None:
     with pytest.raises(ConfigError) as caught:
         check_device(name)
     assert str(caught.value) == f"device: no device {name!r}; devices: {known}"
+
+
+def test_where_modules_are() -> None:
+    bare = torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Linear(2, 2, bias=False, device="meta"))
+    assert device_of(bare) == torch.device("meta")
+    # an affine-free batch normalization has buffers alone
+    assert device_of(torch.nn.ReLU(), torch.nn.BatchNorm1d(2, affine=False), bare) == torch.device("cpu")
+    assert device_of(torch.nn.ReLU()) is None
+    assert device_of() is None

@@ -35,6 +35,7 @@ from tests.toys import message_of
 from tests.toys_torch import REGISTRY
 
 NAN, INF = float("nan"), float("inf")
+ROW = torch.tensor([0])
 EXPRESSION = ExpressionConfig(targets=("a", "b", "c"))
 PROBLEMS: Mapping[str, HeadConfig] = {
     "multiclass": EXPRESSION,
@@ -249,6 +250,44 @@ def test_a_distribution_over_other_targets_stays_nan_where_it_is() -> None:
     members = {"one": member(3, out=ExpressionConfig(targets=("b", "x", "a"))), "two": member(4), "three": member(5)}
     text = refusal(build(ensemble(members=members)), inputs(one=NAN))
     assert text.startswith("members.one: output 'out' is not finite (NaN or infinite) in 1 of 8 rows; ")
+
+
+JOINS: Mapping[str, Any] = {
+    "refuse": {"agreement": True},
+    "drop": {"on_nan": "drop"},
+    "union": {"targets": "union", "fill": 0.1, "agreement": True},
+    "features": {"fusion": ConcatFusionConfig(hidden=(4,)), "heads": PROBLEMS},
+}
+
+
+@pytest.mark.parametrize("resolution", ["frame", "clip"])
+@pytest.mark.parametrize("fields", JOINS.values(), ids=JOINS)
+@pytest.mark.parametrize("broken", [False, True])
+def test_one_look_at_all_members_finds_what_a_look_at_each_row_does(
+    fields: dict[str, Any], resolution: Any, broken: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every: Mapping[str, Any] = PROBLEMS
+    heads = {name: replace(head, resolution=resolution) for name, head in every.items()}
+    members = {name: member(dim, **heads) for name, dim in (("one", 3), ("two", 4), ("three", 5))}
+    other = replace(EXPRESSION, targets=("c", "a", "d"), resolution=resolution)
+    members["two"] = member(4, **{**heads, "multiclass": other})
+    model = build(ensemble(members=members, **fields))
+    if broken and fields.get("on_nan") == "drop":
+        # finite members whose join is not: no row of it may count as scored
+        monkeypatch.setattr(model.fusion["regression"], "forward", lambda values: values["one"].index_fill(0, ROW, INF))
+    mask = torch.tensor([[True, True, True, False], [True] * 4])
+    batch = {name: one._replace(mask=mask) for name, one in inputs().items()}
+    once = model(batch)
+    counted = []
+    with monkeypatch.context() as patched:
+        patched.setattr("affectkit.ensemble_model.all_finite", lambda tensors: counted.append(tensors))
+        each = model(batch)
+    assert counted
+    assert list(once) == list(each)
+    for name in each:
+        torch.testing.assert_close(once[name], each[name], rtol=0, atol=0, equal_nan=True)
+    if broken and fields.get("on_nan") == "drop":
+        assert once["regression_agreement"][0, ..., -1].flatten()[:3].eq(0).all()
 
 
 def test_under_an_export_nothing_is_decided() -> None:

@@ -21,6 +21,7 @@ from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.interfaces import FeatureExtractor, Fusion, MotionFrontEnd, ScoreMap, TaskHead, TemporalEncoder
 from affectkit.maps.compound_from_basic import CompoundFromBasicConfig
+from affectkit.model import find_training
 from affectkit.motion.optical_flow import OpticalFlowConfig
 from affectkit.motion.optical_flow_net import OpticalFlow
 from affectkit.motion.rest_difference import RestDifferenceConfig
@@ -209,6 +210,17 @@ def test_predict_decodes_without_gradients_and_restores_every_mode() -> None:
     with pytest.raises(InputError):
         model.train().predict(torch.zeros(1, 1, 1))
     assert model.training
+
+
+def test_a_part_in_training_of_a_model_that_is_not_is_evaluated_too() -> None:
+    model = build(full()).eval()
+    wanted = model.predict(frames())
+    head = model.heads["va"]
+    head.linear = torch.nn.Sequential(torch.nn.Dropout(0.5), head.linear).eval()
+    head.linear[0].train()
+    assert find_training(model) == [head.linear[0]]
+    assert torch.equal(model.predict(frames())["va"], wanted["va"])
+    assert find_training(model) == [head.linear[0]]
 
 
 @dataclass(frozen=True, kw_only=True)
