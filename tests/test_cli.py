@@ -50,7 +50,7 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str]) -> No
         (["check", "x", "y"], "affectkit check: error: unexpected 'y'"),
         (["analyse", "x"], "affectkit: error: no command 'analyse'; did you mean 'analyze'?"),
         (["xyzzy"], "affectkit: error: no command 'xyzzy'; commands: 'demo', 'analyze', 'magnify', 'features', "
-         "'predict', 'train', 'evaluate', 'search', 'join', 'export' and 9 more"),
+         "'predict', 'train', 'evaluate', 'search', 'join', 'export' and 10 more"),
         (["--versio"], "affectkit: error: no option '--versio'; did you mean '--version'?"),
         (["analyze", "x", "--pipeline"], "affectkit analyze: error: argument --pipeline: expected one argument"),
     ],
