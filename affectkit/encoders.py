@@ -73,10 +73,12 @@ def join_encoders(
         raise InputError(f"tail: {fact}; join each member with its encoders, and then the members")
     names = registry if registry is not None else tail.registry
     parts = _check_encoders(tail.config, encoders, branches or {}, names)
-    for name, part in parts.items():
-        mine, known = encoder_digest(part.model, part.branch), tail.encoders.get(name)
-        if known is not None and mine != known:
-            fact = f"branch {part.branch!r} is encoder {mine[:12]}, and the tail learned from features of {known[:12]}"
+    for name, given in parts.items():
+        mine, theirs = encoder_digest(given.model, given.branch), tail.encoders.get(name)
+        if theirs is not None and mine != theirs:
+            fact = (
+                f"branch {given.branch!r} is encoder {mine[:12]}, and the tail learned from features of {theirs[:12]}"
+            )
             raise InputError(f"encoders.{name}: {fact}; give the encoder that its features were computed by")
     config = _config(tail.config, parts, sampling, _detector(tail.config, parts, faces, names))
     with torch.random.fork_rng(devices=[]):

@@ -57,9 +57,9 @@ def _smoothing(word: str, unit: float) -> SmoothConfig:
     try:
         if not name or bool(sign) != bool(comma):
             raise ValueError
-        settings = {"sigma": float(sigma), "delta": int(delta)} if sign else {}
+        spread, neighbors = (float(sigma), int(delta)) if sign else (SmoothConfig.sigma, SmoothConfig.delta)
     except ValueError:
         raise ConfigError(
             f"{word!r} is no NAME=SIGMA,DELTA", "write one such as va=100000,10", path="--output"
         ) from None
-    return SmoothConfig(source=name, time_unit=unit, **settings)
+    return SmoothConfig(source=name, sigma=spread, delta=neighbors, time_unit=unit)

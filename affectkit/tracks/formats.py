@@ -123,7 +123,7 @@ def _read_parquet(path: Path) -> Stored:
         values = _lists(path, features[0], table.column(features[0]))
     else:
         raise InputError(f"{path}: columns {listed(features)}; give one per dimension, or one of lists")
-    return Stored(values, **found)
+    return Stored(values, found.get("frames"), found.get("times"))
 
 
 def _row_labels(table: Any) -> set[str]:
@@ -161,7 +161,7 @@ def _stored(path: Path, arrays: Mapping[str, Array]) -> Stored:
         raise InputError(f"{path}: no array 'values'; it has {listed(arrays) or 'none'}")
     if others := [name for name in arrays if name not in PARTS]:
         raise InputError(f"{path}: arrays {listed(others)} are not known; give {listed(PARTS)}")
-    return Stored(**arrays)
+    return Stored(arrays["values"], arrays.get("frames"), arrays.get("times"))
 
 
 def _damaged(path: Path, writer: str) -> InputError:

@@ -93,9 +93,9 @@ def evaluate_frames(
         seed: of all that is random in training.
         unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they are
             neither trained nor scored.
-        artifacts: folder of saved models to predict with, in place of training, as `models/{subject}`, which is the fold's
-            name with `-` for what no file's has: `models/part-1` and so on, as `keep_models` saves them. Or one saved
-            model or preset, which nobody who is tested has trained.
+        artifacts: folder of saved models to predict with, in place of training, as `models/{subject}`; `{subject}` is
+            the fold's name as `keep_models` writes it, `part-1` and so on. Or one saved model or preset, which nobody who
+            is tested has trained.
         keep_models: save every fold's model as `folder/models/part-1` and so on.
         folder: for the table `frames.parquet`, and to go on after an interruption; None to keep nothing.
         resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples. A fold
@@ -110,8 +110,8 @@ def evaluate_frames(
 
     Raises:
         InputError: the examples are no segments of videos, or have labels per clip, or shares of units in place of 0
-            and 1; they have no official split, or somebody in both halves of it; a fold has no artifact, or one with other
-            outputs; or `folder` holds another run, or a run and `resume` isn't asked for.
+            and 1; they have no official split, or somebody in both halves of it; a fold has no artifact, or one with
+            other outputs; or `folder` holds another run, or a run and `resume` isn't asked for.
         ConfigError: a head scores clips, or has no labels.
     """
     recipe = Recipe() if recipe is None else recipe

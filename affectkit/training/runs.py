@@ -85,7 +85,7 @@ def find_artifact(pattern: str, fold: str, seed: int, registry: Registry) -> Pat
     """The saved model that predicts a fold, or the name of a preset with weights.
 
     Arguments:
-        pattern: its folder, in which `{subject}` is the fold's name as one of a file, and `{seed}` the seed; or a preset.
+        pattern: its folder, in which `{subject}` is the fold's name as one of a file, `{seed}` the seed; or a preset.
         fold, seed: for which.
         registry: where presets are looked up.
 
