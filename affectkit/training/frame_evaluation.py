@@ -94,8 +94,8 @@ def evaluate_frames(
         unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they are
             neither trained nor scored.
         artifacts: folder of saved models to predict with, in place of training, as `models/{subject}`; `{subject}` is
-            the fold's name as `keep_models` writes it, `part-1` and so on. Or one saved model or preset, which nobody who
-            is tested has trained.
+            the fold's name as `keep_models` writes it, `part-1` and so on. Or one saved model or preset, which nobody
+            who is tested has trained.
         keep_models: save every fold's model as `folder/models/part-1` and so on.
         folder: for the table `frames.parquet`, and to go on after an interruption; None to keep nothing.
         resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples. A fold
