@@ -94,6 +94,7 @@ def save(
             "config": config,
             "requires": _required(config, graphs.values(), model.registry),
             "weights": {"provenance": [dict(item) for item in _joined(model.provenance, weights)]},
+            **({"encoders": dict(model.encoders)} if model.encoders else {}),
         }
         _copy_graphs(graphs, temporary)
         _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
@@ -129,6 +130,7 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Re
     _load_into(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
     # from here on the model brings it along, to tables and to other folders
     model.provenance = tuple(data["weights"].get("provenance", ()))
+    model.encoders = dict(data.get("encoders", {}))
     return model.to(device).eval()
 
 

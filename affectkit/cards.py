@@ -28,7 +28,8 @@ def model_card(model: Model, data: dict[str, Any], notes: str) -> str:
         notes: the caller's own words on data, protocol and results.
     """
     count = sum(parameter.numel() for parameter in model.parameters())
-    inputs = [f"- `{name}`: {stream}" for name, stream in model.config.input_streams().items()]
+    known = {name: f", computed by the encoder {digest[:12]}" for name, digest in model.encoders.items()}
+    inputs = [f"- `{name}`: {stream}{known.get(name, '')}" for name, stream in model.config.input_streams().items()]
     outputs = [f"- `{name}`: {stream}" for name, stream in model.traced.outputs.items()]
     # stored features have no component, only the note that they are
     stages = [

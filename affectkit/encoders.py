@@ -21,6 +21,7 @@ from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.registry import Registry
 from affectkit.resolving import resolve_detector, resolve_model
 from affectkit.streams import FeatureStream, FrameStream, with_changes
+from affectkit.tracks.extractor import encoder_digest
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,8 @@ def join_encoders(
 
     Raises:
         InputError: the tail takes no stored features, or has members; an input has no encoder; or an encoder has no
-            such branch, or gives other features than the tail takes.
+            such branch, gives other features than the tail takes, or is not the one that the tail's were computed by,
+            where `tail.encoders` says it.
         ConfigError: encoders have unlike face detectors, and none is named; or they don't fit `sampling`.
     """
     if not isinstance(tail, Pipeline):
@@ -71,6 +73,13 @@ def join_encoders(
         raise InputError(f"tail: {fact}; join each member with its encoders, and then the members")
     names = registry if registry is not None else tail.registry
     parts = _check_encoders(tail.config, encoders, branches or {}, names)
+    for name, given in parts.items():
+        mine, theirs = encoder_digest(given.model, given.branch), tail.encoders.get(name)
+        if theirs is not None and mine != theirs:
+            fact = (
+                f"branch {given.branch!r} is encoder {mine[:12]}, and the tail learned from features of {theirs[:12]}"
+            )
+            raise InputError(f"encoders.{name}: {fact}; give the encoder that its features were computed by")
     config = _config(tail.config, parts, sampling, _detector(tail.config, parts, faces, names))
     with torch.random.fork_rng(devices=[]):
         model = Pipeline(config, registry=names)

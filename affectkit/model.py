@@ -12,6 +12,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
@@ -89,11 +90,14 @@ class Model(nn.Module, ABC):
         traced: the trace of `config`.
         provenance: where the weights come from, as a saved model's `pipeline.json` says; empty for random ones, and for
             those that were trained here.
+        encoders: by input of stored features, the hash of the encoder that computed those that it was trained on; only
+            where it is known.
     """
 
     config: ModelConfig
     traced: Trace
     provenance: tuple[Mapping[str, str], ...] = ()
+    encoders: Mapping[str, str] = MappingProxyType({})
     registry: Registry
     # Whether its weights are tensors of the module, so that it can be saved and recorded.
     has_weights: ClassVar[bool] = True

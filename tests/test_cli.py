@@ -50,7 +50,7 @@ def test_wrong_usage(capsys: pytest.CaptureFixture[str], words: list[str]) -> No
         (["check", "x", "y"], "affectkit check: error: unexpected 'y'"),
         (["analyse", "x"], "affectkit: error: no command 'analyse'; did you mean 'analyze'?"),
         (["xyzzy"], "affectkit: error: no command 'xyzzy'; commands: 'demo', 'analyze', 'magnify', 'features', "
-         "'predict', 'train', 'calibrate', 'evaluate', 'search', 'join' and 10 more"),
+         "'predict', 'train', 'calibrate', 'evaluate', 'search', 'join' and 11 more"),
         (["--versio"], "affectkit: error: no option '--versio'; did you mean '--version'?"),
         (["analyze", "x", "--pipeline"], "affectkit analyze: error: argument --pipeline: expected one argument"),
     ],

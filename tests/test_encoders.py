@@ -44,9 +44,14 @@ from affectkit import (
 )
 from affectkit.cli import main
 from affectkit.data.patterns import Pattern, render, write_clip
+from affectkit.recipes import Recipe
+from affectkit.records import Labels
 from affectkit.tracks.extracting import extract_tracks
+from affectkit.tracks.extractor import encoder_digest
 from affectkit.tracks.predicting import predict_track
-from affectkit.tracks.reading import read_track
+from affectkit.tracks.reading import read_track, read_tracks
+from affectkit.training import fit
+from affectkit.training.segments import FrameLabels, segment_examples
 
 GRAY = FrameStream(height=32, width=32, channels=("gray",))
 RGB = FrameStream(height=32, width=32)
@@ -257,6 +262,7 @@ def test_from_features_to_a_video(parts: Path, capsys: pytest.CaptureFixture[str
     words = [str(parts / "tail"), *(f"{name}={model}" for name, model in models.items()), "--out", str(parts / "whole")]
     assert main(["join", *words, "--window", "2"]) == 0
     assert capsys.readouterr().out.splitlines() == [
+        f"not checked: {parts / 'tail'} doesn't say which encoder computed its features 'face', 'fau'",
         f"{parts / 'whole'}: takes face_cut, frames [T] r+g+b 32x32 intensity",
         f"run it on a video: affectkit analyze VIDEO --pipeline {parts / 'whole'}",
     ]
@@ -274,6 +280,37 @@ def test_from_features_to_a_video(parts: Path, capsys: pytest.CaptureFixture[str
     )
     assert main(["join", *words, "--overwrite", "--faces", "haar"]) == 0
     assert load(parts / "whole").config.faces == HaarConfig()
+
+
+def test_a_tail_knows_the_encoder_of_its_features(parts: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # one input is of this package's files, the other of somebody else's
+    stored = read_tracks(extract_tracks(parts / "videos", parts / "encoder", parts / "features").paths["clip"].parent)
+    own = encoder_digest(make_encoder(12), "stem")
+    assert stored["clip"].encoder == own
+    foreign = {"clip": replace(stored["clip"], values=stored["clip"].values[:, :8], encoder="")}
+    values = np.zeros((12, 2), np.float32)
+    labels = [FrameLabels(video="clip", frames=np.arange(1, 13), targets={"va": Labels(values, values == 0)})]
+    examples = segment_examples({"face": stored, "fau": foreign}, labels, 6).examples
+    assert examples.encoders == examples.take([1]).encoders == {"face": own}
+    config = replace(TAIL, heads={"va": ValenceArousalConfig()}, maps={})
+    save(fit(config, examples, Recipe(epochs=1)), parts / "known")
+    assert load(parts / "known").encoders == {"face": own}
+    assert f"- `face`: features [T] 12, computed by the encoder {own[:12]}\n" in (parts / "known/README.md").read_text()
+    assert main(["describe", str(parts / "known")]) == 0
+    assert f"features 'face': computed by the encoder {own[:12]}" in capsys.readouterr().out.splitlines()
+    words = ["join", str(parts / "known"), f"face={parts / 'encoder'}", f"fau={parts / 'fau.toml'}"]
+    assert main([*words, "--out", str(parts / "joined")]) == 0
+    assert capsys.readouterr().out.splitlines()[0] == (
+        f"not checked: {parts / 'known'} doesn't say which encoder computed its features 'fau'"
+    )
+    # the whole takes frames, so there is nothing to remember
+    assert load(parts / "joined").encoders == {}
+    other = build(make_encoder(12).config, seed=5)
+    assert refusal(lambda: join_encoders(load(parts / "known"), {"face": other, "fau": make_encoder(8)})) == (
+        f"encoders.face: branch 'stem' is encoder {encoder_digest(other, 'stem')[:12]}, and the tail learned from "
+        f"features of {own[:12]}; give the encoder that its features were computed by"
+    )
+    assert encoder_digest(make_encoder(12, GRAY), "stem") != own
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from affectkit import (
     SmoothConfig,
     ThresholdsConfig,
 )
+from affectkit.artifact import load, save
 from affectkit.cli import main
 from affectkit.metrics.affect import au_f1, concordance, macro_f1
 from affectkit.protocols.frame_predictions import (
@@ -35,6 +36,7 @@ from affectkit.protocols.frame_report import compare_frames, report_frames, scor
 from affectkit.recipes import Recipe
 from affectkit.sequences import Targets
 from affectkit.training import Examples, fit
+from affectkit.training.examples import write_examples
 from affectkit.training.frame_evaluation import evaluate_frames
 from affectkit.training.frame_tables import predict_segments
 from affectkit.training.labeled_outputs import labeled_outputs
@@ -207,6 +209,59 @@ def test_models_of_folds_are_averaged(segments: Examples, tmp_path: Path) -> Non
     with pytest.raises(InputError) as caught:
         average_models([])
     assert str(caught.value) == "models: none; give those of the folds or seeds"
+
+
+def test_kept_models_predict_again(
+    segments: Examples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = evaluate_frames(CONFIG, segments, QUICK, folds=2, folder=tmp_path / "run", keep_models=True)
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("affectkit.training.frame_evaluation.fit", refuse)
+    pattern = str(tmp_path / "run/models/{subject}")
+    again = evaluate_frames(CONFIG, segments, folds=2, artifacts=pattern)
+    # of one model with more outputs, such as a map that was added later, those that are evaluated
+    model = load(tmp_path / "run/models/part-1")
+    mapped = replace(CONFIG, maps={"calm": SmoothConfig(source="va")}).build()
+    mapped.load_state_dict(model.state_dict())
+    one = evaluate_frames(CONFIG, segments, folds=2, artifacts=str(save(mapped, tmp_path / "mapped")))
+    assert again.fold is not None
+    rows = again.fold == "part 1"
+    for name, output in first.outputs.items():
+        assert np.array_equal(again.outputs[name].scores, output.scores)
+        assert np.array_equal(one.outputs[name].scores[rows], output.scores[rows])
+        assert not np.array_equal(one.outputs[name].scores[~rows], output.scores[~rows])
+    assert list(one.outputs) == list(first.outputs)
+    write_examples(segments, tmp_path / "segments.safetensors")
+    words = [str(tmp_path / "mapped"), str(tmp_path / "segments.safetensors"), "--protocol", "folds", "--folds", "2"]
+    words += ["--artifacts", str(tmp_path / "mapped"), "--workers", "1", "--out", str(tmp_path / "other")]
+    assert main(["evaluate", *words]) == 0
+    told = read_frame_predictions(tmp_path / "other/frames.parquet")
+    assert list(told.outputs) == ["va", "expr", "au", "calm"]
+    np.testing.assert_allclose(told.outputs["va"].scores, one.outputs["va"].scores, rtol=0, atol=1e-12)
+
+
+def test_artifacts_that_do_not_fit(segments: Examples, tmp_path: Path) -> None:
+    def refused(**options: Any) -> str:
+        with pytest.raises(InputError) as caught:
+            evaluate_frames(CONFIG, segments, folds=2, **options)
+        return str(caught.value)
+
+    assert refused(artifacts=str(tmp_path / "{subject}")) == (
+        f"{tmp_path}/part-1: no such folder; give the saved model of every fold, as 'models/{{subject}}'"
+    )
+    assert refused(artifacts="x", keep_models=True, folder=tmp_path) == (
+        "keep_models: nothing is trained where artifacts are given; leave one of them out"
+    )
+    fewer = save(replace(CONFIG, heads={"va": CONFIG.heads["va"]}).build(), tmp_path / "fewer")
+    assert refused(artifacts=str(fewer)) == f"{fewer}: scores 'va'; give models with 'expr'"
+    three = ExpressionConfig(targets=("a", "b", "c"))
+    other = save(replace(CONFIG, heads={**CONFIG.heads, "expr": three}).build(), tmp_path / "other")
+    assert refused(artifacts=str(other)) == (
+        f"{other}: expr has 'a' at place 1 of 3, the model 'neutral'; use heads with the same targets in the same order"
+    )
 
 
 def test_an_interrupted_evaluation_goes_on(segments: Examples, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,29 @@ def test_segments_are_kept_on_the_disk_and_joined(tmp_path: Path) -> None:
     assert both.frames is not None
     assert both.frames[:, 0].tolist() == [2, 1, 21, 40]
     assert part.digest() != found.digest()
+
+
+def test_the_encoder_of_features(tmp_path: Path) -> None:
+    def given(*encoders: str) -> dict[str, dict[str, FeatureTrack]]:
+        videos = zip("ab", encoders, strict=False)
+        return {"face": {video: replace(track(video, [1, 2, 4, 8]), encoder=one) for video, one in videos}}
+
+    labels = [FrameLabels(video=video, frames=np.array([1, 4]), targets={"expr": classes([5, 6])}) for video in "ab"]
+    found = segment_examples(given("x", "x"), labels, 4).examples
+    assert found.encoders == {"face": "x"}
+    # of which it is, the values tell all
+    assert found.digest() == segment_examples(given("", ""), labels, 4).examples.digest()
+    write_examples(found, tmp_path / "segments.safetensors")
+    assert read_examples(tmp_path / "segments.safetensors").encoders == {"face": "x"}
+    for one in (("x", ""), ("", "")):
+        assert segment_examples(given(*one), labels, 4).examples.encoders == {}
+    mixed = "examples: features of 'face' were computed by several encoders, 'x', 'y'; compute all of them by one"
+    refused(mixed, lambda: segment_examples(given("y", "x"), labels, 4))
+    alone = [segment_examples(given(one), labels[:1], 4).examples for one in ("x", "y", "")]
+    second = replace(alone[0], keys=("b:1",), videos=("b",))
+    assert join_examples([alone[0], second]).encoders == {"face": "x"}
+    refused(mixed, lambda: join_examples([alone[1], second]))
+    assert join_examples([alone[2], second]).encoders == {}
 
 
 def test_a_hash_copies_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from affectkit.cli import (
     predict,
     score,
     search,
+    smooth,
     submit,
     train,
     weights,
@@ -57,8 +58,8 @@ _CATEGORIES = (
 )  # fmt: skip
 GROUPS = (data, weights)
 COMMANDS = (
-    demo, analyze, magnify, features, predict, train, calibrate, evaluate, search, join, export, aggregate, score,
-    submit, data, weights, plugins, components, describe, check,
+    demo, analyze, magnify, features, predict, train, calibrate, evaluate, search, join, export, smooth, aggregate,
+    score, submit, data, weights, plugins, components, describe, check,
 )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def _describe_path(path: Path, registry: Any, output: Output) -> None:
 
     config, kind, trace = find_trace(path, registry)
     saved = read_saved_config(path) if kind == "saved model" else {}
-    facts = {name: saved[name] for name in ("affectkit", "requires", "weights") if name in saved}
+    facts = {name: saved[name] for name in ("affectkit", "requires", "weights", "encoders") if name in saved}
     output.json({"kind": kind, "path": str(path), **facts, **trace_data(config, trace)})
     output.text(f"{path}, {kind}")
     print_trace(output, config, trace)
@@ -155,6 +155,8 @@ def _describe_path(path: Path, registry: Any, output: Output) -> None:
     output.text(f"saved by affectkit {saved.get('affectkit', '?')}")
     for item in saved.get("requires", ()):
         output.text(f"needs: {item['distribution']} {item['version']}")
+    for name, digest in saved.get("encoders", {}).items():
+        output.text(f"features {name!r}: computed by the encoder {digest[:12]}")
     weights = saved.get("weights", {})
     output.text(f"weights: sha256 {weights.get('sha256', '?')}")
     for item in weights.get("provenance", ()):

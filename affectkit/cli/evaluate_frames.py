@@ -38,7 +38,6 @@ def run_frames(
     given = {
         "--seeds": args.seeds != 1,
         "--peer-rule": args.peer_rule,
-        "--artifacts": args.artifacts is not None,
         "--by": args.by is not None,
         "--no-cache": args.no_cache,
         "--protocol databases": args.protocol == "databases",
@@ -54,6 +53,7 @@ def run_frames(
             protocol="official" if args.protocol == "official" else "folds",
             folds=len(set(examples.subjects)) if args.protocol == "loso" else args.folds,
             unlabeled=args.unlabeled_heads,
+            artifacts=args.artifacts,
             keep_models=args.keep_models,
             folder=args.out,
             resume=args.resume,

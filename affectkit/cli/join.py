@@ -35,13 +35,14 @@ def run(args: argparse.Namespace, output: Output) -> int:
     """Join and save."""
     from affectkit.artifact import load, save
     from affectkit.encoders import join_encoders
-    from affectkit.errors import ArtifactError
+    from affectkit.errors import ArtifactError, listed
 
     if args.out.exists() and not args.overwrite:
         raise ArtifactError(f"{args.out}: is there already; give another folder, or add --overwrite")
     encoders = _pairs(args.encoders, "INPUT=MODEL")
+    tail = load(args.tail)
     model = join_encoders(
-        load(args.tail),
+        tail,
         encoders,
         branches=_pairs(args.branch, "--branch"),
         sampling=_windows(args.window, args.hop),
@@ -49,10 +50,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
     )
     parts = ", ".join(f"{name} of {encoder}" for name, encoder in encoders.items())
     save(model, args.out, notes=f"{args.tail} behind its encoders: {parts}.", overwrite=args.overwrite)
+    unknown = [name for name in encoders if name not in tail.encoders]
+    if unknown:
+        output.text(f"not checked: {args.tail} doesn't say which encoder computed its features {listed(unknown)}")
     inputs = {name: str(stream) for name, stream in model.config.inputs.items()}
     output.text(f"{args.out}: takes {'; '.join(f'{name}, {stream}' for name, stream in inputs.items())}")
     output.text(f"run it on a video: affectkit analyze VIDEO --pipeline {args.out}")
-    output.json({"model": str(args.out), "inputs": inputs, "outputs": list(model.traced.outputs)})
+    output.json({"model": str(args.out), "inputs": inputs, "outputs": list(model.traced.outputs), "unchecked": unknown})
     return 0
 
 

@@ -16,7 +16,7 @@ class SmoothConfig(ScoreMapConfig):
     """Weighted mean over the nearest listed frames, weight `exp(-gap^2 / sigma)`; of probabilities, or of values.
 
     It looks at frames before and after, so it is not causal and can't stream. In windows, the neighbors are those of
-    the same window.
+    the same window; `affectkit smooth` smooths a finished table over whole videos.
 
     Attributes:
         sigma: squared frames; at a gap of its root the weight is 1/e. The default is that of the ABAW7 code.

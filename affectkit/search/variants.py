@@ -50,6 +50,7 @@ class Variants:
         model = self._build(fields)
         # assigned, not copied: the weights are those of the first model, in its precision and on its device
         model.load_state_dict(self._model.state_dict(), assign=True)
+        model.provenance, model.encoders = self._model.provenance, self._model.encoders
         return model
 
     def _build(self, fields: Mapping[str, Value]) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -79,7 +79,7 @@ def align_tracks(
         moments = _moments(tracks, wanted)
         _check_times(tracks, rows, wanted, moments, tolerance)
     made = {
-        name: FeatureTrack(video=video, frames=wanted, times=moments, values=track.values[rows[name]], path=track.path)
+        name: replace(track, frames=wanted, times=moments, values=track.values[rows[name]])
         for name, track in tracks.items()
     }
     return Aligned(made, filled)

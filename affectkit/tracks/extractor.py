@@ -32,6 +32,7 @@ class BranchExtractor:
         stream: the frames that it takes.
         dim: width of a feature vector.
         digest: hash of weights, configs, stream and versions: of all that decides the features of a frame.
+        encoder: hash of the same but the versions, by which `join_encoders` knows it again.
 
     Raises:
         InputError: no such branch, several and no name, or one whose features are not of single frames of a video.
@@ -54,6 +55,7 @@ class BranchExtractor:
         self.dim = output.dim
         self._modules = [*model.branches[name].motion, model.branches[name].features]
         parts = [encode(module.config, model.registry) for module in self._modules]
+        self.encoder = encoder_digest(model, name)
         self.digest = digest(
             [
                 {"parts": parts, "stream": encode(self.stream, model.registry)},
@@ -74,6 +76,15 @@ class BranchExtractor:
 
     def _tensors(self) -> Any:
         return (tensor for module in self._modules for tensor in module.state_dict().values())
+
+
+def encoder_digest(model: Pipeline, branch: str) -> str:
+    """Hash of a branch: of its configs, its weights and the frames that it takes; equal under another version."""
+    config, modules = model.config.branches[branch], model.branches[branch]
+    stages = [*modules.motion, modules.features]
+    parts = [encode(stage.config, model.registry) for stage in stages]
+    stream = encode(model.config.inputs[config.source], model.registry)
+    return digest(["encoder", parts, stream, [dict(stage.state_dict()) for stage in stages]])
 
 
 def _choose(model: Pipeline, branch: str | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from affectkit.errors import InputError, listed
 
 Array = NDArray[Any]
 PARTS = ("values", "frames", "times")
+# In the header of a .safetensors file: which encoder computed the values.
+ENCODER_KEY = "encoder"
 # Columns that are no features, by what they are; a table has one of each at the most.
 CLOCKS = {"frame": "frames", "pts": "times", "time": "times"}
 # Numbers that tools write beside features, and that would be learned from unseen; by what to do with them.
@@ -31,11 +33,12 @@ _ROW_LABEL = "__index_level_"
 
 @dataclass(frozen=True)
 class Stored:
-    """Arrays of a file, as they lie there; None for what it does not have."""
+    """Arrays of a file, as they lie there; None for what it does not have. `encoder` is empty where it is not said."""
 
     values: Array
     frames: Array | None = None
     times: Array | None = None
+    encoder: str = ""
 
 
 def read_stored(path: Path) -> Stored:
@@ -79,16 +82,17 @@ def _load(path: Path, writer: str) -> Any:
 
 
 def _read_safetensors(path: Path) -> Stored:
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors import SafetensorError, safe_open
 
     try:
-        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:
+            encoder = (file.metadata() or {}).get(ENCODER_KEY, "")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise _damaged(path, "write_track") from error
     # numpy has no bfloat16
     plain = {name: tensor.double() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
-    return _stored(path, {name: tensor.numpy() for name, tensor in plain.items()})
+    return replace(_stored(path, {name: tensor.numpy() for name, tensor in plain.items()}), encoder=encoder)
 
 
 def _read_parquet(path: Path) -> Stored:
@@ -119,7 +123,7 @@ def _read_parquet(path: Path) -> Stored:
         values = _lists(path, features[0], table.column(features[0]))
     else:
         raise InputError(f"{path}: columns {listed(features)}; give one per dimension, or one of lists")
-    return Stored(values, **found)
+    return Stored(values, found.get("frames"), found.get("times"))
 
 
 def _row_labels(table: Any) -> set[str]:
@@ -157,7 +161,7 @@ def _stored(path: Path, arrays: Mapping[str, Array]) -> Stored:
         raise InputError(f"{path}: no array 'values'; it has {listed(arrays) or 'none'}")
     if others := [name for name in arrays if name not in PARTS]:
         raise InputError(f"{path}: arrays {listed(others)} are not known; give {listed(PARTS)}")
-    return Stored(**arrays)
+    return Stored(arrays["values"], arrays.get("frames"), arrays.get("times"))
 
 
 def _damaged(path: Path, writer: str) -> InputError:

@@ -124,6 +124,7 @@ def _compute(job: TrackJob, issues: list[Issue], progress: Callable[[], None]) -
         frames=np.array(numbers, np.int64),
         times=np.array(times, np.float64),
         values=np.concatenate(values),
+        encoder=job.extractor.encoder,
     )
 
 

@@ -7,6 +7,7 @@ Frame 1 is the first of a video, as in the names of image files that FFmpeg writ
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def read_track(
     if frames is not None:
         if stored.frames is not None:
             raise InputError(f"{path}: has numbers of frames of its own; leave frames out")
-        stored = Stored(stored.values, np.asarray(list(frames)), stored.times)
+        stored = replace(stored, frames=np.asarray(list(frames)))
     if stored.values.ndim != 2 or stored.values.dtype.kind not in "fiu":
         fact = f"values are {stored.values.dtype} {stored.values.shape}"
         raise InputError(f"{path}: {fact}; give numbers (T, D), a row per frame")
@@ -58,7 +59,7 @@ def read_track(
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(stored.values, np.float32)
     try:
-        return FeatureTrack(video=key, frames=numbers, times=times, values=values, path=path)
+        return FeatureTrack(video=key, frames=numbers, times=times, values=values, path=path, encoder=stored.encoder)
     except InputError as error:
         raise InputError(f"{path}{str(error).removeprefix(key)}") from None
 

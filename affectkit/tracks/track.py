@@ -21,6 +21,7 @@ class FeatureTrack:
         times: seconds, `(T,)` float64, finite, not descending.
         values: `(T, D)` float32, finite.
         path: the file that it was read from; None for one that was made in memory.
+        encoder: hash of what computed the values, as `encoder_digest` makes it; empty where that is unknown.
 
     Raises:
         InputError: shapes don't fit, frames don't ascend, times descend, or a time or value is NaN or infinite.
@@ -31,6 +32,7 @@ class FeatureTrack:
     times: NDArray[np.float64]
     values: NDArray[np.float32]
     path: Path | None = None
+    encoder: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.frames)

@@ -1,4 +1,7 @@
-"""Feature tracks to files that `read_track` reads: numbers, times and values, each as it is."""
+"""Feature tracks to files that `read_track` reads: numbers, times and values, each as it is.
+
+The header of a `.safetensors` file also says which encoder computed them; the other endings have no place for it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import numpy as np
 
 from affectkit.errors import InputError
 from affectkit.results.places import check_ending, explained, replacing
+from affectkit.tracks.formats import ENCODER_KEY
 from affectkit.tracks.track import FeatureTrack
 
 ENDINGS = (".npz", ".parquet", ".safetensors")
@@ -57,4 +61,5 @@ def _safetensors(track: FeatureTrack, metadata: dict[str, str]) -> bytes:
     from safetensors.numpy import save
 
     arrays = {"values": track.values, "frames": track.frames, "times": track.times}
-    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, metadata)
+    about = metadata | ({ENCODER_KEY: track.encoder} if track.encoder else {})
+    return save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, about)

@@ -20,7 +20,6 @@ from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean
 from affectkit.files import config_to_data, write_text
-from affectkit.lookup import find_preset
 from affectkit.protocols.predictions import Predictions, write_predictions
 from affectkit.protocols.splits import Fold
 from affectkit.recipes import Recipe, recipe_to_data
@@ -30,7 +29,7 @@ from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
 from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs, scored_outputs
 from affectkit.training.peers import best_epochs
-from affectkit.training.runs import open_run, plain_name, run_jobs
+from affectkit.training.runs import find_artifact, open_run, plain_name, run_jobs
 from affectkit.training.splitting import split_examples
 from affectkit.training.tails import cut_recipe, cut_tail
 
@@ -136,7 +135,7 @@ def evaluate(
                 seed=seed,
                 held=held,
                 is_peer=peer_rule,
-                artifact=None if artifacts is None else _artifact(artifacts, fold.name, seed, names),
+                artifact=None if artifacts is None else find_artifact(artifacts, fold.name, seed, names),
                 keep=place / "models" / f"seed-{seed}" / plain_name(fold.name) if keep_models else None,
             )
             for seed in chosen
@@ -262,18 +261,6 @@ def _read(path: Path, job: FoldJob) -> FoldResult | None:
     result = FoldResult(**json.loads(path.read_text(encoding="utf-8")))
     # Without the epochs that are asked for now, it has to be run again.
     return None if job.is_peer and result.peer is None else result
-
-
-def _artifact(pattern: str, name: str, seed: int, registry: Registry) -> Path | str:
-    preset = find_preset(pattern, registry)
-    if preset is not None and preset.spec.weights:
-        return preset.id
-    for field in ("{subject}", "{seed}"):
-        pattern = pattern.replace(field, plain_name(name) if field == "{subject}" else str(seed))
-    path = Path(pattern)
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; give the saved model of every fold, as 'models/{{subject}}'")
-    return path
 
 
 def tabulate(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence as Items
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence as Items
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Examples:
         frames: then, the numbers of their frames, `(N, T)` int64; where the mask is False they mean nothing.
         pictures: inputs with T = 1 that lie on the disk; None where all are in memory.
         halves: what the owners of a dataset say of the half that each is in, `train`, `validation`, `test`; or empty.
+        encoders: of stored features, by input, the hash of the encoder that computed them, where it is known.
 
     Raises:
         InputError: there is none, lengths differ, a clip is there twice, a value is NaN or infinite, or there are
@@ -56,6 +57,7 @@ class Examples:
     frames: Tensor | None = None
     pictures: Pictures | None = None
     halves: tuple[str, ...] = ()
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count = len(self.subjects)
@@ -122,6 +124,7 @@ class Examples:
             frames=None if self.frames is None else self.frames[index],
             pictures=None if self.pictures is None else self.pictures.take(index),
             halves=tuple(self.halves[row] for row in rows) if self.halves else (),
+            encoders=self.encoders,
         )
 
     def batch(self, index: Tensor) -> tuple[Batch, dict[str, Targets]]:
@@ -193,6 +196,7 @@ def read_examples(path: str | Path) -> Examples:
         frames=tensors.get("frames"),
         pictures=_read_pictures(about["pictures"], tensors) if "pictures" in about else None,
         halves=tuple(about.get("halves", ())),
+        encoders=about.get("encoders", {}),
     )
 
 
@@ -213,7 +217,7 @@ def join_examples(parts: Iterable[Examples], *, partial: bool = False) -> Exampl
         partial: whether a set may lack labels of a head that another has; there they are not valid.
 
     Raises:
-        InputError: they have other inputs, targets or shapes; or a clip is in two of them.
+        InputError: they have other inputs, targets or shapes, or features of other encoders; or a clip is in two.
     """
     parts = list(parts)
     if partial:
@@ -263,7 +267,21 @@ def join_examples(parts: Iterable[Examples], *, partial: bool = False) -> Exampl
         halves=tuple(half for part in parts for half in part.halves or ("",) * len(part))
         if any(part.halves for part in parts)
         else (),
+        encoders=one_encoder({name: {part.encoders.get(name, "") for part in parts} for name in first.inputs}),
     )
+
+
+def one_encoder(found: Mapping[str, Collection[str]]) -> dict[str, str]:
+    """The encoder of each input whose features all have a known one; "" stands for one that is unknown.
+
+    Raises:
+        InputError: features of one input are of several.
+    """
+    for name, encoders in found.items():
+        if len(known := sorted({one[:12] for one in encoders if one})) > 1:
+            fact = f"features of {name!r} were computed by several encoders, {listed(known)}"
+            raise InputError(f"examples: {fact}; compute all of them by one")
+    return {name: one for name, (one, *others) in found.items() if one and not others}
 
 
 def _filled(part: Examples, known: Mapping[str, Targets]) -> dict[str, Targets]:
@@ -299,6 +317,8 @@ def _metadata(examples: Examples, *, named: bool = True) -> dict[str, str]:
         "keys": examples.keys,
         "datasets": examples.datasets,
     }
+    # what the features are is in their values
+    about |= {"encoders": dict(examples.encoders)} if named and examples.encoders else {}
     # left out where there are none, so that the hashes of clips stay what they were
     about |= {"videos": examples.videos} if examples.videos else {}
     about |= {"halves": examples.halves} if examples.halves else {}

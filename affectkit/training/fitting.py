@@ -117,7 +117,9 @@ def fit(
         after_epoch=after_epoch,
         registry=registry,
     )
-    return join_tail(config, model, weights=whole, registry=registry)
+    trained = join_tail(config, model, weights=whole, registry=registry)
+    trained.encoders = dict(examples.encoders)
+    return trained
 
 
 def fit_tail(

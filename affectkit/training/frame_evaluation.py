@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 
-from affectkit.artifact import save
+from affectkit.artifact import from_pretrained, save
 from affectkit.configs import ModelConfig
-from affectkit.errors import ConfigError, InputError, did_you_mean
+from affectkit.errors import ConfigError, InputError, did_you_mean, listed, unlike_targets
 from affectkit.files import config_to_data
 from affectkit.model import Model
 from affectkit.protocols.frame_predictions import (
@@ -33,7 +33,7 @@ from affectkit.training.examples import Examples, read_examples, write_examples
 from affectkit.training.fitting import fit
 from affectkit.training.frame_tables import join_frames, predict_segments
 from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs
-from affectkit.training.runs import open_run, plain_name, run_jobs
+from affectkit.training.runs import find_artifact, open_run, plain_name, run_jobs
 from affectkit.training.splitting import take_official
 
 TABLE = "frames.parquet"
@@ -49,6 +49,7 @@ class FrameJob:
         fold: which are for what.
         held: which may be used to choose the number of epochs by; without any, an inner split of the training half.
         out: table of the predictions of the test half.
+        artifact: saved model or preset to predict with, in place of training; None to train.
         keep: folder that the trained model is saved to; None not to keep it.
     """
 
@@ -59,6 +60,7 @@ class FrameJob:
     fold: Fold
     held: tuple[int, ...]
     out: Path
+    artifact: Path | str | None
     keep: Path | None
 
 
@@ -71,6 +73,7 @@ def evaluate_frames(
     folds: int = 5,
     seed: int = 0,
     unlabeled: Unlabeled = "refuse",
+    artifacts: str | None = None,
     keep_models: bool = False,
     folder: str | Path | None = None,
     resume: bool = False,
@@ -90,6 +93,9 @@ def evaluate_frames(
         seed: of all that is random in training.
         unlabeled: what becomes of heads without labels, if another has some: `refuse`, an error; `leave`, they are
             neither trained nor scored.
+        artifacts: folder of saved models to predict with, in place of training, as `models/{subject}`; `{subject}` is
+            the fold's name as `keep_models` writes it, `part-1` and so on. Or one saved model or preset, which nobody
+            who is tested has trained.
         keep_models: save every fold's model as `folder/models/part-1` and so on.
         folder: for the table `frames.parquet`, and to go on after an interruption; None to keep nothing.
         resume: go on with what is in `folder`, if it is of the same config, recipe, folds, seed and examples. A fold
@@ -104,13 +110,15 @@ def evaluate_frames(
 
     Raises:
         InputError: the examples are no segments of videos, or have labels per clip, or shares of units in place of 0
-            and 1; they have no official split, or somebody in both halves of it; or `folder` holds another run, or a
-            run and `resume` isn't asked for.
+            and 1; they have no official split, or somebody in both halves of it; a fold has no artifact, or one with
+            other outputs; or `folder` holds another run, or a run and `resume` isn't asked for.
         ConfigError: a head scores clips, or has no labels.
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
     _check(config, examples, unlabeled, names)
+    if keep_models and artifacts is not None:
+        raise InputError("keep_models: nothing is trained where artifacts are given; leave one of them out")
     if keep_models and folder is None:
         raise InputError("keep_models: no folder to keep them in; give folder")
     if protocol == "official":
@@ -126,6 +134,7 @@ def evaluate_frames(
         "protocol": "official" if protocol == "official" else f"{folds} folds by subject",
         "seed": seed,
         "examples": examples.digest(),
+        "artifacts": artifacts,
     }
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()) if folder is None else folder)
@@ -144,6 +153,7 @@ def evaluate_frames(
                 fold=fold,
                 held=held,
                 out=place / "folds" / f"{plain_name(fold.name)}.parquet",
+                artifact=None if artifacts is None else find_artifact(artifacts, fold.name, seed, names),
                 keep=place / "models" / plain_name(fold.name) if keep_models else None,
             )
             for fold in splits
@@ -164,14 +174,37 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     """Train and predict, and write the table of the fold; `progress` is called with the number of epochs done.
 
     Raises:
-        InputError: a subject is in both halves.
+        InputError: a subject is in both halves, or the saved model has other outputs.
     """
     everything = read_examples(job.examples)
     check_disjoint(job.fold, everything.subjects)
     check_disjoint(replace(job.fold, train=job.held), everything.subjects)
-    test, train = everything.take(job.fold.test), everything.take(job.fold.train)
-    held = everything.take(job.held) if job.held else None
-    del everything
+    test = everything.take(job.fold.test)
+    if job.artifact is not None:
+        model = _given(job, job.artifact)
+    else:
+        train = everything.take(job.fold.train)
+        held = everything.take(job.held) if job.held else None
+        # features of a whole dataset are gigabytes
+        del everything
+        model = _train(job, train, held, progress)
+    found = predict_segments(model, test, outputs=job.config.trace(registry=model.registry).outputs)
+    write_frame_predictions(replace(found, fold=np.full(len(found), job.fold.name)), job.out, overwrite=True)
+
+
+def _given(job: FrameJob, artifact: Path | str) -> Model:
+    """The saved model, if it scores what is evaluated; it may score more."""
+    model = from_pretrained(artifact)
+    theirs = model.traced.outputs
+    for name, output in job.config.trace(registry=model.registry).outputs.items():
+        if name not in theirs:
+            raise InputError(f"{artifact}: scores {listed(theirs)}; give models with {name!r}")
+        if theirs[name].targets != output.targets:
+            raise InputError(f"{artifact}: {name} {unlike_targets(theirs[name].targets, output.targets)}")
+    return model
+
+
+def _train(job: FrameJob, train: Examples, held: Examples | None, progress: Callable[..., None] | None) -> Model:
     recipe = job.recipe
     if recipe.epoch == "inner":
         recipe = replace(recipe, epochs=_choose_epochs(job, train, held), epoch="last")
@@ -179,8 +212,7 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     model = fit(job.config, train, recipe, seed=job.seed, after_epoch=watch)
     if job.keep is not None:
         save(model, job.keep, notes=f"Trained without {job.fold.name}, seed {job.seed}.", overwrite=True)
-    found = predict_segments(model, test)
-    write_frame_predictions(replace(found, fold=np.full(len(found), job.fold.name)), job.out, overwrite=True)
+    return model
 
 
 def _is_done(job: FrameJob) -> bool:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 from affectkit.codec import Data
 from affectkit.errors import InputError
 from affectkit.files import write_text
+from affectkit.lookup import find_preset
+from affectkit.registry import Registry
 from affectkit.workers import Workers
 
 RECORD = "evaluation.json"
@@ -77,6 +79,28 @@ def run_jobs(
         futures = {pool.submit(run, job): key for key, job in jobs.items()}
         for future in as_completed(futures):
             yield futures[future], pool.take(future.result())
+
+
+def find_artifact(pattern: str, fold: str, seed: int, registry: Registry) -> Path | str:
+    """The saved model that predicts a fold, or the name of a preset with weights.
+
+    Arguments:
+        pattern: its folder, in which `{subject}` is the fold's name as one of a file, `{seed}` the seed; or a preset.
+        fold, seed: for which.
+        registry: where presets are looked up.
+
+    Raises:
+        InputError: no such folder.
+    """
+    preset = find_preset(pattern, registry)
+    if preset is not None and preset.spec.weights:
+        return preset.id
+    for field in ("{subject}", "{seed}"):
+        pattern = pattern.replace(field, plain_name(fold) if field == "{subject}" else str(seed))
+    path = Path(pattern)
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; give the saved model of every fold, as 'models/{{subject}}'")
+    return path
 
 
 def plain_name(name: str) -> str:

@@ -21,7 +21,7 @@ from affectkit.records import FramesSource, Index, Issue, IssueLevel, Labels
 from affectkit.sequences import Sequence, Targets
 from affectkit.tracks.cutting import check_clock, segment_starts
 from affectkit.tracks.track import FeatureTrack
-from affectkit.training.examples import Examples
+from affectkit.training.examples import Examples, one_encoder
 from affectkit.training.reading import Gathered
 
 Tracks = Mapping[str, Mapping[str, FeatureTrack]]
@@ -102,8 +102,8 @@ def segment_examples(
 
     Raises:
         InputError: length and overlap don't fit; inputs of one video differ in frames or times, or those of two videos
-            in width; labels of one head differ in kind, or their frames have no numbers; a video is labeled twice; or
-            no video is left.
+            in width or encoder; labels of one head differ in kind, or their frames have no numbers; a video is labeled
+            twice; or no video is left.
     """
     if not tracks:
         raise InputError("segments: no features; give tracks by input name and video")
@@ -238,6 +238,7 @@ def _examples(videos: list[_Video], length: int, overlap: int) -> Examples:
         videos=tuple(one.video for one in named),
         halves=tuple(one.half for one in named) if any(one.half for one in named) else (),
         frames=cut([one.clock.frames for one in videos]),
+        encoders=one_encoder({name: {one.tracks[name].encoder for one in videos} for name in inputs}),
     )
 
 

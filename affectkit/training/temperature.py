@@ -229,5 +229,5 @@ def _with_temperatures(
         calibrated.members[member].to(device_of(ensemble.members[member]))
     for part in (calibrated.fusion, calibrated.maps):
         part.to(device_of(ensemble))
-    calibrated.provenance = ensemble.provenance
+    calibrated.provenance, calibrated.encoders = ensemble.provenance, ensemble.encoders
     return calibrated.eval()
