@@ -240,7 +240,7 @@ def test_clips_shorter_than_the_filter(config: type[BandMagnifierConfig]) -> Non
         f"motion[0]: needs 0.25 s, and clip 0 lasts 0 s; {remedy}"
     )
     # a clip without real steps is none, and sixty frames are two seconds however times are rounded
-    even = Sequence(*(part[:2, :60] for part in clips[:3]))
+    even = Sequence(clips.values[:2, :60], clips.mask[:2, :60], clips.times[:2, :60])
     apply_motion(config(), even, stream)
     apply_motion(config(), even._replace(times=(even.times * 0.9999)), stream)
 

@@ -159,7 +159,8 @@ def test_the_network_sees_alpha_as_so_many_channels() -> None:
     flow = flows()
     plain, waves, default = (make(is_residual=False, **one) for one in ({"alpha_channels": 1},
                              {"alpha_channels": 8}, {}))  # fmt: skip
-    assert [one.unet.enter[0].weight.shape[1] for one in (plain, waves, default)] == [3, 10, 34]
+    inside = [one.unet.get_parameter("enter.0.weight").shape[1] for one in (plain, waves, default)]
+    assert inside == [3, 10, 34]
     seen: list[Tensor] = []
     plain.unet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
     plain(Sequence.of(flow))
