@@ -30,7 +30,7 @@ from affectkit.results.places import check_out, is_unfinished
 from affectkit.results.reading import Results, read_results
 from affectkit.results.rows import BASE_COLUMNS, EVENT_COLUMNS, EventRow, Row
 from affectkit.results.writer import ResultWriter
-from affectkit.stills import check_still
+from affectkit.stills import check_filters, check_still
 from affectkit.video.clips import video_streams
 from affectkit.video.cutter import Cutter
 from affectkit.video.detection import AnyFrame, build_detector
@@ -113,7 +113,7 @@ def analyze(
 
     Raises:
         InputError: the video, `out`, its folder or disk, or what the pipeline takes does not allow it; or it is a
-            picture, and the pipeline looks at motion or for events.
+            picture, and the pipeline looks at motion or for events; or it is shorter than a filter of the pipeline.
         ConfigError: `device`, `precision`, `batch_size`, `seed` or `fps` is wrong; or the pipeline is.
         RegistryError, ArtifactError, WeightsError: the pipeline or detector can't be had.
     """
@@ -132,6 +132,7 @@ def analyze(
     warn_if_synthetic(model)
     if isinstance(video, str | Path) and is_picture(Path(video)):
         check_still(model.config, pipeline_name(pipeline, model), str(video), names)
+    check_filters(model.config, footage.name, footage.seconds)
     pictures = None if maps is None else MapPictures(maps, model, may_replace=overwrite or resume)
     sampling = model.config.sampling or Windows()
     streams = video_streams(model.config.input_streams(), events=isinstance(sampling, Events))

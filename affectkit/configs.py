@@ -72,6 +72,14 @@ class MotionConfig(ComponentConfig, ABC):
     kind: ClassVar[str] = "motion"
     context: ClassVar[int] = 1
 
+    @property
+    def least_seconds(self) -> float:
+        """Length of its filter over time: a shorter clip or window has too little of the motion; 0 where any will do.
+
+        A module computes them all the same, down to T = 1. Who has the whole clip or sets the window refuses them.
+        """
+        return 0.0
+
     @abstractmethod
     def output(self, stream: FrameStream) -> FrameStream:
         """What comes out for `stream`; raises StreamError if the front-end does not accept it."""

@@ -17,6 +17,7 @@ from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import MotionFrontEnd, State
 from affectkit.model import build_stage
 from affectkit.motion.band_magnifier import BandMagnifierConfig
+from affectkit.motion.lengths import is_too_short
 from affectkit.registry import Registry, default_registry
 from affectkit.results.h264 import picture_writer
 from affectkit.results.places import check_ending, check_file
@@ -178,7 +179,7 @@ def _check_length(video: Path, motion: MotionConfig, span: float, count: int) ->
     seconds = count / rate
     if isinstance(motion, BandMagnifierConfig):
         least, (low, high) = motion.least_seconds, motion.band
-        if seconds < least:
+        if is_too_short(seconds, motion):
             raise InputError(
                 f"{video}: {seconds:.3g} s of video, a band from {low:g} Hz needs {least:.3g} s; raise its lower end"
             )

@@ -7,6 +7,7 @@ inputs ─┬ branch: motion[0] ▶ motion[1] ▶ extractor ┐
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from affectkit.configs import (
     Sampling,
     ScoreMapConfig,
     TemporalConfig,
+    Windows,
 )
 from affectkit.errors import ConfigError, RegistryError, StreamError, did_you_mean
 from affectkit.fields import FrozenMapping
@@ -186,6 +188,19 @@ def check_sampling(
                 if motion.context > 1:
                     fact = f"needs {motion.context} frames, and Frames sampling gives one"
                     raise ConfigError(fact, "sample Windows", path=f"{path}.motion[{i}]")
+    if isinstance(sampling, Windows):
+        check_windows(sampling, branches)
+
+
+def check_windows(sampling: Windows, branches: Mapping[str, Branch]) -> None:
+    """Raise ConfigError if windows are shorter than the filter of a front-end; `branches` by path."""
+    for path, branch in branches.items():
+        for i, motion in enumerate(branch.motion):
+            if sampling.seconds < motion.least_seconds:
+                fact = f"needs {motion.least_seconds:.3g} s, and Windows sampling gives {sampling.seconds:.3g} s"
+                enough = math.ceil(100 * motion.least_seconds) / 100
+                remedy = f"sample Windows(seconds={enough:g}), or raise the lowest frequency of its filter"
+                raise ConfigError(fact, remedy, path=f"{path}.motion[{i}]")
 
 
 def check_names(names: Iterable[str], group: str) -> None:

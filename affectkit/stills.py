@@ -1,13 +1,13 @@
-"""Whether a pipeline can say anything of a still picture, which has no motion and no events."""
+"""Whether a pipeline can say anything of a still picture, or of a video shorter than its filters over time."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from affectkit.configs import Events, ModelConfig
+from affectkit.configs import Events, ModelConfig, Windows
 from affectkit.ensemble import EnsembleConfig, branches_of
 from affectkit.errors import AffectkitError, InputError
-from affectkit.pipeline import PipelineConfig
+from affectkit.pipeline import PipelineConfig, check_windows
 from affectkit.registry import Registry
 
 _NONE_AT_HAND = "use one that scores single pictures, such as expression (pip install affectkit-faceapi)"
@@ -29,6 +29,35 @@ def check_still(config: ModelConfig, pipeline: str, picture: str, registry: Regi
     if fact is None:
         return
     raise InputError(f"{picture}: is a still picture, and {pipeline} {fact}; {_remedy(registry)}")
+
+
+def check_filters(config: ModelConfig, video: str, seconds: float | None) -> None:
+    """Refuse a video that is shorter than the filter of a front-end, and windows that are.
+
+    Windows at the end of a track may be shorter all the same: what was seen is scored.
+
+    Arguments:
+        config: of the pipeline; without a sampling, `Windows()` are what it gets.
+        video: what is analyzed, for the error.
+        seconds: about how long it is; None where that is not known.
+
+    Raises:
+        ConfigError: the windows are too short.
+        InputError: the video is.
+    """
+    if isinstance(config.sampling, Events) or not isinstance(config, PipelineConfig | EnsembleConfig):
+        return
+    branches = branches_of(config)
+    if config.sampling is None:
+        # those of a config were checked when it was made
+        check_windows(Windows(), branches)
+    for path, branch in branches.items():
+        for i, front in enumerate(branch.motion):
+            if seconds is not None and seconds < front.least_seconds:
+                raise InputError(
+                    f"{video}: {seconds:.3g} s of video, and {path}.motion[{i}] needs {front.least_seconds:.3g} s; "
+                    "raise the lowest frequency of its filter"
+                )
 
 
 def _remedy(registry: Registry) -> str:

@@ -1,4 +1,4 @@
-"""How much larger motion comes out of each magnifier: run `python benchmarks/magnification.py [magnet]`.
+"""How much larger motion comes out of each magnifier: run `python benchmarks/magnification.py [magnet] [frame]`.
 
 A texture of 24 waves, the shortest of WAVE pixels and the longest twice that, in all directions, swings from left to
 right by a known amount. The gain is measured by CLG flow, which knows nothing of magnifiers, from the picture at rest
@@ -9,6 +9,9 @@ perfect magnification.
 Bars, for alpha from 2 to 16: within 15 % of alpha while alpha times the motion is up to an eighth of the shortest wave
 (eulerian), up to a quarter of it (phase). Then: gain over the band, and the noise that comes out over the noise that
 goes in. MagNet's curves, on a photograph and on a video of a sleeping baby, need ../shared, and have no bar.
+
+The frame magnifier has to learn: `frame` trains a small one for about a minute, by its own losses, on other textures of
+SMALL pixels that move by up to two pixels over alpha in any direction. Its curve has no bar either.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -28,6 +32,8 @@ from affectkit.configs import MotionConfig
 from affectkit.model import build_stage
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.eulerian import EulerianConfig
+from affectkit.motion.frame_magnifier import FrameMagnifierConfig
+from affectkit.motion.frame_magnifier_net import FrameMagnifier
 from affectkit.motion.magnet import WEIGHTS, MagNetConfig
 from affectkit.motion.phase import PhaseConfig
 from affectkit.ops.clg import clg
@@ -45,6 +51,9 @@ BARS: dict[str, tuple[Callable[[float], BandMagnifierConfig], float]] = {
     "eulerian": (lambda alpha: EulerianConfig(alpha=alpha), 1 / 8),
     "phase": (lambda alpha: PhaseConfig(alpha=alpha), 1 / 4),
 }
+SMALL, STEPS, BATCH, RATE = 32, 1200, 6, 3e-3
+# Factors of the frame magnifier's training, beyond those that are measured, and how far alpha times the motion goes.
+TRAINED, GOALS = (1.0, 24.0), (0.2, 2.0)
 BAND = EulerianConfig().band
 MIDDLE = math.sqrt(BAND[0] * BAND[1])
 
@@ -57,6 +66,8 @@ def main() -> int:
     _noise()
     if "magnet" in sys.argv[1:]:
         _magnet()
+    if "frame" in sys.argv[1:]:
+        _frame()
     print(f"\nbars: within {WITHIN:.0%}; {'held' if all(held) else 'MISSED'}")
     return int(not all(held))
 
@@ -138,6 +149,50 @@ def _baby(path: Path) -> None:
         print(f"{alpha:10g}" + "".join(f"{value:14.2f}" for value in row))
 
 
+def _frame() -> None:
+    module = _train_frame()
+    print(f"\nframe-magnifier: gain over alpha, as above, of a small one after {STEPS} steps on other textures\n")
+    print(f"{'alpha':>10}" + "".join(f"{f'1/{1 / share:.0f}':>9}" for share in SHARES))
+    for alpha in ALPHAS:
+        module.config = replace(module.config, alpha=alpha)
+        row = []
+        for share in SHARES:
+            amount = share * WAVE / alpha
+            pair = torch.stack([_texture(0.0), _texture(amount)])[None, :, None]
+            with torch.no_grad():
+                made = module(Sequence.of(pair)).values[0, :, 0]
+            row.append(float(_flow(made[:1], made[1:])) / amount / alpha)
+        print(f"{alpha:10g}" + "".join(f"{value:9.2f}" for value in row))
+
+
+def _train_frame() -> FrameMagnifier:
+    """One that has learned from pairs of pictures without labels, by flow."""
+    torch.manual_seed(0)
+    config = FrameMagnifierConfig(sample_alpha=False, width=12, levels=2)
+    module = FrameMagnifier(config, FrameStream(channels=("gray",), height=SMALL, width=SMALL))
+    optimizer = torch.optim.Adam(module.parameters(), lr=RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, RATE, total_steps=STEPS)
+    make = torch.Generator().manual_seed(1)
+    for step in range(STEPS):
+        shares = torch.rand(2 * BATCH + 1, generator=make).tolist()
+        alpha = TRAINED[0] * (TRAINED[1] / TRAINED[0]) ** shares.pop()
+        module.config = replace(module.config, alpha=alpha)
+        pairs = []
+        for i, (far, angle) in enumerate(zip(shares[::2], shares[1::2], strict=True)):
+            amount = (GOALS[0] + (GOALS[1] - GOALS[0]) * far) / alpha
+            # the texture that is measured is the one of seed 0
+            seed, turn = 1 + step * BATCH + i, 2 * math.pi * angle
+            pair = [_texture(moved, seed=seed, size=SMALL, angle=turn) for moved in (0.0, amount)]
+            pairs.append(torch.stack(pair))
+        clips = Sequence.of(torch.stack(pairs).unsqueeze(2))
+        loss = torch.stack(list(module.auxiliary(clips, module(clips), {}).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+    return module.eval()
+
+
 def _flows_from_first(clip: Tensor) -> Tensor:
     gray = clip.mean(dim=1)
     return clg(gray[:1].expand_as(gray[1:]), gray[1:], window=5.0)
@@ -152,14 +207,14 @@ def _view(fine: np.ndarray[tuple[int, ...], np.dtype[np.float32]], amount: float
     return torch.from_numpy(small.copy()).movedim(-1, 0) / 255
 
 
-def _texture(moved: float) -> Tensor:
-    """`(SIZE, SIZE)` in [0, 1], moved to the right; drawn anew, without interpolation."""
-    make = torch.Generator().manual_seed(0)
-    length, angle, phase = (torch.rand(24, generator=make, dtype=torch.float64) for _ in range(3))
-    number, angle = 2 * math.pi / (WAVE * (1 + length)), 2 * math.pi * angle
-    places = torch.arange(SIZE, dtype=torch.float64)
-    across = (number * angle.cos())[:, None, None] * (places - moved)
-    down = (number * angle.sin())[:, None, None] * places[:, None]
+def _texture(moved: float, *, seed: int = 0, size: int = SIZE, angle: float = 0.0) -> Tensor:
+    """`(size, size)` in [0, 1], moved to the right, or by `angle` radians from there; drawn without interpolation."""
+    make = torch.Generator().manual_seed(seed)
+    length, turn, phase = (torch.rand(24, generator=make, dtype=torch.float64) for _ in range(3))
+    number, turn = 2 * math.pi / (WAVE * (1 + length)), 2 * math.pi * turn
+    places = torch.arange(size, dtype=torch.float64)
+    across = (number * turn.cos())[:, None, None] * (places - moved * math.cos(angle))
+    down = (number * turn.sin())[:, None, None] * (places[:, None] - moved * math.sin(angle))
     waves = torch.cos(across + down + 2 * math.pi * phase[:, None, None]).sum(dim=0)
     return (0.5 + 0.12 * waves / math.sqrt(12)).float()
 

@@ -15,6 +15,7 @@ import pytest
 from affectkit import FeatureStream, SmoothConfig, load, registry, write_config
 from affectkit.cli.search import _lines
 from affectkit.search import Candidate
+from affectkit.search.inner import find_unadapted, read_adapted
 from affectkit.training.examples import write_examples
 from tests.cli_runs import run
 from tests.frame_examples import CONFIG as FRAMES, make_segments
@@ -64,6 +65,10 @@ def test_a_pipeline_is_trained_and_searched(
     options += ("--epochs", "2", "--recipe", tmp_path / "recipe.toml")
     code, text, err = run(capsys, "search", *files, *options)
     assert (code, err) == (0, "")
+    dials = "'temporal.kept', 'temporal.shift', 'temporal.blur'"
+    assert text.splitlines()[0] == (
+        f"the weights are not adapted to other values of {dials}, which may score too low for it; give --adapt"
+    )
     assert "what no other candidate dominates" in text
     assert "scores are of the half that was chosen by, and no result" in text
     trained = json.loads((out / "trained.json").read_text())["subjects"]
@@ -76,13 +81,18 @@ def test_a_pipeline_is_trained_and_searched(
     code, text, _ = run(capsys, "search", *files, *options, "--resume", "--json")
     data = json.loads(text)
     assert data["candidates"] == 8
+    assert data["unadapted"] == ["temporal.kept", "temporal.shift", "temporal.blur"]
     assert data["front"][0]["values"].keys() == {"temporal.kept", "temporal.shift", "temporal.blur"}
     code, _, err = run(capsys, "search", *files, *options, "--resume", "--seed", "1")
     assert (code, err) == (1, f"error: {out}: holds a model with another seed; give another folder\n")
     saved = ("search", out / "model", *files[1:], "--trained-on", out / "trained.json", "--leave-out", "made/00")
     code, text, err = run(capsys, *saved, "--out", tmp_path / "again", "--workers", "1")
     assert (code, err) == (0, "")
-    assert "searching by 12 of 36 clips, of the 2 subjects that are in neither list" in text
+    assert text.splitlines()[:2] == [
+        f"nothing says that the weights were adapted to other values of {dials}, which may score too low for it; "
+        "adapted ones come from a search with --adapt",
+        "searching by 12 of 36 clips, of the 2 subjects that are in neither list",
+    ]
     again = (tmp_path / "again" / "candidates.parquet").read_bytes()
     assert again == (out / "candidates.parquet").read_bytes()
     url = f"sqlite:///{tmp_path / 'again' / 'search.db'}"
@@ -98,6 +108,31 @@ def test_a_pipeline_is_trained_and_searched(
     assert (code, err) == (1, "error: --adapt: a saved model is not trained; give a pipeline file or preset\n")
     code, _, err = run(capsys, *saved[:4], "--out", tmp_path / "none")
     assert (code, err) == (1, "error: --trained-on: is missing for a saved model; say who it has seen\n")
+
+
+def test_adapted_weights_are_searched_without_a_word(
+    tmp_path: Path, files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, again = tmp_path / "found", tmp_path / "again"
+    options: tuple[object, ...] = ("--leave-out", "made/00", "--share", "0.4", "--workers", "1")
+    recipe = ("--epochs", "2", "--recipe", tmp_path / "recipe.toml")
+    code, text, err = run(capsys, "search", *files, *options, *recipe, "--out", out, "--adapt")
+    assert (code, err, "other values" in text) == (0, "", False)
+    saved = ("--trained-on", out / "trained.json", "--leave-out", "made/00", "--workers", "1")
+    code, text, _ = run(capsys, "search", out / "model", *files[1:], *saved, "--out", again)
+    assert (code, text.splitlines()[0]) == (
+        0, "searching by 12 of 36 clips, of the 2 subjects that are in neither list"
+    )  # fmt: skip
+    # a recipe may name a part of them, by what has them too
+    (tmp_path / "recipe.toml").write_text('random_dials = ["temporal.kept"]\n', encoding="utf-8")
+    code, text, _ = run(capsys, "search", *files, *options, *recipe, "--out", tmp_path / "some")
+    assert (code, text.splitlines()[0]) == (
+        0, "the weights are not adapted to other values of 'temporal.shift', 'temporal.blur', which may score too low "
+           "for it; give --adapt"
+    )  # fmt: skip
+    assert find_unadapted(make_space(), ["temporal"]) == ()
+    assert read_adapted(out / "trained.json") == ("temporal.kept", "temporal.shift", "temporal.blur")
+    assert read_adapted("nobody") == ()
 
 
 @pytest.mark.parametrize(
@@ -151,6 +186,8 @@ def test_frames_of_videos_are_searched_by(tmp_path: Path, capsys: pytest.Capture
     out = tmp_path / "found"
     code, text, err = run(capsys, *given, tmp_path / "calm.toml", *options, "--out", out)
     assert (code, err) == (0, "")
+    # a map's dials are behind all weights
+    assert "other values" not in text
     assert re.search(r"number +calm +maps\.calm\.delta", text)
     # the mistake is told before the model is trained
     code, _, err = run(capsys, *given, tmp_path / "UF1.toml", *options, "--out", tmp_path / "none")

@@ -6,19 +6,37 @@ import math
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from affectkit import EulerianConfig, FrameStream, PhaseConfig, Sequence, apply_motion, default_registry
+from affectkit import (
+    Branch,
+    ConvStemConfig,
+    EnsembleConfig,
+    EulerianConfig,
+    ExpressionConfig,
+    FrameStream,
+    MeanFusionConfig,
+    PhaseConfig,
+    PipelineConfig,
+    Sequence,
+    WholeFrameConfig,
+    Windows,
+    analyze,
+    apply_motion,
+    default_registry,
+)
 from affectkit.errors import ConfigError, InputError, StreamError
 from affectkit.model import build_stage
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.eulerian_net import octave_gains
 from affectkit.ops.band_pass import band_pass
+from affectkit.ops.clg import clg
 from affectkit.ops.laplacian import join_octaves, split_octaves_ref
 from affectkit.testing.examples import span
-from tests.swinging import FPS, SIZE, swing, swinging
+from tests.swinging import FPS, SIZE, swing, swinging, texture
 
 BOTH = [EulerianConfig, PhaseConfig]
 STREAM = FrameStream(channels=("gray",), height=SIZE, width=SIZE)
@@ -129,9 +147,10 @@ def test_they_are_found_and_run_by_name(config: type[BandMagnifierConfig]) -> No
     name = "eulerian" if config is EulerianConfig else "phase"
     component = default_registry().component("motion", name)
     assert (component.id, component.spec.config) == (f"affectkit/{name}", config)
-    frames = swinging(0.2, torch.arange(8) / FPS, 2.0)
-    made = apply_motion(config(), frames, replace(STREAM, fps=FPS))
-    torch.testing.assert_close(made.values[0], magnified(config(), frames))
+    frames = swinging(0.2, torch.arange(8) / FPS, 6.0)
+    fast = config(band=(4.0, 9.0))
+    made = apply_motion(fast, frames, replace(STREAM, fps=FPS))
+    torch.testing.assert_close(made.values[0], magnified(fast, frames))
     half = build_stage(config(), STREAM, "motion", default_registry())(Sequence.of(frames[None].bfloat16()))
     assert half.values.dtype == torch.bfloat16
 
@@ -204,3 +223,71 @@ def test_clips_that_do_not_fit(config: type[BandMagnifierConfig]) -> None:
     assert refused(lambda: magnified(config(), frames), InputError) == (
         f"{name}: nan in item 0 of the batch, frame 2; give finite values, or mask False for what is no real frame"
     )
+
+
+@pytest.mark.parametrize("config", BOTH)
+def test_clips_shorter_than_the_filter(config: type[BandMagnifierConfig]) -> None:
+    stream = replace(STREAM, height=8, width=8, fps=FPS)
+    assert (config().least_seconds, config(band=(4.0, 8.0)).least_seconds) == (2.0, 0.25)
+    mask = torch.arange(66) < torch.tensor([[60], [0], [59]])
+    clips = Sequence.of(torch.zeros(3, 66, 1, 8, 8), fps=FPS, mask=mask)
+    remedy = "give longer clips, or raise the lowest frequency of its filter"
+    assert refused(lambda: apply_motion(config(), clips, stream), InputError) == (
+        f"motion[0]: needs 2 s, and clip 2 lasts 1.97 s; {remedy}"
+    )
+    one = Sequence.of(torch.zeros(1, 1, 1, 8, 8))
+    assert refused(lambda: apply_motion([config(band=(4.0, 8.0))], one, stream), InputError) == (
+        f"motion[0]: needs 0.25 s, and clip 0 lasts 0 s; {remedy}"
+    )
+    # a clip without real steps is none, and sixty frames are two seconds however times are rounded
+    even = Sequence(clips.values[:2, :60], clips.mask[:2, :60], clips.times[:2, :60])
+    apply_motion(config(), even, stream)
+    apply_motion(config(), even._replace(times=(even.times * 0.9999)), stream)
+
+
+@pytest.mark.parametrize("rise", [0.1, 0.3])
+@pytest.mark.parametrize("config", BOTH)
+def test_an_onset_in_a_short_window_is_magnified(config: type[BandMagnifierConfig], rise: float) -> None:
+    # half a second at rest but for one move, as at the end of a track
+    times = torch.arange(15) / 30
+    share = (1 - torch.cos(math.pi * ((times - 0.1) / rise).clamp(0, 1))) / 2
+    frames = torch.stack([texture(0.1 * float(one)) for one in share]).unsqueeze(1)
+    made = magnified(config(alpha=6.0), frames, times)
+    moved = clg(made[:1, 0].expand(15, -1, -1), made[:, 0])[:, 0, 8:-8, 8:-8].mean(dim=(1, 2))
+    assert 0.65 < float(moved.max()) / 0.1 / 6.0 < 0.85
+
+
+@pytest.mark.parametrize("config", BOTH)
+def test_windows_shorter_than_the_filter(config: type[BandMagnifierConfig]) -> None:
+    def pipeline(low: float, **options: Any) -> PipelineConfig:
+        branch = Branch(motion=(config(band=(low, 5.0)),), features=ConvStemConfig(dim=8))
+        return PipelineConfig(
+            input=FrameStream(height=32, width=32),
+            branches={"face": branch},
+            heads={"expression": ExpressionConfig()},
+            faces=WholeFrameConfig(),
+            **options,
+        )
+
+    remedy = "or raise the lowest frequency of its filter"
+    assert refused(lambda: pipeline(0.3, sampling=Windows()), ConfigError) == (
+        f"branches.face.motion[0]: needs 3.33 s, and Windows sampling gives 2 s; sample Windows(seconds=3.34), {remedy}"
+    )
+    assert pipeline(0.3, sampling=Windows(seconds=3.34)).sampling == Windows(seconds=3.34)
+    joined = EnsembleConfig(members={"a": pipeline(0.6), "b": pipeline(1.0)}, fusion=MeanFusionConfig())
+    assert refused(lambda: replace(joined, sampling=Windows(seconds=1.2, hop_seconds=0.5)), ConfigError) == (
+        "members.a.branches.face.motion[0]: needs 1.67 s, and Windows sampling gives 1.2 s; "
+        f"sample Windows(seconds=1.67), {remedy}"
+    )
+    frames = np.full((20, 32, 32, 3), 90, np.uint8)
+    # the default is windows of two seconds
+    assert refused(lambda: analyze(frames=frames, fps=25.0, pipeline=pipeline(0.4).build()), ConfigError) == (
+        f"branches.face.motion[0]: needs 2.5 s, and Windows sampling gives 2 s; sample Windows(seconds=2.5), {remedy}"
+    )
+    assert refused(lambda: analyze(frames=frames, fps=25.0, pipeline=pipeline(1.0).build()), InputError) == (
+        "array: 0.8 s of video, and branches.face.motion[0] needs 1 s; raise the lowest frequency of its filter"
+    )
+    # the second window is a mere remainder
+    table = analyze(frames=frames, fps=25.0, pipeline=pipeline(
+        2.0, sampling=Windows(seconds=0.5, hop_seconds=0.5)).build())  # fmt: skip
+    assert len(table) == 20

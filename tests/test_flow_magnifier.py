@@ -8,12 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from affectkit import Branch, FrameStream, MicroExpressionConfig, PipelineConfig
+from affectkit import Branch, FrameStream, MicroExpressionConfig, PipelineConfig, default_registry
+from affectkit.codec import decode, encode
 from affectkit.errors import ConfigError, InputError, StreamError
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.motion.flow_magnifier import ALPHAS, FlowMagnifierConfig
 from affectkit.motion.flow_magnifier_net import FlowMagnifier
 from affectkit.motion.gains import measure_gain, measure_gains
+from affectkit.motion.unet_net import encode_alpha
 from affectkit.sequences import Sequence, Targets
 
 FLOW = FrameStream(channels=("u", "v"), unit="pixel", height=16, width=16)
@@ -153,6 +155,51 @@ def test_still_maps_have_no_gain() -> None:
     assert float(gain[1]) == pytest.approx(3.0)
 
 
+def test_the_network_sees_alpha_as_so_many_channels() -> None:
+    flow = flows()
+    plain, waves, default = (make(is_residual=False, **one) for one in ({"alpha_channels": 1},
+                             {"alpha_channels": 8}, {}))  # fmt: skip
+    inside = [one.unet.get_parameter("enter.0.weight").shape[1] for one in (plain, waves, default)]
+    assert inside == [3, 10, 34]
+    seen: list[Tensor] = []
+    plain.unet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    plain(Sequence.of(flow))
+    torch.testing.assert_close(seen[0], torch.cat([flow[:, 0], torch.full((2, 1, 16, 16), 4.0)], dim=1))
+    waves.unet.register_forward_pre_hook(lambda module, given: seen.append(given[0]))
+    waves(Sequence.of(flow))
+    torch.testing.assert_close(seen[1][:, 2:], encode_alpha(torch.full((2, 1, 16, 16), 4.0), 8))
+
+
+@pytest.mark.parametrize("norm", ["none", "group", "batch"])
+def test_padding_has_no_part_in_the_statistics(norm: str) -> None:
+    magnifier = make(is_residual=False, norm=norm, width=4, levels=1)
+    # two convolutions on the way in, down and up
+    assert sum("Norm" in type(one).__name__ for one in magnifier.modules()) == (0 if norm == "none" else 6)
+    flow = flows(2, 2)
+    mask = torch.tensor([[True, True], [True, False]])
+    padded = magnifier(Sequence.of(flow, mask=mask)).values
+    flow[1, 1] = 100.0
+    torch.testing.assert_close(magnifier(Sequence.of(flow, mask=mask)).values, padded)
+    whole = make(is_residual=False, norm=norm, width=4, levels=1)
+    real = whole(Sequence.of(flow[mask].unsqueeze(1))).values[:, 0]
+    torch.testing.assert_close(padded[mask], real)
+    assert not padded[~mask].any()
+    # a batch of padding alone
+    nothing = magnifier(Sequence.of(flow, mask=torch.zeros(2, 2, dtype=torch.bool))).values
+    assert not nothing.any()
+
+
+def test_what_was_saved_before_these_fields_is_as_it_was() -> None:
+    registry = default_registry()
+    data = encode(FlowMagnifierConfig(), registry)
+    before = {key: value for key, value in data.items() if key not in ("norm", "alpha_channels")}
+    assert decode(FlowMagnifierConfig, before, registry) == FlowMagnifierConfig(norm="none", alpha_channels=32)
+    assert {name: tuple(one.shape) for name, one in make().state_dict().items() if name.startswith("unet.enter")} == {
+        "unet.enter.0.weight": (16, 34, 3, 3), "unet.enter.0.bias": (16,),
+        "unet.enter.2.weight": (16, 16, 3, 3), "unet.enter.2.bias": (16,),
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -161,6 +208,9 @@ def test_still_maps_have_no_gain() -> None:
         ({"alpha": float("inf")}, "alpha: inf is not finite; write a finite number (FlowMagnifierConfig)"),
         ({"width": 0}, "width: 0 is too small; write 1 or more"),
         ({"levels": 0}, "levels: 0 is too small; write 1 or more"),
+        ({"alpha_channels": 0}, "alpha_channels: 0 is neither 1 nor an even number; write 1, 2, 4, ..."),
+        ({"alpha_channels": 5}, "alpha_channels: 5 is neither 1 nor an even number; write 1, 2, 4, ..."),
+        ({"norm": "layer"}, "norm: 'layer' is not accepted; values: 'none', 'group', 'batch' (FlowMagnifierConfig)"),
         ({"aux_weight": -1.0}, "aux_weight: -1.0 is below 0; write 0 or more"),
         (
             {"region": (0.5, 0.0, 0.5, 1.0)},

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from affectkit.errors import FallbackWarning, InputError, MissingDependencyError
-from affectkit.ops import scan_mamba_ssm, scan_native, scan_op, scan_paths, scan_team, scan_tiles
+from affectkit.ops import scan_checks, scan_mamba_ssm, scan_native, scan_op, scan_paths, scan_team, scan_tiles
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_kernels import kernels
 from affectkit.ops.scan_tiles import TiledScan
@@ -313,6 +313,50 @@ def test_strict_looks_at_inputs_that_do_no_harm() -> None:
         "A: -inf at [1, 0], and 1 such values in all; "
         "a scan carries them into every later step, so find where they come from"
     )
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_mamba_ssm_names_them_too(fresh: Path, half: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    # a stand-in on the CPU, as below
+    install(fresh, STAND_IN, monkeypatch)
+    monkeypatch.setattr("affectkit.ops.selective_scan.choose_path", lambda *asked: "mamba-ssm")
+    inputs = {name: one.half() if half else one for name, one in make(2, 6, 5, 3).items()}
+    found = selective_scan(**inputs, delta_softplus=True)
+    assert isinstance(found, Tensor)
+    assert found.isfinite().all()
+    inputs["delta"][1, 2, 3] = torch.nan
+    with pytest.raises(InputError) as caught:
+        selective_scan(**inputs, delta_softplus=True)
+    assert str(caught.value) == (
+        "delta: nan at [1, 2, 3], and 1 such values in all; "
+        "a scan carries them into every later step, so find where they come from"
+    )
+    # a sum that is too large for half precision is no fault
+    large = {name: one.half() for name, one in make(2, 6, 5, 3).items()} | {"u": torch.full((2, 6, 5), 3e4).half()}
+    monkeypatch.setattr(scan_checks, "check_finite", lambda tensors: pytest.fail("searched"))
+    monkeypatch.setattr("affectkit.ops.selective_scan.scan_mamba_ssm", lambda inputs: (large["u"], large["A"]))
+    assert selective_scan(**large) is large["u"]
+
+
+def test_on_cuda_the_host_looks_unless_a_graph_is_recorded(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class There:
+        def __init__(self, kind: str) -> None:
+            self.device = torch.device(kind)
+
+    def looks() -> list[bool]:
+        return [scan_checks.can_look(There(kind)) for kind in ("cpu", "cuda", "mps", "meta")]  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    assert looks() == [True, True, True, False]
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    assert looks() == [True, False, True, False]
+    # what is not looked at comes out
+    monkeypatch.setattr(scan_checks, "can_look", lambda out: False)
+    inputs = make(2, 6, 5, 3)
+    inputs["u"][0, 0, 0] = torch.nan
+    found = selective_scan(**inputs, delta_softplus=True, path=path)
+    assert isinstance(found, Tensor)
+    assert found[0, 0].isnan().all()
 
 
 def test_an_output_that_overflows_from_finite_inputs_is_returned(path: str) -> None:

@@ -49,6 +49,10 @@ VARIANTS: dict[str, ComponentConfig] = {
     "eulerian-cutoff": EulerianConfig(cutoff=16.0, band=(1.0, 6.0)),
     "frame-difference-first-gray": FrameDifferenceConfig(reference="first", gray=True),
     "flow-magnifier-whole": FlowMagnifierConfig(is_residual=False, region=(0.2, 0.5, 0.8, 1.0), width=4, levels=1),
+    "flow-magnifier-batch-norm": FlowMagnifierConfig(
+        is_residual=False, width=4, levels=1, norm="batch", alpha_channels=1
+    ),
+    "flow-magnifier-group-norm": FlowMagnifierConfig(is_residual=False, width=4, levels=1, norm="group"),
     "frame-magnifier-batch-norm": FrameMagnifierConfig(width=4, levels=1, norm="batch", region=(0.0, 0.5, 1.0, 1.0)),
     "frame-magnifier-clg": FrameMagnifierConfig(
         width=4, levels=1, norm="none", flow="combined-local-global", sample_alpha=False

@@ -209,7 +209,8 @@ def test_what_is_computed_once_does_not_learn() -> None:
 
 
 def test_a_dial_of_a_front_end_that_does_not_learn_turns_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    branch = Branch(motion=(EulerianConfig(band=(0.5, 5.0)),), features=ConvStemConfig(dim=8))
+    # six frames are a quarter of a second
+    branch = Branch(motion=(EulerianConfig(band=(5.0, 10.0)),), features=ConvStemConfig(dim=8))
     config = PipelineConfig(
         input=FrameStream(height=32, width=32), branches={"face": branch}, heads={"micro": MicroExpressionConfig()}
     )
@@ -234,6 +235,11 @@ def test_a_dial_of_a_front_end_that_does_not_learn_turns_too(monkeypatch: pytest
     model = fit(config, examples, recipe)
     assert len(set(seen)) > 2
     assert model.config == fit(config, examples, RECIPE).config
+    slow = replace(config, branches={"face": replace(branch, motion=(EulerianConfig(),))})
+    message = "branches.face.motion[0]: needs 2 s, and clip 0 lasts 0.24 s; give longer clips, or raise the lowest "
+    for dials in ((), ("branches.face.motion[0].alpha",)):
+        with pytest.raises(InputError, match=f"^{re.escape(message)}frequency of its filter$"):
+            fit(slow, examples, replace(recipe, random_dials=dials))
 
 
 def test_rates_are_found_by_the_path_in_the_whole_pipeline() -> None:

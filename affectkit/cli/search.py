@@ -13,6 +13,7 @@ from affectkit.cli.train import add_data_arguments, read_arguments
 
 if TYPE_CHECKING:
     from affectkit.protocols.splits import Fold
+    from affectkit.recipes import Recipe
     from affectkit.search import Candidate, SearchSpace
     from affectkit.training import Examples
 
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     space = read_space(args.space)
     config, recipe, gathered = read_arguments(args, output)
     fold = _fold(gathered.examples, args.leave_out)
+    unadapted = _say_unadapted(args, space, recipe, output) if not args.join else ()
     workers = args.workers if args.workers is not None else os.cpu_count() or 1
     common: dict[str, Any] = {"head": args.head, "storage": args.storage, "name": args.name, "workers": workers}
     with live_lines() as show:
@@ -82,7 +84,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     output.table(*_table(found.front, space), title="what no other candidate dominates")
     output.text(f"{counts}; scores are of the half that was chosen by, and no result")
     output.text(f"the winner: {args.out / 'winner'}; all candidates: {args.out / 'candidates.parquet'}")
-    output.json({"front": [_data(one) for one in found.front], "candidates": len(found.candidates), "out": args.out})
+    facts = {"candidates": len(found.candidates), "out": args.out, "unadapted": list(unadapted)}
+    output.json({"front": [_data(one) for one in found.front]} | facts)
     return 0
 
 
@@ -97,6 +100,27 @@ def _fold(examples: Examples, left_out: list[str]) -> Fold:
     rows = range(len(examples))
     test = tuple(row for row in rows if examples.subjects[row] in left_out)
     return Fold("search", tuple(row for row in rows if row not in test), test)
+
+
+def _say_unadapted(
+    args: argparse.Namespace, space: SearchSpace, recipe: Recipe | None, output: Output
+) -> tuple[str, ...]:
+    """Searched dials of which the weights have seen one value only, as far as anything says; tells people so."""
+    from affectkit.errors import listed
+    from affectkit.lookup import is_saved_model
+    from affectkit.search.inner import find_unadapted, read_adapted
+
+    if args.adapt:
+        return ()
+    if is_saved_model(args.pipeline):
+        found = find_unadapted(space, read_adapted(args.trained_on))
+        fact, remedy = "nothing says that the weights were adapted to", "adapted ones come from a search with --adapt"
+    else:
+        found = find_unadapted(space, () if recipe is None else recipe.random_dials)
+        fact, remedy = "the weights are not adapted to", "give --adapt"
+    if found:
+        output.text(f"{fact} other values of {listed(found)}, which may score too low for it; {remedy}")
+    return found
 
 
 def _trained_on(given: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import MotionFrontEnd
 from affectkit.model import build_stage, check_batch
 from affectkit.motion.frame_pairs_net import real_frames
+from affectkit.motion.lengths import check_lengths
 from affectkit.registry import Registry, default_registry
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
@@ -59,7 +60,8 @@ def apply_motion(
     Raises:
         StreamError: a config does not accept its stream; the path says which.
         ConfigError: there is no config.
-        InputError: the frames are not what the stream says, or a front-end has weights.
+        InputError: the frames are not what the stream says, a clip is shorter than the filter of a front-end, or one
+            has weights.
     """
     registry = default_registry() if registry is None else registry
     configs = (motion,) if isinstance(motion, MotionConfig) else tuple(motion)
@@ -69,6 +71,7 @@ def apply_motion(
     for i, config in enumerate(configs):
         streams.append(stage_output(f"motion[{i}]", config.output, streams[-1]))
     clips = check_batch({"frames": _as_sequence(frames, stream)}, {"frames": stream})["frames"]
+    check_lengths(configs, clips)
     # zeros for padding, so that what it holds does not decide what an entry is called
     clips = clips.with_values(real_frames(clips))
     # not built before something has to be computed

@@ -19,6 +19,9 @@ LEAST, LARGEST = 1.0, 32.0
 class BandMagnifierConfig(MotionConfig, ABC):
     """Base of `eulerian` and `phase`: frames in, frames of the same size out.
 
+    A clip begins as if it had stood still before. In one shorter than `least_seconds` the slow end of the band hardly
+    comes out, so `Windows` that are shorter are refused, and so are such clips by `apply_motion`, `fit` and `magnify`.
+
     Attributes:
         alpha: motion in the band comes out so many times as large; 1 leaves it, less damps it.
         band: lowest and highest frequency of the motion, Hz. In its geometric middle all of it is magnified; at its
@@ -35,7 +38,7 @@ class BandMagnifierConfig(MotionConfig, ABC):
 
     @property
     def least_seconds(self) -> float:
-        """Length of the filter: one period of the slowest motion in the band."""
+        """One period of the slowest motion in the band."""
         return 1 / self.band[0]
 
     def validate(self) -> None:

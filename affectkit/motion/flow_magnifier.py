@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from affectkit.configs import MotionConfig
 from affectkit.errors import ConfigError
@@ -19,10 +20,10 @@ class FlowMagnifierConfig(MotionConfig):
     """Flow in, magnified flow out: the adaptive motion magnification of AMMSM (arXiv 2503.24057).
 
     The paper states a UNet that takes the flow and a map of alpha, one factor per pixel, a loss `|alpha flow -
-    flow_mag|_1`, and that it is trained jointly with the classifier. Depth, widths, the encoding of alpha and the
-    weight of the loss are not stated where we could read it: they are fields here, and the defaults are ours. The least
-    of the loss alone is plain scaling. So it is an anchor, and its weight says how far the classifier may bend the
-    motion away from that.
+    flow_mag|_1`, and that it is trained jointly with the classifier. Depth, widths, normalization, the encoding of
+    alpha and the weight of the loss are not stated where we could read it: they are fields here, and the defaults are
+    ours. The least of the loss alone is plain scaling. So it is an anchor, and its weight says how far the classifier
+    may bend the motion away from that.
 
     Each frame is treated alone; unit and T stay as they are, and channels unless `magnitude` adds one. Strain and
     magnitude, where the stream has them, grow with the flow, and are magnified by the same factor. Flow of unit
@@ -36,6 +37,10 @@ class FlowMagnifierConfig(MotionConfig):
         magnitude: whether to append the length of the magnified flow, as the last channel.
         width: channels of the network's first level; each further one has twice as many.
         levels: how often it halves the picture.
+        norm: what follows its convolutions: statistics of a few channels of one map (`group`), of the real steps of a
+            `batch`, or `none`, which keeps the size of the motion.
+        alpha_channels: how it sees alpha: as so many sines and cosines, an even number (32 as FlowMag, arXiv
+            2311.17056); or 1, the number as it is.
         aux_weight: lambda, of the loss.
     """
 
@@ -45,6 +50,8 @@ class FlowMagnifierConfig(MotionConfig):
     magnitude: bool = False
     width: int = 16
     levels: int = 2
+    norm: Literal["none", "group", "batch"] = "none"
+    alpha_channels: int = 32
     aux_weight: float = 1.0
 
     def validate(self) -> None:
@@ -55,6 +62,10 @@ class FlowMagnifierConfig(MotionConfig):
         for name in ("width", "levels"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)!r} is too small", "write 1 or more", path=name)
+        if self.alpha_channels < 1 or (self.alpha_channels > 1 and self.alpha_channels % 2):
+            raise ConfigError(
+                f"{self.alpha_channels!r} is neither 1 nor an even number", "write 1, 2, 4, ...", path="alpha_channels"
+            )
         if self.aux_weight < 0:
             raise ConfigError(f"{self.aux_weight!r} is below 0", "write 0 or more", path="aux_weight")
         if self.region is not None:

@@ -3,7 +3,7 @@
     OF_mag = F_mag(OF_ori, alpha)           F_mag: a UNet; with `is_residual`, alpha OF_ori + UNet(OF_ori, alpha)
     L_mag = | alpha OF_ori - OF_mag |_1     the mean over pixels and components of real steps
 
-alpha is a map, `(B T, 1, H, W)`; the network sees it as sinusoids.
+alpha is a map, `(B T, 1, H, W)`; the network sees it as sinusoids, or as it is.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from affectkit.interfaces import MotionFrontEnd
 from affectkit.motion.flow_magnifier import FlowMagnifierConfig
 from affectkit.motion.flow_maps_net import magnitude
 from affectkit.motion.frame_pairs_net import check_finite, real_frames
-from affectkit.motion.unet_net import ALPHA_CHANNELS, UNet, encode_alpha
+from affectkit.motion.unet_net import UNet, encode_alpha
 from affectkit.sequences import Losses, Sequence, Targets, masked_mean
 from affectkit.streams import FrameStream
 
@@ -29,7 +29,8 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
         super().__init__(config)
         config.output(stream)
         channels = len(stream.channels)
-        self.unet = UNet(channels + ALPHA_CHANNELS, channels, width=config.width, levels=config.levels)
+        inside = channels + config.alpha_channels
+        self.unet = UNet(inside, channels, width=config.width, levels=config.levels, norm=config.norm)
         if config.is_residual:
             for parameter in self.unet.leave.parameters():
                 nn.init.zeros_(parameter)
@@ -42,7 +43,13 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
         check_finite(inputs, "flow-magnifier")
         frames = real_frames(inputs)
         flow = frames.flatten(0, 1)
-        magnified = self.magnify(flow, self.alpha_map(flow)).view_as(frames)
+        if self.training and self.config.norm == "batch" and inputs.mask.any():
+            # padding has no part in the statistics
+            is_real = inputs.mask.flatten()
+            real = self.magnify(flow[is_real], self.alpha_map(flow))
+            magnified = torch.zeros_like(flow).index_put((is_real,), real).view_as(frames)
+        else:
+            magnified = self.magnify(flow, self.alpha_map(flow)).view_as(frames)
         # the last layer's bias moves what stands still, padding too
         magnified = magnified * inputs.mask[:, :, None, None, None]
         if self.config.magnitude:
@@ -52,7 +59,9 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
     def magnify(self, flow: Tensor, alpha: Tensor) -> Tensor:
         """Flow `(N, C, H, W)`, magnified as a map of factors `(N or 1, 1, H, W)` says."""
         alpha = alpha.expand(flow.shape[0], -1, -1, -1)
-        correction: Tensor = self.unet(torch.cat([flow, encode_alpha(alpha).to(flow.dtype)], dim=1))
+        channels = self.config.alpha_channels
+        encoded = alpha if channels == 1 else encode_alpha(alpha, channels)
+        correction: Tensor = self.unet(torch.cat([flow, encoded.to(flow.dtype)], dim=1))
         return alpha * flow + correction if self.config.is_residual else correction
 
     def alpha_map(self, flow: Tensor) -> Tensor:

@@ -65,10 +65,29 @@ def check_finite(tensors: Mapping[str, Tensor | None]) -> None:
 
 
 def check_outcome(out: Tensor, tensors: Mapping[str, Tensor | None]) -> None:
-    """`check_finite` of inputs, if what came of them is not finite; on the CPU, since elsewhere the host would wait."""
-    # a sum is the fastest look at all values
-    if out.device.type == "cpu" and not is_watched() and not math.isfinite(out.detach().sum().item()):
+    """`check_finite` of inputs, if what came of them is not finite; nothing where nobody may look."""
+    if not is_watched() and can_look(out) and not _is_finite(out):
         check_finite(tensors)
+
+
+def is_outcome_finite(out: Tensor) -> bool:
+    """Whether all values are finite; True where nobody may look."""
+    return not can_look(out) or _is_finite(out)
+
+
+def can_look(out: Tensor) -> bool:
+    """Whether a tensor's values are there to be looked at.
+
+    Elsewhere than on the CPU the host waits for them; while a CUDA graph is recorded it must not, and then there is no
+    check.
+    """
+    kind = out.device.type
+    return kind == "cpu" or (kind != "meta" and not (kind == "cuda" and torch.cuda.is_current_stream_capturing()))
+
+
+def _is_finite(out: Tensor) -> bool:
+    # a sum is the fastest look at all values; that of half precision would overflow
+    return math.isfinite(out.detach().sum(dtype=torch.promote_types(out.dtype, torch.float32)).item())
 
 
 def _check_rank(name: str, tensor: Tensor) -> None:

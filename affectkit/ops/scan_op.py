@@ -7,14 +7,13 @@ scan. Under `torch.compile`, and for tensors that hold no values of their own, i
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from affectkit.errors import InputError
-from affectkit.ops.scan_checks import check_finite
+from affectkit.ops.scan_checks import check_finite, is_outcome_finite
 from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned
 from affectkit.ops.scan_kernels import kernels
 
@@ -29,8 +28,7 @@ def scan(inputs: ScanInputs, path: str) -> tuple[Tensor, Tensor]:
     """Output `(B, D, L)` and last state `(B, D, N)` by the kernels of that path.
 
     Raises:
-        InputError: on the CPU, an input is not finite and so neither is the output; or the gradient itself is
-            differentiated.
+        InputError: an input is not finite and so neither is the output; or the gradient itself is differentiated.
     """
     if torch.compiler.is_compiling() or not _is_plain(inputs):
         keep = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
@@ -80,8 +78,7 @@ def _forward(*arguments: Any) -> Scanned:
     *values, keep, path = arguments
     inputs = ScanInputs(*values)
     found = kernels(path).forward(inputs, keep)
-    # a sum is the fastest look at all values; elsewhere than on the CPU it would make the host wait
-    if found.out.device.type == "cpu" and not math.isfinite(found.out.sum().item()):
+    if not is_outcome_finite(found.out):
         given = dict(zip(_TENSORS, inputs[:-1], strict=True))
         if inputs.B.dim() == 4 and inputs.sizes.groups == 1:
             given |= {"B": inputs.B[:, 0], "C": inputs.C[:, 0]}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from affectkit.ops.exporting import is_exporting
-from affectkit.ops.scan_checks import check_arguments, check_finite
+from affectkit.ops.scan_checks import check_arguments, check_finite, check_outcome
 from affectkit.ops.scan_inputs import ScanInputs
 from affectkit.ops.scan_mamba_ssm import scan_mamba_ssm
 from affectkit.ops.scan_op import scan
@@ -49,7 +49,7 @@ def selective_scan(
         return_last_state: whether the state behind the last step is returned too.
         path: one of `mamba-ssm`, `native`, `numba`, `torch`; left out, the fastest that can compute this.
         strict: whether inputs are searched for values that are not finite before anything else. If not, they are
-            only on the CPU, and only if the output isn't finite.
+            only if the output isn't finite, for which the host waits; while a CUDA graph is recorded, not at all.
 
     Returns:
         `(B, D, L)` in the type of `u`; with `return_last_state` also `(B, D, N)` in at least float32.
@@ -73,6 +73,7 @@ def selective_scan(
     if kernel == "mamba-ssm":
         # it reads half precision itself
         y, last = scan_mamba_ssm(_uniform(tensors, delta_softplus, u.dtype, exact).grouped())
+        check_outcome(y, tensors)
     else:
         y, last = scan(_uniform(tensors, delta_softplus, exact, exact), kernel)
     return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)

@@ -49,7 +49,7 @@ def ssd(
         initial_state: `(B, H, P, N)`; None for zeros.
         chunk: tokens per chunk, 1 or more; changes time and memory, not the result.
         strict: whether inputs are searched for values that are not finite before anything else. If not, they are only
-            on the CPU, and only if the output isn't finite.
+            if the output isn't finite, for which the host waits; while a CUDA graph is recorded, not at all.
 
     Returns:
         `(B, L, H, P)` in the type of `x`, and the state behind the last token, `(B, H, P, N)`, in at least float32.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from affectkit.artifact import load, save
 from affectkit.configs import ModelConfig
-from affectkit.errors import InputError
+from affectkit.errors import InputError, is_below
 from affectkit.files import write_text
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
@@ -24,6 +24,8 @@ from affectkit.training.examples import Examples
 from affectkit.training.fitting import fit
 
 MODEL, RECORD = "model", "trained.json"
+# In the record: dials with other values of which the weights were trained.
+DIALS = "random_dials"
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def search_fold(
         if folder is not None:
             Path(folder).mkdir(parents=True, exist_ok=True)
             # first, so that a model without it is not from here
-            write_text(Path(folder) / RECORD, json.dumps(record, indent=1))
+            # the dials are in the fingerprint too, from which nobody can read them
+            told = {**record, DIALS: list(recipe.random_dials)}
+            write_text(Path(folder) / RECORD, json.dumps(told, indent=1))
         model = fit(config, inner.train, recipe, seed=seed, cache=cache, after_epoch=after_epoch)
         if folder is not None:
             counts = f"{len(inner.train)} {inner.train.noun} of {len(set(inner.train.subjects))} subjects"
@@ -146,6 +150,29 @@ def read_trained_on(path: str | Path) -> tuple[str, ...]:
     if not names:
         raise InputError(f"{path}: names nobody; write a subject per line, such as casme2/01")
     return names
+
+
+def read_adapted(path: str | Path) -> tuple[str, ...]:
+    """Dials that weights were adapted to, by the `trained.json` of a search; none where nothing says so."""
+    path = Path(path)
+    if path.name != RECORD or not path.is_file():
+        return ()
+    return tuple(json.loads(path.read_text(encoding="utf-8")).get(DIALS, ()))
+
+
+def find_unadapted(space: SearchSpace, adapted: Iterable[str]) -> tuple[str, ...]:
+    """Searched dials to other values of which weights were not adapted; maps are behind all weights, and need none.
+
+    Arguments:
+        space: what is searched.
+        adapted: paths of dials, or of what has them, as `random_dials` of a recipe.
+    """
+    known = tuple(adapted)
+    return tuple(
+        dial
+        for dial in space.dials
+        if "maps" not in dial.split(".") and not any(is_below(dial, path) for path in known)
+    )
 
 
 def _find(folder: Path, record: dict[str, object], *, resume: bool) -> Model | None:

@@ -20,6 +20,7 @@ from affectkit.dials import find_dials
 from affectkit.errors import ConfigError, InputError, is_below
 from affectkit.model import Model
 from affectkit.motion.apply import apply_motion
+from affectkit.motion.lengths import check_lengths
 from affectkit.pipeline import PipelineConfig
 from affectkit.recipes import Recipe
 from affectkit.registry import Registry
@@ -52,13 +53,17 @@ def cut_tail(
 
     Raises:
         InputError: a front-end has weights that no training makes, and they are not among `weights`; or the examples
-            are single pictures, which have no motion.
+            are single pictures, which have no motion; or a clip is shorter than the filter of a front-end.
     """
     if examples.pictures is not None:
         if any(part.context > 1 for branch in getattr(config, "branches", {}).values() for part in branch.motion):
             raise InputError("examples: single pictures, which have no motion; train branches with motion on clips")
         # a mirror and the like; what they make of pictures on the disk would have to be in memory
         return config, examples
+    if isinstance(config, PipelineConfig):
+        for name, branch in config.branches.items():
+            if branch.motion and branch.source in examples.inputs:
+                check_lengths(branch.motion, examples.inputs[branch.source], f"branches.{name}")
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()) or turns_fixed(config, turned):
         return config, examples
     trace = config.trace(registry=registry)

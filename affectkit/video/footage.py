@@ -40,6 +40,11 @@ class Footage:
     is_live: bool = False
     read: Callable[[float | None], Iterator[AnyFrame]]
 
+    @property
+    def seconds(self) -> float | None:
+        """About how long it is; None where that is not known."""
+        return None if self.frames is None or self.fps is None else self.frames / self.fps
+
 
 def open_footage(
     video: str | Path | int | None,
