@@ -472,9 +472,14 @@ def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(onnx_export, "largest_difference", measured)
     text = message(lambda: export_onnx(model, tmp_path / "m.onnx"))
     assert seen[0] > 0.01
-    rest = "and 0.0001 is allowed; nothing was written, run the pipeline with PyTorch"
+    rest = (
+        "and 0.0001 is allowed; nothing was written, run the pipeline with PyTorch, "
+        "or allow more if that is little for its scores (--tolerance)"
+    )
     assert text == f"export: the graph differs from PyTorch by {seen[0]:.2g} on random input, {rest}"
     assert not list(tmp_path.iterdir())
+    kept = export_onnx(model, tmp_path / "m.onnx", tolerance=2 * max(seen))
+    assert kept.differences["random"] > 0.01
     assert message(lambda: comparing.check_difference("real", float("nan"))) == (
         f"export: the graph differs from PyTorch by nan on real input, {rest}"
     )
@@ -535,6 +540,10 @@ def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:
         f"{tmp_path / 'no' / 'm.onnx'}: no folder {str(tmp_path / 'no')!r}; make it first"
     )
     assert message(lambda: export_onnx(model, path, steps=0)) == "steps: 0 steps; write 1 or more"
+    for tolerance in (0.0, float("nan"), float("inf")):
+        assert message(lambda tolerance=tolerance: export_onnx(model, path, tolerance=tolerance)) == (
+            f"tolerance: {tolerance} is no difference; write more than 0, such as 0.0001"
+        )
     assert message(lambda: export_onnx(model.config, path)) == (  # type: ignore[arg-type]
         "export: PipelineConfig is no built model; call build(), or load a saved one"
     )

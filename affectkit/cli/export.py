@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check-on", metavar="PATH", type=Path, help="a video, a picture or a folder of them: compare on its faces too"
     )
+    parser.add_argument(
+        "--tolerance", metavar="F", type=float, default=1e-4,
+        help="largest difference from PyTorch of any output, raw or decoded, in float32 (0.0001)",
+    )  # fmt: skip
     parser.add_argument("--int8", action="store_true", help="eight-bit weights and activations; needs --calibrate")
     parser.add_argument(
         "--calibrate", metavar="DATA",
@@ -66,7 +70,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
     seen: dict[str, Any] = {}
     real = () if args.check_on is None else _check_on(args, model, seen, output)
     int8 = _int8(args, model, seen, output) if args.int8 else None
-    facts = export_onnx(model, args.out, steps=args.steps, check_on=real, int8=int8, overwrite=args.overwrite)
+    facts = export_onnx(
+        model,
+        args.out,
+        steps=args.steps,
+        check_on=real,
+        tolerance=args.tolerance,
+        int8=int8,
+        overwrite=args.overwrite,
+    )
     size = args.out.stat().st_size
     output.json(
         {

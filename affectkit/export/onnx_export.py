@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +16,7 @@ from torch import Tensor
 
 from affectkit.artifact import requirements
 from affectkit.errors import ArtifactError, ConfigError, InputError
-from affectkit.export.comparing import check_difference, largest_difference, random_batches
+from affectkit.export.comparing import TOLERANCE, check_difference, largest_difference, random_batches
 from affectkit.export.describing import described
 from affectkit.export.engines import start_engine
 from affectkit.export.fitting import fitted
@@ -35,6 +36,7 @@ def export_onnx(
     *,
     steps: int | None = None,
     check_on: Iterable[Batch | Sequence | Tensor] = (),
+    tolerance: float = TOLERANCE,
     int8: Int8 | None = None,
     overwrite: bool = False,
 ) -> OnnxFacts:
@@ -49,6 +51,7 @@ def export_onnx(
         path: a `.onnx` file.
         steps: a fixed number of steps, for stages that need one; shorter clips are padded to it when it runs.
         check_on: batches of real input on which it is compared too, besides random ones.
+        tolerance: largest difference of any output, raw or decoded, that is allowed in float32; in the output's unit.
         int8: calibration and gate of an eight-bit graph; None for float32.
         overwrite: replace a file that is there.
 
@@ -57,13 +60,13 @@ def export_onnx(
 
     Raises:
         InputError: the model can't be exported, and the message names the stage; or the graph differs by more than
-            1e-4, or int8 changes too many decisions. No file is left then.
+            `tolerance`, or int8 changes too many decisions. No file is left then.
         ArtifactError: the file is there, or its folder is not.
-        ConfigError: the ending is another, or `steps` is no number of steps.
+        ConfigError: the ending is another, `steps` is no number of steps, or `tolerance` none that could be allowed.
         MissingDependencyError: the extra `export` is not installed.
     """
     path = Path(path)
-    _check_arguments(model, path, steps, overwrite)
+    _check_arguments(model, path, steps, tolerance, overwrite)
     check_packages()
     with _evaluating(model):
         check_exportable(model)
@@ -82,7 +85,7 @@ def export_onnx(
         if real:
             found["real"] = largest_difference(model, engine, takes, real, fixed)
         for what, difference in found.items():
-            check_difference(what, difference)
+            check_difference(what, difference, tolerance)
         gate = {}
         if int8 is not None:
             exact, graph = graph, to_int8(graph, takes, streams, int8.calibrate, fixed)
@@ -115,7 +118,7 @@ def _checked(batch: Batch | Sequence | Tensor, streams: Mapping[str, InputStream
     return {name: checked[name] for name in streams}
 
 
-def _check_arguments(model: Model, path: Path, steps: int | None, overwrite: bool) -> None:
+def _check_arguments(model: Model, path: Path, steps: int | None, tolerance: float, overwrite: bool) -> None:
     if not isinstance(model, Model):
         raise InputError(f"export: {type(model).__name__} is no built model; call build(), or load a saved one")
     check_has_weights(model, "export", "take the pipeline that it was made of")
@@ -125,6 +128,8 @@ def _check_arguments(model: Model, path: Path, steps: int | None, overwrite: boo
         raise ArtifactError(f"{path}: already there; pass overwrite=True (--overwrite) to replace a file")
     if not path.parent.is_dir():
         raise ArtifactError(f"{path}: no folder {str(path.parent)!r}; make it first")
+    if not 0 < tolerance < math.inf:
+        raise ConfigError(f"{tolerance!r} is no difference", "write more than 0, such as 0.0001", path="tolerance")
     if steps is None:
         return
     if steps < 1:
