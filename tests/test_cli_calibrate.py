@@ -213,7 +213,7 @@ def test_a_unit_that_nobody_shows_is_warned_of(capsys: pytest.CaptureFixture[str
     values[..., 1] = 0
     given = replace(given, targets=dict(given.targets) | {"au": Targets.of(values)})
     code, _, err = run(capsys, "calibrate", "model", written(given), "--out", "new")
-    assert (code, err) == (0, "warning: thresholds: no valid positive label of the targets 1; theirs stay at 0\n")
+    assert (code, err) == (0, "warning: thresholds: no valid positive label of the targets 'AU2'; theirs stay at 0\n")
     assert load("new").get_buffer("maps.cut.thresholds")[1] == 0
 
 

@@ -10,6 +10,7 @@ give the part that is for choosing, and score another.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,9 @@ from affectkit.errors import DataWarning, InputError, listed
 Flags = NDArray[np.bool_]
 
 
-def fit_thresholds(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> NDArray[np.float32]:
+def fit_thresholds(
+    scores: ArrayLike, labels: ArrayLike, valid: ArrayLike, *, names: Sequence[str] | None = None
+) -> NDArray[np.float32]:
     """The thresholds of K targets `(K,)`: in the middle between two scores, or at the lowest one.
 
     Of cuts that are equally good it is the one nearest to 0. A target without a valid positive label keeps 0, with a
@@ -30,6 +33,7 @@ def fit_thresholds(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> ND
         scores: `(N, K)`, compared in float32: raw ones for the score map `thresholds`; on any scale that ascends.
         labels: `(N, K)`, 0 or 1.
         valid: `(N, K)` bool; what is not valid is not looked at.
+        names: of the targets, for the warning; None for their numbers.
 
     Warns:
         DataWarning: targets have no valid positive label.
@@ -38,7 +42,7 @@ def fit_thresholds(scores: ArrayLike, labels: ArrayLike, valid: ArrayLike) -> ND
         InputError: shapes differ, a valid label is neither 0 nor 1, or a score of one is NaN or infinite.
     """
     given, truth, known = check_labels(scores, labels, valid)
-    _warn_of(np.asarray(~(truth & known).any(axis=0)))
+    _warn_of(np.asarray(~(truth & known).any(axis=0)), names)
     return np.array([_fit(*(part[known[:, k], k] for part in (given, truth))) for k in range(given.shape[1])], "f4")
 
 
@@ -100,8 +104,9 @@ def _middle(low: Any, high: Any) -> Any:
     return np.where(low < middle, middle, high)
 
 
-def _warn_of(missing: Flags) -> None:
+def _warn_of(missing: Flags, names: Sequence[str] | None) -> None:
     if missing.any():
-        targets = listed(int(k) for k in np.flatnonzero(missing))
+        found = [int(k) for k in np.flatnonzero(missing)]
+        targets = listed(found if names is None else [names[k] for k in found])
         text = f"thresholds: no valid positive label of the targets {targets}; theirs stay at 0"
         warnings.warn(text, DataWarning, stacklevel=3)

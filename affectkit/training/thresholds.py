@@ -48,6 +48,7 @@ def set_thresholds(
         shapes = f"{tuple(labels.values.shape)} for scores {tuple(scores.shape)}"
         raise InputError(f"examples: labels of {head!r} are {shapes}; give one per score")
     parts = (part.reshape(-1, scores.shape[-1]).numpy() for part in (scores, *labels))
-    found = torch.from_numpy(fit_thresholds(*parts))
+    targets = model.traced.outputs[name].targets
+    found = torch.from_numpy(fit_thresholds(*parts, names=targets))
     part.thresholds.copy_(found)
-    return dict(zip(model.traced.outputs[name].targets, found.tolist(), strict=True))
+    return dict(zip(targets, found.tolist(), strict=True))
