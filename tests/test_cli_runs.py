@@ -342,8 +342,8 @@ def test_what_a_camera_can_not_do(
          "clip.mp4: stop 1.0 is not after start 2.0; give seconds of container time"),
         (
             ["clip.mp4", "--pipeline", "model", "--faces", "whole-fram"],
-            "no face detector 'whole-fram'; did you mean 'whole-frame'? face detectors at hand: 'auto', "
-            "'given-boxes', 'haar', 'whole-frame', 'yunet'",
+            "no face detector 'whole-fram'; did you mean 'whole-frame'? face detectors at hand: 'aligned', "
+            "'auto', 'given-boxes', 'haar', 'whole-frame', 'yunet'",
         ),
         (["clip.mp4", "--pipeline", "model", "--faces", "given-boxes"],
          "faces: affectkit/given-boxes needs more than its name (neither of box and path; give one of them); write its "

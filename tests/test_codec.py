@@ -357,9 +357,10 @@ def test_ensembles() -> None:
     data: dict[str, Any] = {"members": {"a": member, "b": {"kind": "pipeline", **member}}, "fusion": {"use": "average"}}
     config = decode(EnsembleConfig, data, REGISTRY)
     assert config == EnsembleConfig(members={"a": pipeline(), "b": pipeline()}, fusion=AverageConfig())
+    kinds = "kinds: 'pipeline', 'ensemble', 'onnx'"
     cases: list[tuple[dict[str, Any], str]] = [
-        ({"members": {"a": {"kind": "model"}}}, "members.a.kind: unknown kind 'model'; kinds: 'pipeline', 'ensemble'"),
-        ({"members": {"a": data}}, "members.a.kind: no kind is written; kinds: 'pipeline', 'ensemble'"),
+        ({"members": {"a": {"kind": "model"}}}, f"members.a.kind: unknown kind 'model'; {kinds}"),
+        ({"members": {"a": data}}, f"members.a.kind: no kind is written; {kinds}"),
         (
             {"members": {"a": {**member, "heads": {}}}},
             "members.a.heads: no heads; add one, or sample Events with a spotter",

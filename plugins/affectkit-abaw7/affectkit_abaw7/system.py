@@ -35,7 +35,7 @@ ENCODERS: Mapping[str, tuple[str, ...]] = {"cnn": ("va", "expr", "au"), "poster2
 # Factor of the units' loss behind the fusion: as it is, the asymmetric one is small beside the others.
 UNITS = 10.0
 # Smoothing that choice people chose, sigma and delta by task; where a task is not here, they chose none.
-SMOOTHING: Mapping[str, tuple[float, int]] = {"va": (4.0, 1), "expr": (64.0, 1)}
+SMOOTHING: Mapping[str, tuple[float, int]] = {"va": (4.0, 1), "expr": (16.0, 2)}
 
 
 def make_abaw7() -> PipelineConfig:
