@@ -46,5 +46,5 @@ def clip_seconds(clips: Sequence) -> Tensor:
 
 
 def is_too_short(seconds: float, config: MotionConfig) -> bool:
-    """Whether a clip of that length is shorter than the front-end's filter."""
+    """Whether a clip or video of that length is shorter than the front-end's filter."""
     return seconds < config.least_seconds - _ROUNDING
