@@ -103,7 +103,9 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
         epochs = recipe.epochs
         if job.keep is not None:
             notes = f"Trained without {job.fold.name}, seed {job.seed}."
-            save(join_tail(job.whole, model), job.keep, notes=notes, overwrite=True)
+            kept = join_tail(job.whole, model)
+            kept.encoders = train.encoders
+            save(kept, job.keep, notes=notes, overwrite=True)
     found = probabilities(model, test, job.head)
     return FoldResult(found.tolist(), epochs, [one.tolist() for one in peer] if job.is_peer else None)
 
