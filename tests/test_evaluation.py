@@ -197,6 +197,10 @@ def test_given_weights_predict_as_when_they_were_trained(tmp_path: Path) -> None
     pattern = str(tmp_path / "models" / "seed-{seed}" / "{subject}")
     given = evaluate(FEATURES, examples, SHORT, artifacts=pattern)
     assert given.predictions.columns == trained.predictions.columns
+    with pytest.raises(InputError) as caught:
+        evaluate(FEATURES, replace(examples, encoders={"clip": "cd" * 32}), SHORT, artifacts=pattern)
+    fact = "features 'clip' are of encoder cdcdcdcdcdcd, and the model learned from those of abababababab"
+    assert str(caught.value) == f"examples: {fact}; compute them by that one"
     missing = str(tmp_path / "nowhere" / "{subject}")
     with pytest.raises(InputError) as caught:
         evaluate(FEATURES, examples, SHORT, artifacts=missing)

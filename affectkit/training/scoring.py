@@ -28,6 +28,15 @@ def check_others(examples: Examples, used_elsewhere: Iterable[str]) -> None:
         raise InputError(f"examples: subjects {listed(both)} are used elsewhere too; choose by others")
 
 
+def check_encoders(model: Model, examples: Examples) -> None:
+    """Raise InputError if features were computed by another encoder than those that the model learned from."""
+    for name, theirs in examples.encoders.items():
+        mine = model.encoders.get(name, theirs)
+        if mine != theirs:
+            fact = f"features {name!r} are of encoder {theirs[:12]}, and the model learned from those of {mine[:12]}"
+            raise InputError(f"examples: {fact}; compute them by that one")
+
+
 def device_of(model: Model) -> torch.device:
     """Where its parameters are."""
     return next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
