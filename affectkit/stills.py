@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from affectkit.configs import Events, ModelConfig, Windows
+from affectkit.configs import ROUNDING, Events, ModelConfig, Windows
 from affectkit.ensemble import EnsembleConfig, branches_of
 from affectkit.errors import AffectkitError, InputError
-from affectkit.motion.lengths import is_too_short
 from affectkit.pipeline import PipelineConfig, check_windows
 from affectkit.registry import Registry
 
@@ -54,7 +53,7 @@ def check_filters(config: ModelConfig, video: str, seconds: float | None) -> Non
         check_windows(Windows(), branches)
     for path, branch in branches.items():
         for i, front in enumerate(branch.motion):
-            if seconds is not None and is_too_short(seconds, front):
+            if seconds is not None and seconds < front.least_seconds - ROUNDING:
                 raise InputError(
                     f"{video}: {seconds:.3g} s of video, and {path}.motion[{i}] needs {front.least_seconds:.3g} s; "
                     "raise the lowest frequency of its filter"
