@@ -37,8 +37,10 @@ def model_card(model: Model, data: dict[str, Any], notes: str) -> str:
         for s in model.traced
     ]
     requires = [f"- {item['distribution']} {item['version']}".rstrip() for item in data["requires"]]
+    # of weights that somebody gave as a file, nothing but name and hash is known
     provenance = [
-        f"- {item['name']}: {item['url']}, license {item['license']}, training data: {item['training_data_terms']}"
+        f"- {item['name']}: {item.get('url') or 'no address'}, license {item.get('license') or 'not known'}, "
+        f"training data: {item.get('training_data_terms') or 'not known'}"
         for item in data["weights"]["provenance"]
     ]
     exported = [

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from affectkit.registry import Registry
     from affectkit.tracing import Trace
 
+# Seconds by which a clip may be shorter than it has to be: containers round times to a millisecond.
+ROUNDING = 1e-3
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -106,7 +106,8 @@ def _weighted(pipeline: object, weights: Path, device: str | None, registry: Reg
     with torch.random.fork_rng(devices=[]):
         model = config.build(registry=registry)
     load_state(model, weights)
-    model.provenance = ({"name": weights.name, "sha256": sha256(weights)},)
+    # beside what exported members know of theirs
+    model.provenance = (*model.provenance, {"name": weights.name, "sha256": sha256(weights)})
     return model.to(device or "cpu").eval()
 
 

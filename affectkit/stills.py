@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from affectkit.configs import Events, ModelConfig, Windows
+from affectkit.configs import ROUNDING, Events, ModelConfig, Windows
 from affectkit.ensemble import EnsembleConfig, branches_of
 from affectkit.errors import AffectkitError, InputError
 from affectkit.pipeline import PipelineConfig, check_windows
@@ -53,7 +53,7 @@ def check_filters(config: ModelConfig, video: str, seconds: float | None) -> Non
         check_windows(Windows(), branches)
     for path, branch in branches.items():
         for i, front in enumerate(branch.motion):
-            if seconds is not None and seconds < front.least_seconds:
+            if seconds is not None and seconds < front.least_seconds - ROUNDING:
                 raise InputError(
                     f"{video}: {seconds:.3g} s of video, and {path}.motion[{i}] needs {front.least_seconds:.3g} s; "
                     "raise the lowest frequency of its filter"

@@ -29,7 +29,7 @@ def picture(height: int = 112, width: int = 112) -> NDArray[np.uint8]:
 
 def cut(image: NDArray[np.uint8], face: Face, side: int, template: str) -> NDArray[np.float32]:
     """`(side, side, 3)`, as an input with that template gets it."""
-    stream = FrameStream(height=side, width=side, alignment=template)  # type: ignore[arg-type]
+    stream = FrameStream(height=side, width=side, alignment=template)
     found = Cutter({"clip": stream}).cut(VideoFrame(index=0, pts=0.0, image=image), TrackedFace(track=0, face=face))
     return found.inputs["clip"].transpose(1, 2, 0)
 

@@ -324,6 +324,21 @@ def test_people_of_the_training_are_refused(capsys: pytest.CaptureFixture[str]) 
     assert (code, out.splitlines()[-1]) == (0, "nobody of them is in others.safetensors, casme2=CASME2")
 
 
+def test_features_of_another_encoder_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    model = saved(pipeline(hot=TemperatureConfig(source="expression")))
+    model.encoders = {"clip": "ab" * 32}
+    save(model, "known")
+    other = written(replace(segments(), encoders={"clip": "cd" * 32}))
+    assert run(capsys, "calibrate", "known", other, "--out", "new")[::2] == (
+        1,
+        "error: examples: features 'clip' are of encoder cdcdcdcdcdcd, and the model learned from those of "
+        "abababababab; compute them by that one\n",
+    )
+    # where either side doesn't say it, nobody can know; and what the model knows is kept
+    assert run(capsys, "calibrate", "known", written(segments()), "--out", "new")[0] == 0
+    assert load("new").encoders == {"clip": "ab" * 32}
+
+
 def test_a_map_that_learns_is_fitted_on_pictures_of_compounds(capsys: pytest.CaptureFixture[str]) -> None:
     make_tree("raf-db-compound", "compounds")
     data = "raf-db-compound=compounds"

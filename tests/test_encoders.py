@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
 
 from affectkit import (
     ActionUnitsConfig,
@@ -287,6 +288,9 @@ def test_a_tail_knows_the_encoder_of_its_features(parts: Path, capsys: pytest.Ca
     stored = read_tracks(extract_tracks(parts / "videos", parts / "encoder", parts / "features").paths["clip"].parent)
     own = encoder_digest(make_encoder(12), "stem")
     assert stored["clip"].encoder == own
+    # a header of other tools' says nothing of ours
+    save_file({"values": np.zeros((3, 2), np.float32)}, parts / "other.safetensors", {"encoder": "resnet50"})
+    assert read_track(parts / "other.safetensors", fps=25).encoder == ""
     foreign = {"clip": replace(stored["clip"], values=stored["clip"].values[:, :8], encoder="")}
     values = np.zeros((12, 2), np.float32)
     labels = [FrameLabels(video="clip", frames=np.arange(1, 13), targets={"va": Labels(values, values == 0)})]

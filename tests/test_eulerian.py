@@ -35,7 +35,10 @@ from affectkit.motion.eulerian_net import octave_gains
 from affectkit.ops.band_pass import band_pass
 from affectkit.ops.clg import clg
 from affectkit.ops.laplacian import join_octaves, split_octaves_ref
+from affectkit.sequences import Targets
 from affectkit.testing.examples import span
+from affectkit.training import fit
+from affectkit.training.examples import Examples
 from tests.swinging import FPS, SIZE, swing, swinging, texture
 
 BOTH = [EulerianConfig, PhaseConfig]
@@ -286,6 +289,16 @@ def test_windows_shorter_than_the_filter(config: type[BandMagnifierConfig]) -> N
     )
     assert refused(lambda: analyze(frames=frames, fps=25.0, pipeline=pipeline(1.0).build()), InputError) == (
         "array: 0.8 s of video, and branches.face.motion[0] needs 1 s; raise the lowest frequency of its filter"
+    )
+    # how many frames a rate leaves is not known before, and twenty are a second at 20.0003 Hz too
+    for options in ({"times": np.arange(20) / 10, "fps": 30.0}, {"fps": 20.0003}):
+        assert len(analyze(frames=frames, pipeline=pipeline(1.0).build(), **options)) == 20
+    clips = Sequence.of(torch.zeros(2, 5, 3, 32, 32), fps=25.0)
+    labels = Targets.of(torch.zeros(2, 5, dtype=torch.int64))
+    short = Examples(inputs={"clip": clips}, targets={"expression": labels}, subjects=("a", "b"))
+    assert refused(lambda: fit(joined, short), InputError) == (
+        "members.a.branches.face.motion[0]: needs 1.67 s, and clip 0 lasts 0.2 s; "
+        "give longer clips, or raise the lowest frequency of its filter"
     )
     # the second window is a mere remainder
     table = analyze(frames=frames, fps=25.0, pipeline=pipeline(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 
-from affectkit import ConfigError, InputError
+from affectkit import ConfigError, InputError, load
 from affectkit.protocols.predictions import Predictions, read_predictions
 from affectkit.protocols.report import score_predictions
 from affectkit.protocols.splits import Fold
@@ -190,11 +190,17 @@ def test_a_dask_cluster_gives_the_same() -> None:
 
 
 def test_given_weights_predict_as_when_they_were_trained(tmp_path: Path) -> None:
-    examples = make_examples()
+    examples = replace(make_examples(), encoders={"clip": "ab" * 32})
     trained = evaluate(FEATURES, examples, SHORT, folder=tmp_path, keep_models=True)
+    # kept models say what `fit` would have them say
+    assert load(tmp_path / "models" / "seed-0" / "made-00").encoders == {"clip": "ab" * 32}
     pattern = str(tmp_path / "models" / "seed-{seed}" / "{subject}")
     given = evaluate(FEATURES, examples, SHORT, artifacts=pattern)
     assert given.predictions.columns == trained.predictions.columns
+    with pytest.raises(InputError) as caught:
+        evaluate(FEATURES, replace(examples, encoders={"clip": "cd" * 32}), SHORT, artifacts=pattern)
+    fact = "features 'clip' are of encoder cdcdcdcdcdcd, and the model learned from those of abababababab"
+    assert str(caught.value) == f"examples: {fact}; compute them by that one"
     missing = str(tmp_path / "nowhere" / "{subject}")
     with pytest.raises(InputError) as caught:
         evaluate(FEATURES, examples, SHORT, artifacts=missing)

@@ -701,6 +701,11 @@ def test_metadata_of_another_graph_are_refused(exported: Path, tmp_path: Path) -
     for wrong in wrongs:
         ((name, value),) = wrong.items()
         assert refused(replace(facts, **wrong)) == f"its metadata say {name} is {value!r}; export it again"
+    parts: list[dict[str, Any]] = [{"requires": {"version": "1"}}, {"provenance": {"name": "net", "sha256": ["0"]}}]
+    for part in parts:
+        ((name, item),) = part.items()
+        changed: dict[str, Any] = {name: [item]}
+        assert refused(replace(facts, **changed)) == f"its metadata say {name} has {item!r}; export it again"
     # the config names an output of eight classes, and the graph gives two
     swapped = model.replace(b"scores.va", b"scores.xx").replace(b"scores.expr", b"scores.EXPR")
     assert refused(facts, swapped).startswith("its graph gives ")

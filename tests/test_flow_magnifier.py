@@ -189,6 +189,18 @@ def test_padding_has_no_part_in_the_statistics(norm: str) -> None:
     assert not nothing.any()
 
 
+def test_statistics_of_a_batch_under_autocast() -> None:
+    magnifier = make(is_residual=False, norm="batch", width=4, levels=1)
+    mask = torch.tensor([[True, True], [True, False]])
+    inputs = Sequence.of(flows(2, 2), mask=mask)
+    exact = magnifier(inputs).values.detach()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = magnifier(inputs).values.detach()
+    assert not found[~mask].any()
+    # bfloat16 keeps eight bits, through eight convolutions
+    assert float((found - exact).norm() / exact.norm()) < 0.03
+
+
 def test_what_was_saved_before_these_fields_is_as_it_was() -> None:
     registry = default_registry()
     data = encode(FlowMagnifierConfig(), registry)

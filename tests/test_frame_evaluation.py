@@ -257,6 +257,14 @@ def test_artifacts_that_do_not_fit(segments: Examples, tmp_path: Path) -> None:
     )
     fewer = save(replace(CONFIG, heads={"va": CONFIG.heads["va"]}).build(), tmp_path / "fewer")
     assert refused(artifacts=str(fewer)) == f"{fewer}: scores 'va'; give models with 'expr'"
+    learned = CONFIG.build()
+    learned.encoders = dict.fromkeys(segments.inputs, "ab" * 32)
+    elsewhere = replace(segments, encoders=dict.fromkeys(segments.inputs, "cd" * 32))
+    name = next(iter(segments.inputs))
+    with pytest.raises(InputError) as caught:
+        evaluate_frames(CONFIG, elsewhere, folds=2, artifacts=str(save(learned, tmp_path / "learned")))
+    fact = f"features {name!r} are of encoder cdcdcdcdcdcd, and the model learned from those of abababababab"
+    assert str(caught.value) == f"examples: {fact}; compute them by that one"
     three = ExpressionConfig(targets=("a", "b", "c"))
     other = save(replace(CONFIG, heads={**CONFIG.heads, "expr": three}).build(), tmp_path / "other")
     assert refused(artifacts=str(other)) == (

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from affectkit.analysis import analyze
 from affectkit.artifact import from_pretrained, load, save
@@ -32,6 +33,7 @@ from affectkit.graphs import OnnxConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.late.weighted import WeightedFusionConfig
+from affectkit.maps.temperature import TemperatureConfig
 from affectkit.motion.frame_difference import FrameDifferenceConfig
 from affectkit.motion.mirror import MirrorConfig
 from affectkit.pipeline import Branch, PipelineConfig
@@ -41,7 +43,10 @@ from affectkit.sequences import Sequence, Targets
 from affectkit.stills import check_still
 from affectkit.streams import FrameStream
 from affectkit.training import fit
+from affectkit.training.calibrating import calibrate
 from affectkit.training.examples import Examples
+from affectkit.training.labeled_outputs import labeled_outputs
+from affectkit.training.scoring import labels_of
 from affectkit.training.temperature import calibrate_members
 from affectkit.variant_configs import augment_config
 from affectkit.variants import average_models
@@ -443,3 +448,43 @@ def test_weights_of_members_can_be_fitted(graph: Path, here: Path) -> None:
     assert isinstance(again, Ensemble)
     assert again.config.fusion == model.config.fusion != WeightedFusionConfig(weights={"graph": 1.0, "net": 1.0})
     assert torch.equal(again.predict(clip())["expr"], model.predict(clip())["expr"])
+
+
+def test_labels_of_what_a_graph_maps(here: Path) -> None:
+    path, config = here / "calibrated.onnx", net(maps={"calibrated": TemperatureConfig(source="expr")})
+    export_onnx(build(config), path)
+    members = {"graph": OnnxConfig.of(path), "net": config}
+    fusion = WeightedFusionConfig(weights={"graph": 1.0, "net": 1.0})
+    ensemble = joined(path, members=members, fusion=fusion, outputs=("calibrated",))
+    examples = Examples(
+        inputs={"clip": Sequence.of(torch.rand(6, 1, 3, SIDE, SIDE))},
+        targets={"expr": Targets.of(torch.arange(6).remainder(3).unsqueeze(1))}, subjects=tuple("abcdef"),
+    )  # fmt: skip
+    assert [one.path for one in calibrate(build(ensemble), examples).fitted] == ["fusion"]
+    known = labeled_outputs(ensemble)["calibrated"].known_as
+    assert known == labeled_outputs(replace(ensemble, members={"graph": config, "net": config}))["calibrated"].known_as
+    other = replace(examples, targets={"va": examples.targets["expr"]})
+    assert message(lambda: labels_of(build(ensemble), "calibrated", other)) == (
+        "examples: no labels of 'expr'; they have 'va'"
+    )
+
+
+def test_weights_of_which_nothing_but_a_file_is_known(graph: Path, here: Path, capsys: Any) -> None:
+    model = build(joined(graph))
+    save_file(model.state_dict(), here / "own.safetensors")
+    given = resolve_model(
+        model.config, device=None, seed=0, registry=default_registry(), weights=here / "own.safetensors"
+    )
+    # what the graph knows of its weights is not lost for it
+    own = {"name": "own.safetensors", "sha256": sha256(here / "own.safetensors")}
+    assert given.provenance == (*model.provenance, own)
+    save(given, here / "saved")
+    said = "license not known, training data"
+    card = (here / "saved" / "README.md").read_text()
+    assert (
+        f"- toy: no address, license MIT, training data: own\n- own.safetensors: no address, {said}: not known" in card
+    )
+    assert run(capsys, "describe", str(here / "saved"))[1].splitlines()[-2:] == [
+        "  from toy: license MIT, training data own, no address",
+        f"  from own.safetensors: {said} not known, no address",
+    ]

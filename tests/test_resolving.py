@@ -180,8 +180,8 @@ def test_no_such_detector() -> None:
     with pytest.raises(RegistryError) as caught:
         resolve_detector("yunett", starter(), only("affectkit"))
     assert str(caught.value) == (
-        "no face detector 'yunett'; did you mean 'yunet'? face detectors at hand: 'auto', 'given-boxes', 'haar', "
-        "'whole-frame', 'yunet'"
+        "no face detector 'yunett'; did you mean 'yunet'? face detectors at hand: 'aligned', 'auto', "
+        "'given-boxes', 'haar', 'whole-frame', 'yunet'"
     )
 
 

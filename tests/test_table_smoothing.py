@@ -235,3 +235,14 @@ def test_settings_that_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, *words, "va", "--time-unit", "0") == (
         1, "", "error: time_unit: 0.0 is no duration; write more than 0 seconds\n"
     )  # fmt: skip
+
+
+def test_decisions_become_shares(tmp_path: Path) -> None:
+    columns = {"dataset": ["d"] * 3, "subject": ["s"] * 3, "video": ["v"] * 3, "frame": [1, 2, 3]}
+    pq.write_table(pa.table({**columns, "au.AU1": [0, None, 1]}), tmp_path / "frames.parquet")
+    smooth_table(tmp_path / "frames.parquet", tmp_path / "out.parquet", [SmoothConfig(source="au")])
+    found = pq.read_table(tmp_path / "out.parquet")
+    assert found.schema.field("au.AU1").type == pa.float64()
+    first, nothing, last = found["au.AU1"].to_pylist()
+    assert (nothing, first + last) == (None, pytest.approx(1.0))
+    assert 0.49 < first < 0.5 < last < 0.51

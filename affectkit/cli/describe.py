@@ -160,8 +160,9 @@ def _describe_path(path: Path, registry: Any, output: Output) -> None:
     weights = saved.get("weights", {})
     output.text(f"weights: sha256 {weights.get('sha256', '?')}")
     for item in weights.get("provenance", ()):
-        terms = f"license {item['license']}, training data {item['training_data_terms']}"
-        output.text(f"  from {item['name']}: {terms}, {item['url']}")
+        license, training = (item.get(key) or "not known" for key in ("license", "training_data_terms"))
+        address = item.get("url") or "no address"
+        output.text(f"  from {item['name']}: license {license}, training data {training}, {address}")
 
 
 def _print_weights(weights: Any, output: Output) -> None:

@@ -155,6 +155,10 @@ def _facts(path: Path, text: str) -> OnnxFacts:
         # bool is an int too
         if not isinstance(value, kind) or isinstance(value, bool) or not all(isinstance(one, item) for one in parts):
             raise ArtifactError(f"{path}: its metadata say {name} is {value!r}; export it again")
+    for name, key in (("requires", "distribution"), ("provenance", "name")):
+        for one in getattr(facts, name):
+            if key not in one or not all(isinstance(text, str) for text in one.values()):
+                raise ArtifactError(f"{path}: its metadata say {name} has {one!r}; export it again")
     return facts
 
 

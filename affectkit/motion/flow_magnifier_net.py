@@ -47,7 +47,8 @@ class FlowMagnifier(MotionFrontEnd[FlowMagnifierConfig]):
             # padding has no part in the statistics
             is_real = inputs.mask.flatten()
             real = self.magnify(flow[is_real], self.alpha_map(flow))
-            magnified = torch.zeros_like(flow).index_put((is_real,), real).view_as(frames)
+            # in the type of what the network gave, which under autocast is another one than the flow's
+            magnified = real.new_zeros(flow.shape).index_put((is_real,), real).view_as(frames)
         else:
             magnified = self.magnify(flow, self.alpha_map(flow)).view_as(frames)
         # the last layer's bias moves what stands still, padding too

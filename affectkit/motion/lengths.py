@@ -7,12 +7,9 @@ from collections.abc import Sequence as Items
 import torch
 from torch import Tensor
 
-from affectkit.configs import MotionConfig
+from affectkit.configs import ROUNDING, MotionConfig
 from affectkit.errors import InputError, join
 from affectkit.sequences import Sequence
-
-# Seconds: containers round times to a millisecond.
-_ROUNDING = 1e-3
 
 
 def check_lengths(motion: Items[MotionConfig], clips: Sequence, path: str = "") -> None:
@@ -28,7 +25,7 @@ def check_lengths(motion: Items[MotionConfig], clips: Sequence, path: str = "") 
     """
     lengths = clip_seconds(clips)
     for i, config in enumerate(motion):
-        faulty = (clips.mask.any(dim=1) & lengths.less(config.least_seconds - _ROUNDING)).nonzero().flatten()
+        faulty = (clips.mask.any(dim=1) & lengths.less(config.least_seconds - ROUNDING)).nonzero().flatten()
         if len(faulty):
             first = int(faulty[0])
             raise InputError(
@@ -46,5 +43,5 @@ def clip_seconds(clips: Sequence) -> Tensor:
 
 
 def is_too_short(seconds: float, config: MotionConfig) -> bool:
-    """Whether a clip of that length is shorter than the front-end's filter."""
-    return seconds < config.least_seconds - _ROUNDING
+    """Whether a clip or video of that length is shorter than the front-end's filter."""
+    return seconds < config.least_seconds - ROUNDING

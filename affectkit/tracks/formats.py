@@ -15,7 +15,7 @@ from affectkit.errors import InputError, listed
 Array = NDArray[Any]
 PARTS = ("values", "frames", "times")
 # In the header of a .safetensors file: which encoder computed the values.
-ENCODER_KEY = "encoder"
+ENCODER_KEY = "affectkit_encoder"
 # Columns that are no features, by what they are; a table has one of each at the most.
 CLOCKS = {"frame": "frames", "pts": "times", "time": "times"}
 # Numbers that tools write beside features, and that would be learned from unseen; by what to do with them.

@@ -65,6 +65,7 @@ def smooth_table(
             `analyze` wrote, in which each face that was followed is smoothed by itself. Events beside it are not read.
         out: the new one, `.parquet`; may be the same with `overwrite`.
         outputs: by `source` which, and how, as the map `smooth` has it; `time_unit` counts where the table has times.
+            Whole numbers, such as decisions 0 and 1, become float64.
             A frame without a value stays without one, and is nobody's neighbor.
         overwrite: whether `out` may be there.
 
@@ -94,11 +95,12 @@ def smooth_table(
             places = stretches.places[known] / unit
             values[known] = smooth_frames(values[known], places, sigma=one.sigma, delta=one.delta)
         for number, name in enumerate(columns):
+            field = given.schema.field(name)
+            # a mean of decisions 0 and 1 is no whole number
+            field = field.with_type(pa.float64()) if pa.types.is_integer(field.type) else field
             # what was empty is empty again
-            made = pa.array(values[:, number], mask=given[name].is_null().to_numpy()).cast(
-                given.schema.field(name).type
-            )
-            given = given.set_column(given.column_names.index(name), given.schema.field(name), made)
+            made = pa.array(values[:, number], mask=given[name].is_null().to_numpy()).cast(field.type)
+            given = given.set_column(given.column_names.index(name), field, made)
     with replacing(out) as file:
         pq.write_table(_noted(path, given, chosen), file)
     return SmoothedTable(len(smoothed), len(given))

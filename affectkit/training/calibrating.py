@@ -26,7 +26,7 @@ from affectkit.training.compound_maps import fit_compound_map
 from affectkit.training.examples import Examples
 from affectkit.training.frame_tables import labels_among
 from affectkit.training.late_fusions import fit_late_fusion
-from affectkit.training.scoring import check_others, labels_of
+from affectkit.training.scoring import check_encoders, check_others, labels_of
 from affectkit.training.smoothing import set_smoothing
 from affectkit.training.temperature import ACCEPTED, calibrate_members, fit_temperature
 from affectkit.training.thresholds import set_thresholds
@@ -113,7 +113,8 @@ def calibrate(
         DataWarning: as the fits that it is made of.
 
     Raises:
-        InputError: nothing can be fitted, or a named path can't; temperatures for no ensemble; or as the fits.
+        InputError: nothing can be fitted, or a named path can't; temperatures for no ensemble; the examples have
+            features of another encoder than the model learned from; or as the fits.
     """
     known, left = list_fittable(model.config), dict(_of_members(model.config) if names is None else ())
     chosen = list(known) if names is None else list(names)
@@ -125,6 +126,7 @@ def calibrate(
         remedy = "give it a score map such as temperature or thresholds, or join members by weighted or stacking"
         raise InputError(f"model: nothing that is fitted after the training{there or f'; {remedy}'}")
     check_others(examples, used_elsewhere)
+    check_encoders(model, examples)
     fitted: list[Fitted] = []
     if add_temperatures:
         model, added = _add_temperatures(model, examples)

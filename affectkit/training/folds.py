@@ -19,6 +19,7 @@ from affectkit.protocols.splits import Fold, check_disjoint, split_inner
 from affectkit.recipes import Recipe
 from affectkit.training.examples import Examples, read_examples
 from affectkit.training.fitting import fit_tail
+from affectkit.training.scoring import check_encoders
 from affectkit.training.tails import join_tail
 
 # Clips that are scored at once.
@@ -74,7 +75,8 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
     """Train and predict.
 
     Raises:
-        InputError: a subject is in both halves, or the saved model has another head.
+        InputError: a subject is in both halves, or the saved model has another head or learned from features of
+            another encoder.
     """
     everything = read_examples(job.examples)
     check_disjoint(job.fold, everything.subjects)
@@ -92,6 +94,7 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
         model, epochs = from_pretrained(job.artifact), 0
         if job.head not in model.traced.outputs:
             raise InputError(f"{job.artifact}: scores {', '.join(model.traced.outputs)}; give models with {job.head!r}")
+        check_encoders(model, test)
     else:
         train = everything.take(job.fold.train)
         held = everything.take(job.held) if job.held else None
@@ -103,7 +106,9 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
         epochs = recipe.epochs
         if job.keep is not None:
             notes = f"Trained without {job.fold.name}, seed {job.seed}."
-            save(join_tail(job.whole, model), job.keep, notes=notes, overwrite=True)
+            kept = join_tail(job.whole, model)
+            kept.encoders = train.encoders
+            save(kept, job.keep, notes=notes, overwrite=True)
     found = probabilities(model, test, job.head)
     return FoldResult(found.tolist(), epochs, [one.tolist() for one in peer] if job.is_peer else None)
 

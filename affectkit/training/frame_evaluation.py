@@ -34,6 +34,7 @@ from affectkit.training.fitting import fit
 from affectkit.training.frame_tables import join_frames, predict_segments
 from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs
 from affectkit.training.runs import find_artifact, open_run, plain_name, run_jobs
+from affectkit.training.scoring import check_encoders
 from affectkit.training.splitting import take_official
 
 TABLE = "frames.parquet"
@@ -174,7 +175,8 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     """Train and predict, and write the table of the fold; `progress` is called with the number of epochs done.
 
     Raises:
-        InputError: a subject is in both halves, or the saved model has other outputs.
+        InputError: a subject is in both halves, or the saved model has other outputs or learned from features of
+            another encoder.
     """
     everything = read_examples(job.examples)
     check_disjoint(job.fold, everything.subjects)
@@ -182,6 +184,7 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     test = everything.take(job.fold.test)
     if job.artifact is not None:
         model = _given(job, job.artifact)
+        check_encoders(model, test)
     else:
         train = everything.take(job.fold.train)
         held = everything.take(job.held) if job.held else None

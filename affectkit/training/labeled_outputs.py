@@ -9,6 +9,7 @@ from typing import Literal
 from affectkit.configs import ModelConfig
 from affectkit.ensemble import EnsembleConfig, own_outputs
 from affectkit.errors import InputError, listed
+from affectkit.graphs import OnnxConfig
 from affectkit.records import Issue
 from affectkit.registry import Registry
 from affectkit.streams import PredictionStream
@@ -94,6 +95,8 @@ def origins_of(config: ModelConfig, name: str, *, registry: Registry | None = No
     found = [name]
     while isinstance(config, EnsembleConfig) and config.level == "scores":
         config = next(iter(config.members.values()))
+        # what was exported names its maps in its file
+        config = config.pipeline(registry=registry) if isinstance(config, OnnxConfig) else config
         outputs, maps = config.trace(registry=registry).outputs, getattr(config, "maps", {})
         while name in maps and outputs[maps[name].source].targets == outputs[name].targets:
             name = maps[name].source

@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError, listed
+from affectkit.graphs import OnnxConfig
 from affectkit.model import Model, check_batch
 from affectkit.sequences import Batch, Targets
 from affectkit.training.examples import Examples
@@ -24,6 +26,15 @@ def check_others(examples: Examples, used_elsewhere: Iterable[str]) -> None:
     """Raise InputError if a subject of the examples is used elsewhere too."""
     if both := sorted(set(used_elsewhere) & set(examples.subjects)):
         raise InputError(f"examples: subjects {listed(both)} are used elsewhere too; choose by others")
+
+
+def check_encoders(model: Model, examples: Examples) -> None:
+    """Raise InputError if features were computed by another encoder than those that the model learned from."""
+    for name, theirs in examples.encoders.items():
+        mine = model.encoders.get(name, theirs)
+        if mine != theirs:
+            fact = f"features {name!r} are of encoder {theirs[:12]}, and the model learned from those of {mine[:12]}"
+            raise InputError(f"examples: {fact}; compute them by that one")
 
 
 def device_of(model: Model) -> torch.device:
@@ -112,13 +123,16 @@ def labels_of(model: Any, output: str, examples: Examples) -> str:
     Raises:
         InputError: there are none.
     """
-    name, targets = output, model.traced.outputs[output].targets
+    name, config, outputs = output, model.config, model.traced.outputs
     while name not in examples.targets:
-        if name in model.maps and model.traced.outputs[model.maps[name].config.source].targets == targets:
-            name = model.maps[name].config.source
-        elif name not in (*model.maps, *model.heads) and hasattr(model, "members"):
-            model = model.members[next(iter(model.members))]
-            targets = model.traced.outputs[name].targets
+        # what was exported names its maps in its file
+        config = config.pipeline(registry=model.registry) if isinstance(config, OnnxConfig) else config
+        maps, heads = getattr(config, "maps", {}), getattr(config, "heads", {})
+        if name in maps and outputs[maps[name].source].targets == outputs[name].targets:
+            name = maps[name].source
+        elif name not in (*maps, *heads) and isinstance(config, EnsembleConfig):
+            config = next(iter(config.members.values()))
+            outputs = config.trace(registry=model.registry).outputs
         else:
             raise InputError(f"examples: no labels of {name!r}; they have {listed(examples.targets)}")
     return name

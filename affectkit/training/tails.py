@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from affectkit.configs import ModelConfig
 from affectkit.dials import find_dials
-from affectkit.errors import ConfigError, InputError, is_below
+from affectkit.ensemble import EnsembleConfig
+from affectkit.errors import ConfigError, InputError, is_below, join
 from affectkit.model import Model
 from affectkit.motion.apply import apply_motion
 from affectkit.motion.lengths import check_lengths
@@ -60,10 +61,7 @@ def cut_tail(
             raise InputError("examples: single pictures, which have no motion; train branches with motion on clips")
         # a mirror and the like; what they make of pictures on the disk would have to be in memory
         return config, examples
-    if isinstance(config, PipelineConfig):
-        for name, branch in config.branches.items():
-            if branch.motion and branch.source in examples.inputs:
-                check_lengths(branch.motion, examples.inputs[branch.source], f"branches.{name}")
+    _check_clips(config, examples.inputs)
     if not isinstance(config, PipelineConfig) or not any(_fixed(config).values()) or turns_fixed(config, turned):
         return config, examples
     trace = config.trace(registry=registry)
@@ -89,6 +87,18 @@ def cut_tail(
     # Without the spotter: events are sampled before the motion of their frames is known.
     tail = replace(config, inputs=inputs, branches=branches, sampling=None)
     return tail, replace(examples, inputs=maps)
+
+
+def _check_clips(config: ModelConfig, inputs: Mapping[str, Sequence], path: str = "") -> None:
+    """Refuse clips that are shorter than the filter of a front-end, of a member's too."""
+    if isinstance(config, EnsembleConfig):
+        for member, routes in config.routes().items():
+            own = {name: inputs[given] for name, given in routes.items() if given in inputs}
+            _check_clips(config.members[member], own, join(path, "members", member))
+    elif isinstance(config, PipelineConfig):
+        for name, branch in config.branches.items():
+            if branch.motion and branch.source in inputs:
+                check_lengths(branch.motion, inputs[branch.source], join(path, "branches", name))
 
 
 def join_tail(

@@ -117,7 +117,8 @@ def _array(
         resampled = at_rate(given, fps) if times is not None else given
         return (frame for frame in resampled if since is None or frame.pts >= since)
 
-    count = len(frames) if hasattr(frames, "__len__") else None
+    # how many a rate leaves of frames with times of their own, only reading tells
+    count = len(frames) if hasattr(frames, "__len__") and (times is None or fps is None) else None
     return Footage(name="array", frames=count, fps=fps, read=read)
 
 
