@@ -447,6 +447,18 @@ def test_differences_to_rest_are_exported(tmp_path: Path, engine: str) -> None:
     torch.testing.assert_close(found["expr"], model.eval().predict(batch)["expr"], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("delta", [1, 2, 9])
+def test_smoothing_is_exported_for_clips_shorter_than_its_reach(tmp_path: Path, delta: int) -> None:
+    model = build(stored(heads={"va": ValenceArousalConfig()}, maps={"mean": SmoothConfig(source="va", delta=delta)}))
+    export_onnx(model, tmp_path / "m.onnx")
+    for steps in (1, 2, 3, 30):
+        values = torch.randn(2, steps, 6)
+        mask = torch.arange(steps) < torch.tensor([[steps], [(steps + 1) // 2]])
+        batch = {"clip": Sequence.of(values, mask=mask)}
+        found, expected = load_onnx(tmp_path / "m.onnx").predict(batch), model.eval().predict(batch)
+        torch.testing.assert_close(found["mean"], expected["mean"], atol=1e-5, rtol=0)
+
+
 @pytest.mark.slow
 def test_the_preset_for_micro_expressions_is_exported(tmp_path: Path) -> None:
     model = resolve_model("micro", device=None, seed=0, registry=default_registry())
@@ -483,6 +495,21 @@ def test_a_graph_that_differs_is_not_kept(tmp_path: Path, monkeypatch: pytest.Mo
     assert message(lambda: comparing.check_difference("real", float("nan"))) == (
         f"export: the graph differs from PyTorch by nan on real input, {rest}"
     )
+
+
+def test_a_graph_that_an_engine_can_not_run_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped:
+        name = "onnxruntime"
+
+        def run(self, feeds: Any) -> Any:
+            raise RuntimeError("Pad failed\nand more")
+
+    monkeypatch.setattr(onnx_export, "start_engine", lambda graph: Stopped())
+    assert message(lambda: export_onnx(build(stored()), tmp_path / "m.onnx")) == (
+        "export: onnxruntime can't run the graph on 1 x 1 steps (Pad failed); nothing was written, run the pipeline "
+        "with PyTorch"
+    )
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_difference_that_is_no_number_is_not_forgotten() -> None:

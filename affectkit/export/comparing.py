@@ -43,7 +43,13 @@ def largest_difference(
 def run(engine: Engine, model: Model, takes: list[str], batch: Batch, steps: int | None) -> dict[str, Tensor]:
     """Outputs of a graph by name; a graph of `steps` steps is given padding, for which its outputs are left out."""
     tensors, _, given = fitted(batch, model.config.input_streams(), steps)
-    found = engine.run({name: tensors[name].contiguous().numpy() for name in takes})
+    try:
+        found = engine.run({name: tensors[name].contiguous().numpy() for name in takes})
+    # engines raise classes of their own
+    except Exception as error:
+        sizes = " x ".join(map(str, tensors["mask"].shape))
+        fact = f"{engine.name} can't run the graph on {sizes} steps ({str(error).strip().partition(chr(10))[0]})"
+        raise InputError(f"export: {fact}; nothing was written, run the pipeline with PyTorch") from error
     is_cut = {name for name, stream in model.traced.outputs.items() if stream.resolution == "frame"}
     return {
         name: torch.from_numpy(values[:, :given] if name.removeprefix("scores.") in is_cut else values)

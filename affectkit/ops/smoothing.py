@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from affectkit.errors import InputError
+from affectkit.ops.exporting import is_exporting
 from affectkit.ops.token_selection import bring_forward, put_steps, take_steps
 
 
@@ -38,12 +39,18 @@ def smooth_steps(values: Tensor, positions: Tensor, mask: Tensor, *, sigma: floa
     real, places = mask.gather(1, order), positions.gather(1, order)
     given = take_steps(values, order).masked_fill(~real.unsqueeze(-1), 0.0)
     total, weight = given, real.to(values.dtype)
-    for gap in range(1, min(delta, values.shape[1] - 1) + 1):
-        near = torch.exp(-((places[:, gap:] - places[:, :-gap]) ** 2) / sigma).to(values.dtype)
-        near = torch.where(real[:, gap:] & real[:, :-gap], near, torch.zeros_like(near))
+    steps = values.shape[1]
+    # a graph serves clips of any length, shorter ones than the reach too
+    reach = delta if is_exporting() else min(delta, max(steps - 1, 0))
+    # behind the end stands what is not real, so that there is a step after each
+    after_real, after_places, after = (_extended(part, reach) for part in (real, places, given))
+    for gap in range(1, reach + 1):
+        later = slice(gap, gap + steps)
+        near = torch.exp(-((after_places[:, later] - places) ** 2) / sigma).to(values.dtype)
+        near = torch.where(after_real[:, later] & real, near, 0.0)
         shares = near.unsqueeze(-1)
-        total = total + _both(shares * given[:, gap:], shares * given[:, :-gap], gap)
-        weight = weight + _both(shares, shares, gap).squeeze(-1)
+        total = total + (shares * after[:, later] + _moved(shares * given, gap))
+        weight = weight + (near + _moved(shares, gap).squeeze(-1))
     means = total / weight.clamp(min=1.0).unsqueeze(-1)
     return put_steps(values, order, torch.where(real.unsqueeze(-1), means, take_steps(values, order)))
 
@@ -92,7 +99,11 @@ def smooth_frames(values: ArrayLike, frames: ArrayLike, *, sigma: float = 1e5, d
     return smoothed.numpy().reshape(given.shape)
 
 
-def _both(later: Tensor, earlier: Tensor, gap: int) -> Tensor:
-    """What comes to each step from the one `gap` steps after it, and from the one before: `(B, T, K)`."""
-    pad = torch.nn.functional.pad
-    return pad(later, (0, 0, 0, gap)) + pad(earlier, (0, 0, gap, 0))
+def _extended(steps: Tensor, count: int) -> Tensor:
+    """`(B, T + count, ...)`: zeros behind the end."""
+    return torch.cat([steps, steps.new_zeros((steps.shape[0], count, *steps.shape[2:]))], dim=1)
+
+
+def _moved(steps: Tensor, gap: int) -> Tensor:
+    """What each step `(B, T, K)` gives to the one `gap` steps after it, as far as there is one."""
+    return torch.nn.functional.pad(steps, (0, 0, gap, 0))[:, : steps.shape[1]]
