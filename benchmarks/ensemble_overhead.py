@@ -10,7 +10,7 @@ has them, and members of less than a millisecond, which nobody ships. Shares of 
 - `beside`: time of the ensemble less what its members took within it, by a clock around each member. What is trained
   on joined features, a fusion and heads, is outside of the members.
 - `added`: less also what the same members, called alone in the same round, took around what that clock sees: their
-  checks of the batch, modes and decoding. This has the bar.
+  checks of the batch, modes and decoding. This has the bar of the small members; the large ones have it in `beside`.
 - `against`: time of the ensemble less that of its members called alone: the same without clocks, and noisy, since the
   networks' own times are in it twice. Of members that are joined by features it may be below 0: alone they run heads.
 
@@ -99,7 +99,8 @@ def main() -> int:
     for name, fields in (("scores", scores), ("scores, with agreement", told), ("features", features)):
         costs = _costs(_build(members, fields), ROUNDS)
         _line(f"{name} (bar {BAR:.0%})", costs)
-        missed += costs.added > BAR
+        # the stricter one, which they hold too
+        missed += costs.beside > BAR
     for name, config in _small().items():
         costs = _costs(config.build().eval(), SMALL_ROUNDS)
         _line(f"small, {name} (bar {BAR:.0%})", costs)

@@ -29,6 +29,7 @@ from affectkit.late.weighted import WeightedFusionConfig
 from affectkit.maps.smooth import SmoothConfig
 from affectkit.maps.temperature import TemperatureConfig
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.score_joining import all_finite
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import FeatureStream
 from tests.toys import message_of
@@ -355,6 +356,15 @@ def test_scores_are_joined_where_the_fusion_is() -> None:
     fused.heads.to(META)
     features = {name: Sequence.of(torch.zeros(2, 4, 3)) for name in fused.members}
     assert {str(one.values.device) for one in fused.gather(features).values()} == {"meta"}
+
+
+def test_finite_numbers_whose_sum_is_not_are_no_failure() -> None:
+    huge = torch.full((2, 4, 3), 3e38)
+    assert not all_finite([huge, huge])
+    heads = {"out": ExpressionConfig(targets=("a", "b"), resolution="clip")}
+    fused = build(clips(fusion=ConcatFusionConfig(hidden=()), heads=heads))
+    gathered = fused.gather({name: Sequence.of(huge) for name in fused.members})
+    assert all(torch.equal(one.values, huge) for one in gathered.values())
 
 
 def test_members_that_share_a_device_get_one_copy() -> None:
