@@ -12,6 +12,7 @@ from affectkit.fusion.joint_net import aligned
 from affectkit.interfaces import Fusion, NamedModules
 from affectkit.ops.dropout import Dropout
 from affectkit.ops.linear import Linear
+from affectkit.ops.padding import clear_padding
 from affectkit.ops.positions import Clock, encode_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -70,4 +71,4 @@ class AffineFusion(Fusion[AffineFusionConfig]):
         # PE is part of each f^_i (arXiv 2407.12258), so the sum contains it n times
         joined = torch.cat(parts, dim=-1) if self.config.mode == "concat" else torch.stack(parts).sum(dim=0)
         # zero in is c_i + PE out, so padding has to be cleared again
-        return first.with_values(joined.masked_fill(~first.mask.unsqueeze(-1), 0.0)), clock
+        return first.with_values(clear_padding(joined, first.mask)), clock

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from affectkit.ops.attention_dropout import attend_dropping, can_drop_in_parts
 from affectkit.ops.dropout import drop
+from affectkit.ops.padding import is_all_real
 
 
 def visible_steps(mask: Tensor, *, causal: bool = False, window: int | None = None) -> Tensor:
@@ -50,7 +52,7 @@ def attend(
     dropout: float = 0.0,
 ) -> Tensor:
     """Attention over `(B, N, T, d)`, by `visible_steps`. What comes out at padding is finite and means nothing."""
-    if window is None and _is_all_real(mask):
+    if window is None and is_all_real(mask):
         # the fused kernels are faster without a mask to read
         if not dropout:
             return functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
@@ -70,6 +72,8 @@ def attend_to(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None,
     """
     if dropout and query.device.type == "cpu" and not torch.compiler.is_compiling():
         # torch fuses nothing with dropout on a CPU, and takes longer to draw it than for both products
+        if can_drop_in_parts(query, key, value):
+            return attend_dropping(query, key, value, visible, dropout)
         scores = (query / math.sqrt(query.shape[-1])) @ key.transpose(-2, -1)
         if visible is not None:
             scores = scores.masked_fill(~visible, -math.inf)
@@ -77,12 +81,6 @@ def attend_to(query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None,
     # its bool mask has True = attend, as ours; nn.MultiheadAttention's is the opposite
     # its own scale is 1 / sqrt(d) (Vaswani et al. 2017, equation 1)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=visible, dropout_p=dropout)
-
-
-def _is_all_real(mask: Tensor) -> bool:
-    """Whether nothing is padding; False where asking makes the host wait, or fixes one case in a compiled program."""
-    is_traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-    return not is_traced and type(mask) is Tensor and mask.device.type == "cpu" and bool(mask.all())
 
 
 def attend_ref(

@@ -43,9 +43,7 @@ def drop(values: Tensor, p: float) -> Tensor:
         return values
     if p == 1.0 or values.device.type != "cpu" or torch.compiler.is_compiling():
         return functional.dropout(values, p, training=True)
-    # here and below: whatever torch's default device is
-    seed = int(torch.randint(2**63 - 1, (), device="cpu"))
-    dropped: Tensor = _Drop.apply(values, seed, to_least(p))  # type: ignore[no-untyped-call]
+    dropped: Tensor = _Drop.apply(values, draw_seed(), to_least(p))  # type: ignore[no-untyped-call]
     return dropped
 
 
@@ -70,6 +68,12 @@ def _drop(values: Tensor, seed: int, least: int) -> Tensor:
     out = torch.empty_like(source)
     dropout_numba.drop(source, seed, least, out)
     return out
+
+
+def draw_seed() -> int:
+    """A seed for factors, from torch's generator."""
+    # here and below: whatever torch's default device is
+    return int(torch.randint(2**63 - 1, (), device="cpu"))
 
 
 def to_least(p: float) -> int:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.numba_numbers import draw
 from affectkit.ops.scan_team import compiled, run_team
 
 F, U = np.float32, np.uint64
@@ -24,7 +25,6 @@ F, U = np.float32, np.uint64
 _PART, _WORDS = 1 << 15, 256
 # places in a `_Job`, as an array: numba can't read its names
 _SOURCE, _OUT, _COUNT, _SEED, _LEAST, _SHORT, _NEXT = range(7)
-_GAMMA, _FIRST, _SECOND = U(0x9E3779B97F4A7C15), U(0xBF58476D1CE4E5B9), U(0x94D049BB133111EB)
 
 
 class _Job(ctypes.Structure):
@@ -63,22 +63,12 @@ def _work(address: Any) -> None:
         stop = min((part + 1) * _PART, count)
         for start in range(part * _PART, stop, 4 * _WORDS):
             end = min(start + 4 * _WORDS, stop)
-            _draw(seed, U(start // 4), words)
+            draw(seed, U(start // 4), words)
             if short:
                 _scale_short(source16[start:end], bits, limit, _widen(_narrow(scale)), out16[start:end])
             else:
                 _scale(source[start:end], bits, limit, scale, out[start:end])
         part = take(job, _NEXT)
-
-
-@numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)
-def _draw(seed: Any, first: Any, words: NDArray[np.uint64]) -> None:
-    """splitmix64's numbers from that of a place on, after a seed."""
-    for i in range(len(words)):
-        word = seed + (first + U(i + 1)) * _GAMMA
-        word = (word ^ (word >> U(30))) * _FIRST
-        word = (word ^ (word >> U(27))) * _SECOND
-        words[i] = word ^ (word >> U(31))
 
 
 @numba.njit(nogil=True, error_model="numpy", boundscheck=False, cache=True)

@@ -3,7 +3,7 @@
 A tile is `FORWARD` or `BACKWARD` channels, side by side in memory, so that each step is a loop over channels, which
 becomes vector instructions. Such loops are functions of their own, since the compiler then knows that their arrays do
 not overlap. A tile goes through time in chunks of `STEPS`, transposed on the way in and out: in a tensor, channels lie
-far apart. All loops are in one file, since numba's cache on the disk does not notice that another one changed.
+far apart. Loops are in one file, since numba's cache on the disk does not notice that another one changed.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numba.core.typed_passes import NativeLowering
 from numpy.typing import NDArray
 
 from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.numba_numbers import exp2
 from affectkit.ops.scan_team import compiled
 
 Array = NDArray[np.float32]
@@ -31,7 +32,6 @@ LANES = 16
 # places in a `ScanJob`, as an array: numba can't read its names
 _SIZES, _PARTS, _NEXT, _COUNT = 21, 28, 29, 30
 LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
-_ROUNDING = F(1.5 * 2**23)
 
 
 class _WideLower(Lower):  # type: ignore[misc]
@@ -76,30 +76,14 @@ _summing = numba.njit(cache=True, fastmath=_FAST | {"reassoc"}, pipeline_class=_
 
 
 @_inlined
-def _exp2(t: Any) -> Any:
-    """2^t within 2e-7, and exactly 1 at 0; 0 and infinity beyond the range of floats, and NaN of NaN."""
-    t = F(-127) if t < F(-127) else t
-    t = F(128) if t > F(128) else t
-    # adding 1.5 2^23 rounds to an integer, which the lowest bits then hold; it is added to the exponent of 2^f
-    rounded = t + _ROUNDING
-    f = t - (rounded - _ROUNDING)
-    p = F(1.32647272e-3) * f + F(9.67151264e-3)
-    p = p * f + F(5.55073374e-2)
-    p = p * f + F(2.40222421e-1)
-    p = p * f + F(6.93146978e-1)
-    p = p * f + F(1)
-    return np.int32(F(p).view(np.int32) + np.int32(F(rounded).view(np.int32) << np.int32(23))).view(np.float32)
-
-
-@_inlined
 def _sigmoid(x: Any) -> Any:
-    return F(1) / (F(1) + _exp2(-x * LOG2E))
+    return F(1) / (F(1) + exp2(-x * LOG2E))
 
 
 @_inlined
 def _softplus(x: Any) -> Any:
     """max(x, 0) + log(1 + w) with w = exp(-|x|), where log(1 + w) = 2 artanh(w / (2 + w))."""
-    w = _exp2(-abs(x) * LOG2E)
+    w = exp2(-abs(x) * LOG2E)
     s = w / (w + F(2))
     q = s * s
     p = F(0.140059934) * q + F(0.140009026)
@@ -182,7 +166,7 @@ def _advance(
     for n in range(b.shape[0]):
         into, out_of = b[n, at], c[n, at]
         for j in range(BACKWARD):
-            a = _exp2(delta[t, j] * decays[n, j])
+            a = exp2(delta[t, j] * decays[n, j])
             decay[t, n, j] = a
             state = a * x[t, n, j] + enters[j] * into
             x[t + 1, n, j] = state
@@ -197,7 +181,7 @@ def _advance_in_place(
     for n in range(b.shape[0]):
         into, out_of = b[n, at], c[n, at]
         for j in range(FORWARD):
-            state = _exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * into
+            state = exp2(delta[t, j] * decays[n, j]) * x[n, j] + enters[j] * into
             x[n, j] = state
             y[j] += state * out_of
 

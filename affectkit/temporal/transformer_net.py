@@ -11,7 +11,9 @@ from affectkit.errors import ConfigError
 from affectkit.interfaces import TemporalEncoder
 from affectkit.ops.attention import attend, attend_to
 from affectkit.ops.dropout import Dropout
+from affectkit.ops.gelu import DroppedGELU
 from affectkit.ops.linear import Linear
+from affectkit.ops.padding import clear_padding
 from affectkit.ops.positions import Clock, add_positions, start_clock
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -47,8 +49,9 @@ class EncoderLayer(nn.Module):
         self.feedforward = nn.Sequential(
             nn.LayerNorm(dim),
             Linear(dim, feedforward),
-            nn.GELU(),
-            Dropout(dropout),
+            DroppedGELU(dropout),
+            # files of weights know the layers by their places, and dropout was one of its own
+            nn.Identity(),
             Linear(feedforward, dim),
             Dropout(dropout),
         )
@@ -156,13 +159,12 @@ class Transformer(TemporalEncoder[TransformerConfig]):
         return [layer for layer in self.layers if isinstance(layer, EncoderLayer)]
 
     def _enter(self, inputs: Sequence, clock: Clock) -> tuple[Tensor, Clock]:
-        real = inputs.mask.unsqueeze(-1)
         # hidden keys have weight 0, but 0 times a NaN value is NaN, so what lies in padding goes first
-        x = self.enter(torch.where(real, inputs.values, 0.0))
+        x = self.enter(clear_padding(inputs.values, inputs.mask))
         positions, unit = self.config.positions, self.config.time_unit
         x, clock = add_positions(x, inputs.mask, inputs.times, clock, kind=positions, time_unit=unit)
         return self.dropout(x), clock
 
     def _leave(self, inputs: Sequence, x: Tensor) -> Sequence:
         # padding attended to itself, so its rows are finite but not zero
-        return inputs.with_values(self.norm(x).masked_fill(~inputs.mask.unsqueeze(-1), 0.0))
+        return inputs.with_values(clear_padding(self.norm(x), inputs.mask))
