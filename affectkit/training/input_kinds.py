@@ -1,4 +1,4 @@
-"""What of a dataset the inputs of a model can be cut from: single pictures, or keyframes of clips."""
+"""What of a dataset the inputs of a model can be cut from: pictures, or keyframes of clips."""
 
 from __future__ import annotations
 

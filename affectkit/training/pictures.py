@@ -93,7 +93,7 @@ class Pictures:
         found = hashlib.sha256(repr([(name, tuple(shape)) for name, shape in self.shapes.items()]).encode())
         names = np.array([path.name for path in self.files], np.str_)
         used, where = np.unique(self.file.numpy(), return_inverse=True)
-        found.update("\n".join(names[used].tolist()).encode())
+        found.update("\n".join(names[used[used >= 0]].tolist()).encode())
         found.update(where.astype(np.int64).tobytes() + self.row.numpy().tobytes())
         # left out of single pictures at time 0, so that their hashes stay what they were
         if self.length > 1 or self.times.any():
