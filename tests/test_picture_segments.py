@@ -158,9 +158,9 @@ def test_some_of_them_joined_and_over_the_disk(tmp_path: Path) -> None:
     # the same pictures at other times are other examples
     later = replace(found, pictures=replace(found.pictures, times=found.pictures.times + 1))
     assert later.digest() != found.digest()
-    other = make_segments(tmp_path, length=4)
+    shorter = make_segments(tmp_path, length=4)
     with pytest.raises(InputError) as caught:
-        join_examples([found, replace(other, subjects=tuple(f"{one}x" for one in other.subjects))])
+        join_examples([found, replace(shorter, subjects=tuple(f"{one}x" for one in shorter.subjects))])
     assert str(caught.value) == "examples: of 4 and of 5 pictures each; give sets of one length"
 
 
@@ -315,8 +315,7 @@ def test_listed_frames_have_the_times_of_their_sample_or_of_their_numbers(tmp_pa
     def times(sample: Sample, **options: Any) -> list[float]:
         index = Index(samples=(sample,))
         found = gather_pictures(index, OVER_TIME, names=NAMES, faces="whole-frame", length=3, **options).examples
-        (row,) = found.batch(torch.tensor([0]))[0]["clip"].times.tolist()
-        return row
+        return list(found.batch(torch.tensor([0]))[0]["clip"].times[0].tolist())
 
     assert times(sample, fps=10.0) == pytest.approx([0.0, 0.3, 1.5])
     assert times(replace(sample, source=replace(source, fps=5.0)), fps=10.0) == pytest.approx([0.0, 0.6, 3.0])
