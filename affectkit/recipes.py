@@ -87,7 +87,7 @@ class Recipe(Config):
         epochs: passes over the training half. With `epoch="inner"` the most that are tried.
         epoch: which one counts: the `last`, or the number that is best on an `inner` split by subject of the training
             half, on all of which the model is then trained so long.
-        batch_size: clips per step.
+        batch_size: examples per step: clips, pictures, or segments of however many frames.
         learning_rate: the highest, above 0.
         rates: factors of it by config path, such as `{"branches.face.features": 0.1}`; the longest path counts.
         weight_decay: of AdamW.

@@ -59,13 +59,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
     examples = gathered.examples
     if args.protocol is None:
         # of frames, where one half alone is read, the others may still be left out one by one
-        is_split = bool(examples.halves) if examples.pictures is not None else len(set(examples.halves)) > 1
+        is_split = bool(examples.halves) if examples.are_pictures else len(set(examples.halves)) > 1
         args.protocol = "official" if is_split else "loso"
     with ExitStack() as stack:
         executor = None if args.executor is None else stack.enter_context(_dask(args.executor))
-        is_segments = bool(examples.videos) and examples.pictures is None
+        is_segments = bool(examples.videos) and not examples.are_pictures
         head = only_class_head(config, examples, unlabeled=args.unlabeled_heads)
-        if is_segments or (examples.pictures is not None and head is None):
+        if is_segments or (examples.are_pictures and head is None):
             run_frames(args, config, recipe, examples, executor, output)
             return 0
         bar = stack.enter_context(count_bar("evaluating", "folds"))

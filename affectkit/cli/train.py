@@ -106,7 +106,7 @@ def counted(examples: Examples) -> str:
     """How many there are, and of how many people."""
     subjects, count = len(set(examples.subjects)), len(examples)
     # where nobody says who is seen, each picture is a subject of its own
-    is_known = examples.pictures is None or subjects < count
+    is_known = not examples.are_pictures or subjects < count
     return f"{count} {examples.noun}" + (f" of {subjects} subjects" if is_known else "")
 
 

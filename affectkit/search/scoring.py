@@ -71,7 +71,7 @@ def find_metric(name: str, config: ModelConfig, examples: Examples, head: str | 
     of_frames = _frame_scores(config, examples, outputs, registry)
     has_classes = _has_classes(examples, outputs)
     if has_classes and name in SCORES:
-        found, output = find_class_head(config, head, registry, frames=examples.pictures is not None)
+        found, output = find_class_head(config, head, registry, frames=examples.are_pictures)
         check_truth(examples, found, len(output.targets))
         return Metric(name, (found,), is_of_frames=False)
     if name not in of_frames:
@@ -88,10 +88,11 @@ def find_metric(name: str, config: ModelConfig, examples: Examples, head: str | 
 
 def _has_classes(examples: Examples, outputs: Mapping[str, PredictionStream]) -> bool:
     """Whether there is one class per example to score."""
-    if examples.frames is not None and examples.pictures is None:
+    if examples.frames is not None and not examples.are_pictures:
         return False
-    are_pictures = examples.pictures is not None
-    return any(one.problem == "multiclass" and (are_pictures or one.resolution == "clip") for one in outputs.values())
+    return any(
+        one.problem == "multiclass" and (examples.are_pictures or one.resolution == "clip") for one in outputs.values()
+    )
 
 
 def _frame_scores(
@@ -128,7 +129,7 @@ def _unknown(
             is_joined = isinstance(config, EnsembleConfig) and config.level == "scores"
             place = "maps" if which in getattr(config, "maps", {}) else "fusion" if is_joined else "heads"
             return ConfigError(*reason, path=f"{place}.{which}")
-    kind = "clips" if examples.frames is None else "pictures" if examples.pictures is not None else "frames"
+    kind = "clips" if examples.frames is None else "pictures" if examples.are_pictures else "frames"
     return ConfigError(
         f"no score {name!r} of {kind}", did_you_mean(name, known, noun="scores"), path="objectives.score"
     )
@@ -141,7 +142,7 @@ def _obstacle(output: PredictionStream, examples: Examples) -> tuple[str, str] |
         if examples.frames is None:
             return "scores frames, and the examples are clips", segments
         return "has no labels in the examples", "give them, or name another score"
-    if output.problem == "multiclass" and (examples.frames is None or examples.pictures is not None):
+    if output.problem == "multiclass" and (examples.frames is None or examples.are_pictures):
         return None
     if examples.frames is not None:
         return "scores clips, and the examples have labels of frames", "write resolution='frame'"

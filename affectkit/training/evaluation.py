@@ -103,7 +103,7 @@ def evaluate(
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
-    head, output = find_class_head(config, head, names, frames=examples.pictures is not None)
+    head, output = find_class_head(config, head, names, frames=examples.are_pictures)
     check_truth(examples, head, len(output.targets))
     splits, held = split_examples(protocol, examples, recipe, folds)
     record = _record(config, examples, recipe, protocol, folds, artifacts, names)

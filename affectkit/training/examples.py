@@ -25,6 +25,7 @@ from affectkit.training.array_files import read_arrays
 from affectkit.training.pictures import Pictures, join_pictures
 
 _PARTS = ("values", "mask", "times")
+_PICTURE_PARTS = ("file", "row", "times")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Examples:
         datasets: where each is from; by default what stands before the `/` of its subject.
         videos: where the clips are segments of long videos, the key of each one's video; else empty.
         frames: then, the numbers of their frames, `(N, T)` int64; where the mask is False they mean nothing.
-        pictures: inputs with T = 1 that lie on the disk; None where all are in memory.
+        pictures: inputs that lie on the disk, single pictures or segments of them; None where all are in memory.
         halves: what the owners of a dataset say of the half that each is in, `train`, `validation`, `test`; or empty.
         encoders: of stored features, by input, the hash of the encoder that computed them, where it is known.
 
@@ -100,12 +101,18 @@ class Examples:
         """Which steps are real, `(N, T)` bool; of single pictures all."""
         for one in self.inputs.values():
             return one.mask
-        return torch.ones(len(self), 1, dtype=torch.bool)
+        assert self.pictures is not None
+        return self.pictures.mask
+
+    @property
+    def are_pictures(self) -> bool:
+        """Whether each is a single picture, so that what is of a frame is of the example."""
+        return self.pictures is not None and self.pictures.length == 1
 
     @property
     def noun(self) -> str:
         """What they are called: `clips`, `pictures` or `segments`."""
-        return "pictures" if self.pictures is not None else "segments" if self.videos else "clips"
+        return "pictures" if self.are_pictures else "segments" if self.videos else "clips"
 
     def take(self, rows: Items[int]) -> Examples:
         """Some of them, as a copy: of what is in memory, nothing of the others can be reached from it.
@@ -201,11 +208,14 @@ def read_examples(path: str | Path) -> Examples:
 
 
 def _read_pictures(about: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Pictures:
+    # without an axis of frames, and without times, as they were written before there were segments of pictures
+    file = tensors["pictures.file"].view(len(tensors["pictures.file"]), -1)
     return Pictures(
         shapes={name: tuple(shape) for name, shape in about["shapes"].items()},
         files=tuple(Path(text) for text in about["files"]),
-        file=tensors["pictures.file"],
-        row=tensors["pictures.row"],
+        file=file,
+        row=tensors["pictures.row"].view(file.shape),
+        times=tensors.get("pictures.times", torch.zeros(file.shape, dtype=torch.float64)),
     )
 
 
@@ -236,6 +246,9 @@ def join_examples(parts: Iterable[Examples], *, partial: bool = False) -> Exampl
         if bool(part.videos) != bool(first.videos):
             raise InputError("examples: one set is of segments of videos, another of clips; give sets of one kind")
 
+    pictures = [part.pictures for part in parts if part.pictures is not None]
+    joined = join_pictures(pictures) if pictures else None
+
     def cat(tensors: Iterable[Tensor]) -> Tensor:
         tensors = list(tensors)
         if len({tuple(tensor.shape[1:]) for tensor in tensors}) > 1:
@@ -260,9 +273,7 @@ def join_examples(parts: Iterable[Examples], *, partial: bool = False) -> Exampl
         datasets=tuple(dataset for part in parts for dataset in part.datasets),
         videos=tuple(video for part in parts for video in part.videos),
         frames=None if first.frames is None else cat(part.frames for part in parts if part.frames is not None),
-        pictures=None
-        if first.pictures is None
-        else join_pictures(part.pictures for part in parts if part.pictures is not None),
+        pictures=joined,
         # of a set that has no halves, nobody says it
         halves=tuple(half for part in parts for half in part.halves or ("",) * len(part))
         if any(part.halves for part in parts)
@@ -304,7 +315,7 @@ def _tensors(examples: Examples, *, named: bool = True) -> dict[str, Tensor]:
     if examples.frames is not None:
         found["frames"] = examples.frames.contiguous()
     if named and examples.pictures is not None:
-        found |= {"pictures.file": examples.pictures.file, "pictures.row": examples.pictures.row}
+        found |= {f"pictures.{part}": getattr(examples.pictures, part).contiguous() for part in _PICTURE_PARTS}
     return found
 
 

@@ -87,8 +87,8 @@ def evaluate_frames(
 
     Arguments:
         config, recipe: what is trained, and how; fixed before this call.
-        examples: segments of videos, as `segment_examples` makes them; where they overlap, predictions are averaged. Or
-            pictures, as `gather_pictures` finds them.
+        examples: segments of videos, as `segment_examples` and `gather_pictures` make them; where they overlap,
+            predictions are averaged. Or single pictures.
         protocol: `folds`; or `official`, tested once on the half that the dataset's owners say, and trained on theirs.
         folds: parts of about equally many segments, by subject; where persons are unknown, a video is a subject.
         seed: of all that is random in training.

@@ -1,4 +1,4 @@
-"""What of a dataset the inputs of a model can be cut from: single pictures, or keyframes of clips."""
+"""What of a dataset the inputs of a model can be cut from: pictures, or keyframes of clips."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ def check_one_kind(streams: Mapping[str, InputStream]) -> None:
             )
 
 
-def check_no_motion(config: ModelConfig, registry: Registry) -> None:
-    """Raise InputError where a branch measures motion between frames, which a single picture has not."""
+def check_no_motion(config: ModelConfig, registry: Registry, *, are_frames: bool = False) -> None:
+    """Raise InputError where a branch measures motion between frames, which a single picture has not.
+
+    Neither do the labeled frames of a video show it, `are_frames`, of which no two need to be neighbors.
+    """
+    lacking = "labeled frames, which may be far apart, don't show" if are_frames else "a single picture has not"
     if isinstance(config, PipelineConfig | EnsembleConfig):
         for path, branch in branches_of(config, within=registry).items():
             if any(front.context > 1 for front in branch.motion):
-                raise InputError(f"{path}: has motion, which a single picture has not; train it on clips")
+                raise InputError(f"{path}: has motion, which {lacking}; train it on clips")
 
 
 def _kind(stream: InputStream) -> str:

@@ -83,6 +83,13 @@ def check_labeled(
     raise InputError(f"{first.path}: no labels of it; the dataset has {listed(sorted(targets)) or 'none'}; {remedy}")
 
 
+def check_frames(outputs: Iterable[LabeledOutput]) -> None:
+    """Raise InputError for an output that scores clips, where labels are of the frames of segments."""
+    for one in outputs:
+        if one.stream.resolution != "frame":
+            raise InputError(f"{one.path}: scores clips, and segments have labels of frames; write resolution='frame'")
+
+
 def left_untrained(lacking: Iterable[LabeledOutput]) -> Iterator[Issue]:
     """A warning for each output that is left without labels."""
     for one in lacking:

@@ -27,8 +27,8 @@ from affectkit.training.runs import run_jobs
 
 # Pictures per file: enough that opening one costs nothing, and few enough to lose when a run is stopped.
 PER_FILE = 512
-# Of how pictures are cut and kept; another one finds nothing of what was there before.
-VERSION = 1
+# Of how pictures are cut and kept; another one finds nothing of what was there before. A video has times since 2.
+VERSIONS: Mapping[Kind, int] = {"pictures": 1, "array": 1, "video": 2}
 # Each with the numbers of its pictures among all.
 Jobs = list[tuple[CutJob, NDArray[np.int64]]]
 
@@ -46,6 +46,8 @@ def cut_pictures(
 ) -> tuple[Pictures, NDArray[np.bool_], tuple[Issue, ...]]:
     """The pictures that could be cut, which those are among all, `(N,)`, and issues of the others.
 
+    Frames of a video file have its own times, and other pictures are at 0.
+
     Arguments:
         chosen: pictures by sample; they keep their order.
         streams: what is cut, by input.
@@ -57,16 +59,18 @@ def cut_pictures(
     jobs = _jobs(chosen, streams, detector, folder, registry)
     cut = _run(jobs, executor, workers, progress)
     total = sum(len(numbers) for _, numbers in jobs)
-    file, row = np.full(total, -1), np.full(total, -1)
+    file, row, times = np.full(total, -1), np.full(total, -1), np.zeros(total)
     for at, ((_, numbers), made) in enumerate(zip(jobs, cut, strict=True)):
         where = numbers[list(made.rows)]
         file[where], row[where] = at, np.arange(len(where))
+        times[where] = made.times or 0.0
     kept = file >= 0
     pictures = Pictures(
         shapes={name: (len(one.channels), one.height, one.width) for name, one in streams.items()},
         files=tuple(job.out for job, _ in jobs),
-        file=torch.from_numpy(file[kept]),
-        row=torch.from_numpy(row[kept]),
+        file=torch.from_numpy(file[kept]).unsqueeze(1),
+        row=torch.from_numpy(row[kept]).unsqueeze(1),
+        times=torch.from_numpy(times[kept]).unsqueeze(1),
     )
     return pictures, kept, tuple(_faults(chosen, jobs, cut))
 
@@ -88,18 +92,14 @@ def _jobs(
         for item in one.items():
             group.append((item, number))
             number += 1
-    settings = [
-        VERSION,
-        {name: encode(stream, registry) for name, stream in streams.items()},
-        encode(detector, registry),
-    ]
+    settings = [{name: encode(stream, registry) for name, stream in streams.items()}, encode(detector, registry)]
     jobs = []
     for (kind, name, _), listed_items in groups.items():
         size = len(listed_items) if kind == "video" else PER_FILE
         for start in range(0, len(listed_items), size):
             part = listed_items[start : start + size]
             items = tuple(item for item, _ in part)
-            key = digest(["gather_pictures", *settings, kind, name, _describe(items)])
+            key = digest(["gather_pictures", VERSIONS[kind], *settings, kind, name, _describe(items)])
             job = CutJob(
                 out=folder / key[:2] / f"{key}.pictures",
                 kind=kind,

@@ -63,11 +63,13 @@ class CutFile:
         rows: of each row the item's place in the job.
         faults: of each item that is in no row, its place and why.
         rough: how many were to be aligned by points of a face that has none, so that its box stands in.
+        times: of frames of a video, of each row its seconds of container time; else empty.
     """
 
     rows: tuple[int, ...]
     faults: tuple[tuple[int, str], ...]
     rough: int
+    times: tuple[float, ...] = ()
 
 
 def run_cut(job: CutJob, *, progress: Callable[..., None] | None = None) -> CutFile:
@@ -76,6 +78,7 @@ def run_cut(job: CutJob, *, progress: Callable[..., None] | None = None) -> CutF
         return found
     detector, cutter = build_detector(job.faces, job.registry), Cutter(job.streams)
     rows: list[int] = []
+    times: list[float] = []
     faults: list[tuple[int, str]] = []
     rough = 0
     job.out.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +103,8 @@ def run_cut(job: CutJob, *, progress: Callable[..., None] | None = None) -> CutF
                 for values in cut.inputs.values():
                     file.write(np.rint(values * 255).astype(np.uint8).tobytes())
                 rows.append(place)
-            made = CutFile(tuple(rows), tuple(faults), rough)
+                times += [frame.pts] if job.kind == "video" else []
+            made = CutFile(tuple(rows), tuple(faults), rough, tuple(times))
             text = json.dumps(asdict(made)).encode()
             file.write(text + len(text).to_bytes(_LENGTH, "little"))
         os.replace(name, job.out)
@@ -119,7 +123,9 @@ def read_cut_file(path: Path) -> CutFile | None:
             data = json.loads(file.read(length))
     except (OSError, ValueError):
         return None
-    return CutFile(tuple(data["rows"]), tuple((place, fact) for place, fact in data["faults"]), data["rough"])
+    faults = tuple((place, fact) for place, fact in data["faults"])
+    # files of pictures that were written before frames of videos had times
+    return CutFile(tuple(data["rows"]), faults, data["rough"], tuple(data.get("times", ())))
 
 
 def _frames(job: CutJob) -> Iterator[tuple[int, VideoFrame | str]]:

@@ -2,15 +2,18 @@
 
 Faces are cut as the model's inputs ask, those of an ensemble as each member asks, into files that are found again by
 what they were made of: the path, size and time of writing of each picture, the inputs and the detector. So a second run
-cuts nothing, and one that was stopped goes on where it was. What can't be used is an issue, and no example.
+cuts nothing, and one that was stopped goes on where it was. What can't be used is an issue, and no example. Frames of
+a video are examples each, or segments of those that follow each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from affectkit.caching import default_folder
@@ -22,12 +25,20 @@ from affectkit.records import Index, Issue
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import resolve_detector
 from affectkit.sequences import Targets
+from affectkit.tracks.cutting import segment_starts
 from affectkit.training.examples import Examples
 from affectkit.training.input_kinds import check_no_motion
 from affectkit.training.label_joining import Extra, HeadLabels, join_heads
-from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs, left_untrained
+from affectkit.training.labeled_outputs import (
+    LabeledOutput,
+    Unlabeled,
+    check_frames,
+    labeled_outputs,
+    left_untrained,
+)
 from affectkit.training.picture_cutting import cut_pictures
 from affectkit.training.picture_samples import choose, narrow
+from affectkit.training.picture_segments import listed_times, segment_pictures
 from affectkit.training.reading import Gathered
 from affectkit.video.clips import video_streams
 
@@ -41,6 +52,9 @@ def gather_pictures(
     unlabeled: Unlabeled = "refuse",
     made: Collection[str] = (),
     maps: Collection[str] = (),
+    length: int | None = None,
+    overlap: int = 0,
+    fps: float | None = None,
     faces: FaceDetectorConfig | str | None = None,
     folder: str | Path | None = None,
     executor: Executor | None = None,
@@ -50,8 +64,9 @@ def gather_pictures(
 ) -> Gathered:
     """Cut every labeled picture for every input of a pipeline or ensemble, and join the labels to its heads.
 
-    Of several faces the largest counts. Examples have T = 1 at time 0, the subjects of their samples, and their samples
-    as `videos`. A label may be for some of the heads only; a picture without any is no example.
+    Of several faces the largest counts. Examples have the subjects of their samples, and their samples as `videos`.
+    Single pictures have T = 1 at time 0; segments the times of their frames, see `segment_pictures`. A label may be for
+    some of the heads only; a picture without any is no example, and in no segment.
 
     Arguments:
         index: of a dataset. Its samples are stills, rows of uint8 arrays `(N, H, W)` or `(N, H, W, 3)`, or frames with
@@ -66,6 +81,10 @@ def gather_pictures(
             they are, and a warning is among the issues.
         made: heads that may have no labels, since training makes them, `Recipe.mixing`.
         maps: score maps that have labels of their own, and count as heads.
+        length: frames in a segment, of those of a video that are labeled and can be used; None for single pictures.
+        overlap: frames that a segment shares with the one before it.
+        fps: rate of listed frames, where their samples say neither times nor rate. Frames of video files have the times
+            that the file says.
         faces: detector; None for the pipeline's own, or `auto`. Where the pictures are faces already: `whole-frame`.
         folder: where cut pictures are kept, and read from in training; None for that of `affectkit.caching`.
         executor: any `concurrent.futures` executor whose workers see `folder`. None for processes of this machine, as
@@ -74,10 +93,12 @@ def gather_pictures(
         progress: called with how many pictures are done, and of how many.
 
     Raises:
-        InputError: an input or a branch takes something else, labels don't fit a head, or no picture is left.
+        InputError: an input or a branch takes something else, labels don't fit a head, or no picture is left; or
+            segments are asked for, and length and overlap don't fit, a head scores clips, labels are to be made by
+            mixing, or listed frames have neither times nor a rate.
     """
     registry = registry if registry is not None else default_registry()
-    check_no_motion(config, registry)
+    check_no_motion(config, registry, are_frames=length is not None)
     streams = video_streams(config.input_streams())
     detector = resolve_detector(faces, config, registry)
     if isinstance(detector, GivenBoxesConfig) and detector.path is not None:
@@ -87,9 +108,11 @@ def gather_pictures(
         targets, config, names or {}, extra=extra, unlabeled=unlabeled, made=made, maps=maps, registry=registry
     )
     outputs = labeled_outputs(config, maps=maps, registry=registry)
+    if length is not None:
+        _check_segments(outputs, length, overlap, made)
     has_labels = {*made, *(one.head for one in joined)}
     issues = [*index.issues, *left_untrained(one for name, one in outputs.items() if name not in has_labels)]
-    chosen = list(choose(index, joined, issues))
+    chosen = list(choose(index, joined, issues, frames_only=length is not None))
     labels: dict[str, Targets] = {}
     if chosen:
         labels = {one.head: one.convert((own.sample, own.rows) for own in chosen) for one in joined}
@@ -99,6 +122,8 @@ def gather_pictures(
         chosen, labels = narrow(chosen, labels, torch.stack(valid).any(0))
     if not chosen:
         raise InputError(f"examples: none of {len(index)} samples has a picture with a label; {_first(issues)}")
+    # before hours of cutting: they may have none
+    times = None if length is None else listed_times(chosen, fps)
     pictures, kept, faults = cut_pictures(
         chosen,
         streams,
@@ -117,7 +142,7 @@ def gather_pictures(
     halves = tuple(one.sample.raw.get("split", "") for one, count in per for _ in range(count))
     examples = Examples(
         inputs={},
-        pictures=pictures,
+        pictures=replace(pictures, times=torch.zeros_like(pictures.times)),
         targets=labels,
         subjects=tuple(one.sample.subject for one, count in per for _ in range(count)),
         keys=tuple(key for one in chosen for key in one.names()),
@@ -126,7 +151,18 @@ def gather_pictures(
         frames=torch.tensor([number for one in chosen for number in one.numbers()]).unsqueeze(1),
         halves=halves if any(halves) else (),
     )
+    if length is not None and times is not None:
+        times = np.where(np.isnan(times[kept]), pictures.times.squeeze(1).numpy(), times[kept])
+        examples = segment_pictures(examples, times, length, overlap)
     return Gathered(examples, tuple(issues))
+
+
+def _check_segments(outputs: Mapping[str, LabeledOutput], length: int, overlap: int, made: Collection[str]) -> None:
+    segment_starts(0, length, overlap)
+    check_frames(outputs.values())
+    if made:
+        fact = f"makes labels of {listed(made)} of single pictures, and these are segments of frames"
+        raise InputError(f"mixing: {fact}; leave compound out, or train on single pictures")
 
 
 def _left_out(joined: tuple[HeadLabels, ...], targets: Iterable[str]) -> Iterator[Issue]:

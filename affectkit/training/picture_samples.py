@@ -64,11 +64,18 @@ class _Unusable(Exception):
     """Why no picture of a sample is an example."""
 
 
-def choose(index: Index, joined: tuple[HeadLabels, ...], issues: list[Issue]) -> Iterator[Chosen]:
-    """Samples with their labeled pictures; an issue is added for each that can't be used, and one for those without."""
+def choose(
+    index: Index, joined: tuple[HeadLabels, ...], issues: list[Issue], *, frames_only: bool = False
+) -> Iterator[Chosen]:
+    """Samples with their labeled pictures; an issue is added for each that can't be used, and one for those without.
+
+    With `frames_only` a still can't be used.
+    """
     unlabeled = 0
     for sample in index:
         try:
+            if frames_only and is_still(sample):
+                raise _Unusable("is a single picture, and segments are of frames of videos")
             rows = np.flatnonzero(_labeled_rows(sample, joined))
         except _Unusable as error:
             where = f"{sample.dataset}/{sample.key}"

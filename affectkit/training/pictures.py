@@ -22,22 +22,36 @@ from affectkit.sequences import Sequence
 
 @dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """N pictures for each of some inputs. A row of a file has one picture per input, uint8, one after the other.
+    """N examples of T pictures each for some inputs: single ones, T = 1, or segments of frames.
+
+    A row of a file has one picture per input, uint8, one after the other.
 
     Attributes:
         shapes: `(C, H, W)` by input name, in the order in which they stand in a row.
         files: of rows, as `cut_pictures` writes them; named by what they were made of.
-        file: place among `files` of each, `(N,)` int64.
-        row: its row there, `(N,)` int64.
+        file: place among `files` of each, `(N, T)` int64; -1 for padding.
+        row: its row there, `(N, T)` int64.
+        times: seconds, `(N, T)` float64.
     """
 
     shapes: Mapping[str, tuple[int, int, int]]
     files: tuple[Path, ...]
     file: Tensor
     row: Tensor
+    times: Tensor
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @property
+    def length(self) -> int:
+        """T, pictures in an example."""
+        return self.row.shape[1]
+
+    @property
+    def mask(self) -> Tensor:
+        """Which of them are real, `(N, T)` bool."""
+        return self.file >= 0
 
     @property
     def row_bytes(self) -> int:
@@ -46,17 +60,18 @@ class Pictures:
 
     def take(self, index: Tensor) -> Pictures:
         """Some of them, int64 `(B,)`; nothing is read."""
-        return replace(self, file=self.file[index], row=self.row[index])
+        return replace(self, file=self.file[index], row=self.row[index], times=self.times[index])
 
     def read(self, index: Tensor) -> dict[str, Sequence]:
-        """Some of them by input name, each `(B, 1, C, H, W)` float32 in [0, 1] at time 0: nothing comes before it.
+        """Some of them by input name, each `(B, T, C, H, W)` float32 in [0, 1]; padding is zeros.
 
         Raises:
             InputError: a file is gone, or shorter than it was.
         """
-        rows = np.empty((len(index), self.row_bytes), np.uint8)
-        files, places = self.file[index].numpy(), self.row[index].tolist()
-        for at in np.unique(files).tolist():
+        some = self.take(index)
+        files, places = some.file.flatten().numpy(), some.row.flatten().tolist()
+        rows = np.zeros((len(files), self.row_bytes), np.uint8)
+        for at in np.unique(files[files >= 0]).tolist():
             try:
                 with self.files[at].open("rb") as file:
                     for place in np.flatnonzero(files == at).tolist():
@@ -66,15 +81,23 @@ class Pictures:
             except OSError as error:
                 fact = f"can't be read ({error.strerror})"
                 raise InputError(f"{self.files[at]}: {fact}; cut the pictures again") from error
-        return {name: _sequence(rows[:, place], self.shapes[name]) for name, place in self._places().items()}
+        return {
+            name: Sequence.of(
+                _values(rows[:, place], (*some.row.shape, *self.shapes[name])), mask=some.mask, times=some.times
+            )
+            for name, place in self._places().items()
+        }
 
     def digest(self) -> str:
         """Hash of which pictures they are; nothing is read, since the name of a file says what is in it."""
         found = hashlib.sha256(repr([(name, tuple(shape)) for name, shape in self.shapes.items()]).encode())
         names = np.array([path.name for path in self.files], np.str_)
         used, where = np.unique(self.file.numpy(), return_inverse=True)
-        found.update("\n".join(names[used].tolist()).encode())
+        found.update("\n".join(names[used[used >= 0]].tolist()).encode())
         found.update(where.astype(np.int64).tobytes() + self.row.numpy().tobytes())
+        # left out of single pictures at time 0, so that their hashes stay what they were
+        if self.length > 1 or self.times.any():
+            found.update(str(self.length).encode() + self.mask.numpy().tobytes() + self.times.numpy().tobytes())
         return found.hexdigest()
 
     def _places(self) -> dict[str, slice]:
@@ -89,9 +112,12 @@ def join_pictures(parts: Iterable[Pictures]) -> Pictures:
     """Several sets as one.
 
     Raises:
-        InputError: they are of other inputs or shapes.
+        InputError: they are of other inputs, shapes or lengths.
     """
     parts = list(parts)
+    lengths = sorted({part.length for part in parts})
+    if len(lengths) > 1:
+        raise InputError(f"examples: of {lengths[0]} and of {lengths[1]} pictures each; give sets of one length")
     shapes = [{name: tuple(shape) for name, shape in part.shapes.items()} for part in parts]
     for other in shapes[1:]:
         if list(other.items()) != list(shapes[0].items()):
@@ -100,11 +126,13 @@ def join_pictures(parts: Iterable[Pictures]) -> Pictures:
     return Pictures(
         shapes=parts[0].shapes,
         files=tuple(path for part in parts for path in part.files),
-        file=torch.cat([part.file + start for part, start in zip(parts, starts, strict=False)]),
+        file=torch.cat(
+            [torch.where(part.mask, part.file + start, -1) for part, start in zip(parts, starts, strict=False)]
+        ),
         row=torch.cat([part.row for part in parts]),
+        times=torch.cat([part.times for part in parts]),
     )
 
 
-def _sequence(rows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], shape: tuple[int, int, int]) -> Sequence:
-    values = torch.from_numpy(np.ascontiguousarray(rows)).view(len(rows), 1, *shape)
-    return Sequence.of(values.float() / 255, times=torch.zeros(len(rows), 1, dtype=torch.float64))
+def _values(rows: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], shape: tuple[int, ...]) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(rows)).view(shape).float() / 255

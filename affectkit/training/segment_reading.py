@@ -1,4 +1,4 @@
-"""Segments from a `.toml` file: labels of a dataset, and folders of features of its frames.
+"""Segments from a `.toml` file: labels of a dataset, and folders of features of its frames, or else its own pictures.
 
 root = "/data/s-Aff-Wild2"
 use = "s-aff-wild2"
@@ -27,20 +27,22 @@ from affectkit.streams import FeatureStream
 from affectkit.tracks.reading import read_tracks
 from affectkit.tracks.track import FeatureTrack
 from affectkit.training.label_joining import Extra, HeadLabels, join_heads
-from affectkit.training.labeled_outputs import LabeledOutput, Unlabeled, labeled_outputs, left_untrained
+from affectkit.training.labeled_outputs import Unlabeled, check_frames, labeled_outputs, left_untrained
 from affectkit.training.reading import Gathered
 from affectkit.training.segments import FrameLabels, segment_examples
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentSource(Config):
-    """What a `.toml` file says of features, beside the dataset.
+    """What a `.toml` file says of segments, beside the dataset.
 
     Attributes:
         tracks: folder of feature files by input name, seen from the file; a file per video, as `read_tracks` takes it.
+            Empty for segments of the dataset's own pictures.
         length: listed frames in a segment.
         overlap: frames that a segment shares with the one before it.
-        fps: frames per second of feature files that have numbers of frames and no times, or times and no numbers.
+        fps: frames per second of feature files that have numbers of frames and no times, or times and no numbers; and
+            of listed pictures whose dataset says neither times nor rate.
     """
 
     tracks: Mapping[str, str] = field(default_factory=dict)
@@ -54,6 +56,9 @@ class SegmentSource(Config):
         if not 0 <= self.overlap < self.length:
             fact = f"{self.overlap!r} frames of {self.length!r}"
             raise ConfigError(fact, "write 0 or more, below the length", path="segments.overlap")
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            fact = f"{self.fps!r} is not a frame rate"
+            raise ConfigError(fact, "write frames per second, or leave it out", path="segments.fps")
 
 
 def gather_segments(
@@ -86,7 +91,7 @@ def gather_segments(
             `segment_examples`.
     """
     outputs = labeled_outputs(config, maps=maps, registry=registry)
-    _check_heads(outputs)
+    check_frames(outputs.values())
     tracks = _read(source, folder, config)
     targets = {name for sample in index for name in sample.targets}
     heads = join_heads(targets, config, names, extra=extra, unlabeled=unlabeled, maps=maps, registry=registry)
@@ -100,12 +105,6 @@ def gather_segments(
         for name, count in sorted(head.left_out.items())
     ]
     return Gathered(found.examples, (*index.issues, *left, *lost, *found.issues))
-
-
-def _check_heads(outputs: Mapping[str, LabeledOutput]) -> None:
-    for one in outputs.values():
-        if one.stream.resolution != "frame":
-            raise InputError(f"{one.path}: scores clips, and segments have labels of frames; write resolution='frame'")
 
 
 def _read(source: SegmentSource, folder: Path, config: ModelConfig) -> dict[str, dict[str, FeatureTrack]]:

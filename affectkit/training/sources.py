@@ -13,6 +13,7 @@ from affectkit.files import errors_in_file, parse_text, read_text
 from affectkit.interfaces import Dataset
 from affectkit.records import Index
 from affectkit.registry import Registry, default_registry
+from affectkit.streams import FrameStream
 from affectkit.training.examples import read_examples
 from affectkit.training.input_kinds import check_one_kind, takes_pictures
 from affectkit.training.label_joining import Extra
@@ -42,7 +43,8 @@ def open_data(
     Arguments:
         data: a file of examples (`.npz`, `.safetensors`); `NAME=ROOT`, a dataset by its component's name in a folder;
             or a `.toml` file with `root`, `use` and the fields of that dataset's config; with tables `tracks` and
-            `segments`, as `segment_reading` has them, for a pipeline on stored features of frames.
+            `segments`, as `segment_reading` has them, for a pipeline on stored features of frames; with `segments`
+            alone, for one on the frames themselves.
         config: of what is trained.
         faces: detector for pictures, by name; None for the pipeline's own, or `auto`.
         extra: what becomes of labels of classes that a head of pictures lacks, `refuse` or `invalid`.
@@ -65,8 +67,10 @@ def open_data(
     if not data.endswith(".toml") and not data.partition("=")[2]:
         raise InputError(f"{data}: no data; give NAME=ROOT, such as casme2=/data/CASME2, or .npz, .toml")
     dataset, root, segments = _find(data, names)
+    if segments is not None and not segments.tracks:
+        _check_frames(config, data)
     index = scan_dataset(dataset, root, names)
-    if segments is not None:
+    if segments is not None and segments.tracks:
         folder = Path(data).parent
         return gather_segments(
             index,
@@ -89,6 +93,9 @@ def open_data(
             unlabeled=unlabeled,
             made=made,
             maps=maps,
+            length=None if segments is None else segments.length,
+            overlap=0 if segments is None else segments.overlap,
+            fps=None if segments is None else segments.fps,
             faces=faces,
             workers=workers,
             registry=names,
@@ -128,7 +135,7 @@ def scan_dataset(dataset: DatasetConfig, root: Path, registry: Registry) -> Inde
 
 
 def _find(data: str, registry: Registry) -> tuple[DatasetConfig, Path, SegmentSource | None]:
-    """Dataset and folder, and where its features are, if a `.toml` file says it."""
+    """Dataset and folder, and how it is cut into segments of what, if a `.toml` file says it."""
     if data.endswith(".toml"):
         return _read_source(Path(data), registry)
     name, _, folder = data.partition("=")
@@ -144,14 +151,25 @@ def _read_source(path: Path, names: Registry) -> tuple[DatasetConfig, Path, Segm
         raise ConfigError("'root' is missing", "write the folder of the dataset, root = '/data/CASME2'", path=str(path))
     tracks, cuts = data.pop("tracks", None), data.pop("segments", None)
     with errors_in_file(path):
-        if tracks is None and cuts is not None:
-            raise ConfigError(
-                "there are no tracks", "add a table [tracks] with a folder for each input", path="segments"
-            )
         config = decode(DatasetConfig, data, names)
-        segments = None if tracks is None else decode(SegmentSource, {"tracks": tracks} | dict(cuts or {}), names)
+        has_segments = tracks is not None or cuts is not None
+        found = ({} if tracks is None else {"tracks": tracks}) | dict(cuts or {})
+        segments = decode(SegmentSource, found, names) if has_segments else None
     # seen from the file, so that it can be moved with its data
     return config, path.parent / root, segments
+
+
+def _check_frames(config: ModelConfig, data: str) -> None:
+    """Raise ConfigError where segments are of a dataset's own frames, and inputs take something else."""
+    for name, stream in config.input_streams().items():
+        with errors_in_file(Path(data)):
+            if not isinstance(stream, FrameStream):
+                raise ConfigError(
+                    "there are no tracks", "add a table [tracks] with a folder for each input", path="segments"
+                )
+            if stream.steps:
+                fact = f"are of frames, and the input {name!r} takes the keyframes {listed(stream.steps)}"
+                raise ConfigError(fact, "leave the table out", path="segments")
 
 
 def _labeled(index: Index) -> Index:

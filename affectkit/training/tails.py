@@ -54,11 +54,13 @@ def cut_tail(
 
     Raises:
         InputError: a front-end has weights that no training makes, and they are not among `weights`; or the examples
-            are single pictures, which have no motion; or a clip is shorter than the filter of a front-end.
+            are single pictures or labeled frames, which show no motion; or a clip is shorter than the filter of a
+            front-end.
     """
     if examples.pictures is not None:
         if any(part.context > 1 for branch in getattr(config, "branches", {}).values() for part in branch.motion):
-            raise InputError("examples: single pictures, which have no motion; train branches with motion on clips")
+            fact = "single pictures, which have" if examples.are_pictures else "labeled frames, which show"
+            raise InputError(f"examples: {fact} no motion; train branches with motion on clips")
         # a mirror and the like; what they make of pictures on the disk would have to be in memory
         return config, examples
     _check_clips(config, examples.inputs)
