@@ -1,4 +1,4 @@
-"""What the small compound ensemble reaches on synthetic people nobody chose by: `benchmarks/compound.py [FOLDER]`.
+"""What the small compound ensemble reaches on synthetic people nobody chose by: `compound.py [FOLDER | --shipped]`.
 
 Run, people and faces are those of `compound_faces.py`, with its `--strong` and `--others`. 100 report people show 20
 compound expressions each, all eleven equally often; every model says which of the eleven it is.
@@ -21,11 +21,10 @@ import torch
 from affectkit_compound.joining import freeze_members, join_ways
 from affectkit_compound.scores import confusions, labeled, score_people
 from affectkit_compound.system import JOINED, name_mirrored
-from affectkit_compound.training import load_members
 from compound_faces import find_scene
 from torch import Tensor
 
-from affectkit import Model, load, mirrored
+from affectkit import Model, mirrored
 from affectkit.data.labels import COMPOUND_11
 from affectkit.metrics.bootstrap import bootstrap_difference, bootstrap_score
 from affectkit.metrics.recognition import Counts, f1_per_class, uf1
@@ -43,10 +42,11 @@ def main() -> int:
     if scene is None:
         return 2
     faces = {"choice": scene.choosing(), "report": scene.report()}
-    members = freeze_members(load_members(scene.folder))
+    trained, tail = scene.parts()
+    members = freeze_members(trained)
     models: dict[str, Model] = {f"{name} alone": model for name, model in members.items()}
     models |= {f"{name} alone, mirrored": mirrored(model) for name, model in members.items()}
-    joined = join_ways(members, load(scene.folder / "fusion"), scene.fitting(), used_elsewhere=scene.trained_on)
+    joined = join_ways(members, tail, scene.fitting(), used_elsewhere=scene.trained_on)
     models |= {f"joined: {name}": model for name, model in joined.items()}
     scored = {part: score_people(models, some, OUTPUT) for part, some in faces.items()}
     counts = {name: {part: scored[part][name] for part in faces} for name in models}

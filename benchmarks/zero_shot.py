@@ -71,6 +71,11 @@ def main() -> int:
     scene = find_scene(sys.argv[1:])
     if scene is None:
         return 2
+    if scene.folder is None:
+        print(
+            "the weights that are shipped have no member that knows basic expressions alone: give the folder of a run"
+        )
+        return 2
     fitting, choosing, trained_on = scene.fitting(), scene.choosing(), scene.trained_on
     nets: dict[str, Model] = dict(load_members(scene.folder, "basic"))
     mapped = {net: _mapped(model, fitting, trained_on) for net, model in nets.items()}

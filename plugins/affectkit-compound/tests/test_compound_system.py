@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from affectkit_compound.cli import main
-from affectkit_compound.joining import freeze_members, halves, join_members, join_ways
+from affectkit_compound.joining import freeze_members, halves, join_members, join_ways, take_apart
 from affectkit_compound.plan import Plan, World, quick, read_plan
 from affectkit_compound.scores import confusions, describe_scores, labeled, score_people
 from affectkit_compound.synthetic_faces import WORLDS
@@ -313,6 +313,22 @@ def test_frozen_members_are_run_once_for_all_ways() -> None:
     for model in ways.values():
         with torch.no_grad():
             torch.testing.assert_close(model(inputs, memo=memo), model(inputs), rtol=0, atol=0)
+
+
+def test_the_preset_is_its_parts_joined_again() -> None:
+    preset = from_pretrained("compound").eval()
+    members, tail = take_apart(preset)
+    assert list(members) == list(MEMBERS)
+    again = mirrored(join_members(make_ensemble(WAYS["features"], frozen=True), members, tail))
+    faces = torch.rand(2, 1, 3, 112, 112)
+    theirs = preset.predict(faces)
+    for name, ours in again.predict(faces).items():
+        assert torch.equal(ours, theirs[name])
+
+
+def test_what_is_joined_by_scores_has_no_tail() -> None:
+    with pytest.raises(InputError, match="^model: is not joined by features; give the preset's$"):
+        take_apart(make_ensemble(MeanFusionConfig()).build())
 
 
 def test_a_mirror_turns_faces_and_keeps_labels() -> None:
