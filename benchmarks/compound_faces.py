@@ -1,11 +1,12 @@
 """Faces of synthetic people that `compound.py` and `zero_shot.py` score the small compound ensemble on.
 
 `python benchmarks/... [FOLDER] [--strong] [--others]`: FOLDER is what `affectkit-compound train --out FOLDER` left, by
-default `.cache/compound/run`. With `--shipped` in its place members, fusion and heads are those of the preset's weights,
-which the default plan made, so that nothing has to be trained; `compound.py` alone takes it. Faces go as far as clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by
-intensities of 1 to 5 (`STILLS_V2`). What is fitted is so on faces of the world that members were trained on, by default
-one of both kinds (`BOTH_V1`); what is chosen is chosen on faces of the kind that is scored. Reported are the first 100
-report people, with `--others` the next 100, at whom nobody looked while the system was made.
+default `.cache/compound/run`. With `--shipped` in its place members, fusion and heads are those of the preset's
+weights, made by the default plan, so that nothing has to be trained; `compound.py` alone takes it. Faces go as far as
+clips of `BENCH_V1` at their apex (`APEX_V1`), with `--strong` by intensities of 1 to 5 (`STILLS_V2`). What is fitted is
+so on faces of the world that members were trained on, by default one of both kinds (`BOTH_V1`); what is chosen is
+chosen on faces of the kind that is scored. Reported are the first 100 report people, with `--others` the next 100, at
+whom nobody looked while the system was made.
 """
 
 from __future__ import annotations
