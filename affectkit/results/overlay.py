@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from affectkit.ensemble import AGREEMENT
 from affectkit.results.colors import KIND_COLORS, TRACK_COLORS, is_action_units, target_of
 from affectkit.results.rows import EventRow, Row
 from affectkit.results.timeline import by_output
+from affectkit.score_streams import AGREEMENT
 
 if TYPE_CHECKING:
     import numpy as np
