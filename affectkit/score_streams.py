@@ -12,6 +12,7 @@ from affectkit.streams import PredictionStream
 from affectkit.tracing import Trace
 
 AGREEMENT = "_agreement"
+_OF_DECISIONS, _OF_VALUES = ("share", "divergence", "members"), ("spread", "members")
 
 
 def own_outputs(trace: Trace) -> tuple[str, ...]:
@@ -65,8 +66,13 @@ def lost_note(streams: Mapping[str, PredictionStream], joined: Mapping[str, Pred
 def agreement_stream(joined: PredictionStream) -> PredictionStream:
     """The agreement on an output."""
     is_decided = joined.problem in ("multiclass", "multilabel")
-    facts = ("share", "divergence", "members") if is_decided else ("spread", "members")
+    facts = _OF_DECISIONS if is_decided else _OF_VALUES
     return PredictionStream(problem="regression", resolution=joined.resolution, targets=facts)
+
+
+def is_agreement(output: str, targets: tuple[str, ...]) -> bool:
+    """Whether an output of a table, known by names alone, is about the members of an ensemble and not about a face."""
+    return output.endswith(AGREEMENT) and targets in (_OF_DECISIONS, _OF_VALUES)
 
 
 def compare_streams(
