@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -70,9 +70,9 @@ def agreement_stream(joined: PredictionStream) -> PredictionStream:
     return PredictionStream(problem="regression", resolution=joined.resolution, targets=facts)
 
 
-def is_agreement(output: str, targets: tuple[str, ...]) -> bool:
+def is_agreement(output: str, targets: Iterable[str]) -> bool:
     """Whether an output of a table, known by names alone, is about the members of an ensemble and not about a face."""
-    return output.endswith(AGREEMENT) and targets in (_OF_DECISIONS, _OF_VALUES)
+    return output.endswith(AGREEMENT) and {*targets} <= {*_OF_DECISIONS, *_OF_VALUES}
 
 
 def compare_streams(

@@ -67,8 +67,8 @@ def picture_table(results: Results) -> tuple[list[str], list[list[object]], int]
     from affectkit.results.timeline import by_output
     from affectkit.score_streams import is_agreement
 
-    columns = {output: tuple(map(target_of, names)) for output, names in by_output(results.targets).items()}
-    outputs = [output for output, targets in columns.items() if not is_agreement(output, targets)]
+    columns = by_output(results.targets)
+    outputs = [output for output in columns if not is_agreement(output, map(target_of, columns[output]))]
     lines: list[list[object]] = []
     for row in itertools.islice(results, _SHOWN):
         found = {finding.output: ", ".join(finding.texts) for finding in findings_of(row, results.targets, 1)}

@@ -65,7 +65,7 @@ def findings_of(row: Row, targets: tuple[str, ...], top: int = 3) -> tuple[Findi
         if is_action_units(columns):
             active = tuple(item for item in ranked if item[1] >= ACTIVE)
             found.append(Finding(output=output, kind="units", entries=active[:top]))
-        elif is_agreement(output, tuple(map(target_of, columns))):
+        elif is_agreement(output, map(target_of, columns)):
             found.append(Finding(output=output, kind="agreement", entries=tuple(values.items())))
         elif _are_probabilities(values.values()):
             found.append(Finding(output=output, kind="classes", entries=ranked[:top]))

@@ -70,7 +70,7 @@ def describe(row: Row, targets: tuple[str, ...]) -> list[str]:
     lines = [f"track {row.track}" if row.track is not None else "face"]
     for output, columns in by_output(targets).items():
         # how far the members of an ensemble agree is no label
-        if is_agreement(output, tuple(map(target_of, columns))):
+        if is_agreement(output, map(target_of, columns)):
             continue
         values = {target_of(name): row.predictions[name] for name in columns if name in row.predictions}
         if not values:
