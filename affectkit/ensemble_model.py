@@ -34,10 +34,18 @@ from affectkit.model import (
     score_heads,
 )
 from affectkit.registry import Registry, default_registry
-from affectkit.score_joining import all_finite, can_look, check_finite, join_rows, joint_loss, restrict, to_scores
+from affectkit.score_joining import (
+    all_finite,
+    can_look,
+    check_finite,
+    find_usable,
+    join_rows,
+    joint_loss,
+    restrict,
+    to_scores,
+)
 from affectkit.score_streams import AGREEMENT
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
-from affectkit.streams import Problem
 from affectkit.tracing import Trace
 from affectkit.tying import tied_stages
 
@@ -370,8 +378,12 @@ class Ensemble(Model):
                 raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
         stream = self.traced.outputs[output]
         is_frame = stream.resolution == "frame"
-        values, usable = self._decode_members(output, raw, {name: mask for name, (mask, _) in clocks.items()}, device)
+        decoded, values = self._decode_members(output, raw, device)
         mask, times = self._join_clocks(output, clocks, device)
+        # By member; empty where every member is usable in every row, which is the usual case.
+        usable: dict[str, Tensor] = {}
+        if not all_finite(decoded.values()):
+            usable = find_usable(decoded, {name: own for name, (own, _) in clocks.items()}, stream.resolution)
         if self._config.on_nan == "drop":
             joined = join_rows(self.fusion[output], values, usable, output) if usable else self.fusion[output](values)
             # not whether any member is usable: those that are may have no weight
@@ -386,16 +398,14 @@ class Ensemble(Model):
             joined = self.fusion[output](values)
         agreement = None
         if self._config.has_agreement:
-            agreement = _measure(values, usable, joined, stream.problem)
+            who = torch.stack(list(usable.values())) if usable else None
+            agreement = measure_agreement(torch.stack(list(values.values())), who, joined, stream.problem)
         return Joined(to_scores(joined, stream.problem), mask, times, agreement)
 
     def _decode_members(
-        self, output: str, raw: Mapping[str, Tensor], masks: Mapping[str, Tensor], device: torch.device
+        self, output: str, raw: Mapping[str, Tensor], device: torch.device
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Members' probabilities or values of the ensemble's targets, and the rows in which they are usable.
-
-        The second is empty where every member is usable in every row, which is the usual case.
-        """
+        """Members' probabilities or values: of their own targets, and of the ensemble's."""
         stream = self.traced.outputs[output]
         fill = 0.0 if self._config.fill is None else self._config.fill
         # decoded where the member is: its head may have tensors of its own
@@ -404,13 +414,7 @@ class Ensemble(Model):
             name: restrict(one, self.members[name].traced.outputs[output].targets, stream, fill)
             for name, one in decoded.items()
         }
-        usable: dict[str, Tensor] = {}
-        if not all_finite(decoded.values()):
-            for name, one in decoded.items():
-                own = masks[name].to(device)
-                real = own if stream.resolution == "frame" else own.any(dim=1)
-                usable[name] = one.isfinite().all(dim=-1) | ~real
-        return values, usable
+        return decoded, values
 
     def _compare(self, output: str, scores: Tensor, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]) -> Tensor:
         """Agreement of what members' heads say with the raw `scores` of the ensemble's own."""
@@ -420,17 +424,26 @@ class Ensemble(Model):
             if theirs != ours:
                 fact = f"member {name!r} scores {theirs} clips and steps, and the ensemble {ours}"
                 raise InputError(f"agreement.{output}: {fact}; fuse on the members' clock, or write agreement=False")
-        masks = {name: clocks[name][output][0] for name in given}
-        values, usable = self._decode_members(output, given, masks, scores.device)
+        decoded, values = self._decode_members(output, given, scores.device)
+        members, own, stream = (
+            torch.stack(list(values.values())),
+            self.decode(output, scores),
+            self.traced.outputs[output],
+        )
+        found = measure_agreement(members, None, own, stream.problem)
+        # what is not finite would be seen in it, so that this one look is enough
+        if all_finite([found]):
+            return found
+        usable = find_usable(decoded, {name: clocks[name][output][0] for name in given}, stream.resolution)
         for name, rows in usable.items():
             hint = "mend the member or what it is given, or write agreement=False"
             check_finite(name, f"output {output!r} is", rows, hint)
-        return _measure(values, usable, self.decode(output, scores), self.traced.outputs[output].problem)
+        return measure_agreement(members, torch.stack(list(usable.values())), own, stream.problem)
 
     def _pass_on(self, output: str, raw: Mapping[str, Scores], device: torch.device) -> Tensor:
         """What members put out about their own members, as one."""
-        given = [raw[name][output + AGREEMENT].to(device) for name in self.asked[output]]
-        return average_agreement(torch.stack(given))
+        given = torch.stack([raw[name][output + AGREEMENT].to(device) for name in self.asked[output]])
+        return given.mean(dim=0) if all_finite([given]) else average_agreement(given)
 
     def _home(self, tensor: Tensor) -> torch.device:
         """Where members are joined: at the ensemble's own weights, or else at `tensor`."""
@@ -485,12 +498,6 @@ class Ensemble(Model):
 def name_member(error: InputError, member: str) -> InputError:
     """The same error with the member's path in front, where it begins with a path: members do not know their names."""
     return InputError(f"members.{member}.{error}") if str(error).startswith(_WITH_PATH) else error
-
-
-def _measure(values: Mapping[str, Tensor], usable: Mapping[str, Tensor], joined: Tensor, problem: Problem) -> Tensor:
-    """`measure_agreement` of members by name."""
-    who = torch.stack(list(usable.values())) if usable else None
-    return measure_agreement(torch.stack(list(values.values())), who, joined, problem)
 
 
 def _moved(sequence: Sequence, device: torch.device | None) -> Sequence:
