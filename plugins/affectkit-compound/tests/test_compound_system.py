@@ -190,7 +190,8 @@ def test_the_preset_says_how_far_its_networks_agree(tmp_path: Path) -> None:
     looks = [inputs, mirror(faces(people=1)).inputs["clip"]]
     for name in ("expression", "compound"):
         parts = []
-        joined: Any = model.members["plain"]
+        looking: Any = model.members
+        joined = looking["plain"]
         for seen in looks:
             alone = torch.stack([joined.members[member].predict(seen)[name] for member in MEMBERS])
             own = joined.predict(seen)[name]
