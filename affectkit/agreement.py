@@ -50,6 +50,22 @@ def measure_agreement(members: Tensor, usable: Tensor | None, joined: Tensor, pr
         return torch.stack([*columns, count], dim=-1)
 
 
+def average_agreement(given: Tensor) -> Tensor:
+    """The agreement that several ensembles report of their own members as one.
+
+    Arguments:
+        given: as `measure_agreement` returns it, `(N, ..., 2 or 3)` of N ensembles.
+
+    Returns:
+        `(..., 2 or 3)`: in each row the mean over the ensembles of which a member scored it. Where there is none, all
+        is NaN but the number of members, which is 0.
+    """
+    with torch.no_grad():
+        scored = given[..., -1:] > 0
+        total, count = torch.where(scored, given, torch.zeros_like(given)).sum(dim=0), scored.sum(dim=0)
+        return torch.cat([total[..., :-1] / count, total[..., -1:] / count.clamp(min=1)], dim=-1)
+
+
 def divergence(p: Tensor, q: Tensor) -> Tensor:
     """Terms of the Jensen-Shannon divergence of p and q in bits; summed over a distribution it is 0 to 1.
 

@@ -7,7 +7,7 @@ last stage before their heads, are fused and scored by the ensemble's own heads.
 An input that several members know under one name is one input if its description is the same everywhere; otherwise
 each member's is `member.name`.
 
-What members think of each other comes out as one more output per joined one, `<output>_agreement`.
+How far members agree comes out as one more output per joined one, `<output>_agreement`.
 """
 
 from __future__ import annotations
@@ -32,15 +32,21 @@ from affectkit.pipeline import (
     trace_spotter,
 )
 from affectkit.registry import Registry, default_registry
-from affectkit.spelling import folded
-from affectkit.streams import FeatureStream, InputStream, PredictionStream
+from affectkit.score_streams import (
+    AGREEMENT,
+    agreement_stream,
+    compare_streams,
+    join_streams,
+    lost_note,
+    own_outputs,
+    passed_streams,
+)
+from affectkit.streams import FeatureStream, InputStream, PredictionStream, Stream
 from affectkit.tracing import Trace, TraceStep, stage_output
 from affectkit.tying import check_tied, check_tied_streams, tied_stages
 
 if TYPE_CHECKING:
     from affectkit.ensemble_model import Ensemble
-
-AGREEMENT = "_agreement"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +67,11 @@ class EnsembleConfig(ModelConfig):
             along.
         agreement: whether the outputs `<output>_agreement` come along. Of classes and labels they say `share`, the
             share of the members that decide as the ensemble does; `divergence`, how far their probabilities are from
-            the joined ones on average (Jensen-Shannon divergence, Lin 1991, in bits, 0 to 1); and `members`, how many
-            scored the row. Of values they say `spread`, the standard deviation over the members, and `members`.
+            the ensemble's on average (Jensen-Shannon divergence, Lin 1991, in bits, 0 to 1); and `members`, how many
+            scored the row. Of values they say `spread`, the standard deviation over the members, and `members`. At
+            feature level every member has heads for the ensemble's outputs, with all their targets; they are run for
+            this alone, without loss and gradient. Without it, what members put out of their own members is passed on:
+            its mean over those that have it, row by row.
         tied: whether the members are variants of one system that share its weights, and differ only in front-ends that
             come first, such as a mirror. Their common stages are one module each, and are saved once.
 
@@ -111,13 +120,12 @@ class EnsembleConfig(ModelConfig):
             raise ConfigError("'union' at feature level", "drop it: the heads have the targets", path="targets")
         if self.level == "features" and self.on_nan == "drop":
             raise ConfigError("'drop' at feature level", "write 'refuse': heads need all features", path="on_nan")
-        if self.level == "features" and self.agreement:
-            raise ConfigError("agreement at feature level", "drop it: the members do not score", path="agreement")
         if isinstance(self.fusion, LateFusionConfig) and self.on_nan == "drop" and not self.fusion.can_leave_out:
             fact = f"'drop', and {type(self.fusion).__name__} needs every member"
             raise ConfigError(fact, "write 'refuse', or join by a rule such as the mean", path="on_nan")
         if self.level == "features":
-            check_outputs(self.heads, self.maps)
+            said = [name + AGREEMENT for name in self.heads] if self.agreement else []
+            check_outputs(self.heads, self.maps, said)
         for path in graphs_of(self):
             if self.tied:
                 raise ConfigError("is exported, and shares no weights", "write tied=False", path=path)
@@ -181,15 +189,14 @@ class EnsembleConfig(ModelConfig):
         if isinstance(self.fusion, LateFusionConfig):
             outputs = self._trace_scores(self.fusion, traces, names, steps)
             features: FeatureStream | None = None
-            if self.has_agreement:
-                outputs |= self._trace_agreement(outputs, steps)
-            # not in `validate`: which outputs are joined is known only once the members are traced
-            check_outputs((), self.maps, outputs)
         else:
             streams = {member: _features(member, trace) for member, trace in traces.items()}
             features = trace_fusion(self.fusion, streams, names, steps)
-            outputs = {}
-        outputs = trace_outputs(self.heads, self.maps, features, names, steps, outputs)
+            outputs = trace_outputs(self.heads, {}, features, names, steps)
+        outputs |= self._trace_agreement(outputs, traces, steps)
+        # not in `validate`: what there is to map is known only once the members are traced
+        check_outputs((), self.maps, outputs)
+        outputs = trace_outputs({}, self.maps, None, names, steps, outputs)
         return Trace(steps=tuple(steps), features=features, outputs=outputs)
 
     def _trace_scores(
@@ -198,9 +205,9 @@ class EnsembleConfig(ModelConfig):
         outputs = {}
         for name in self._joined_names(traces):
             streams = {member: trace.outputs[name] for member, trace in traces.items()}
-            joined = self._joined_streams(name, streams)
+            joined = join_streams(f"fusion.{name}", streams, self.targets)
             outputs[name] = stage_output("fusion", fusion.output, joined)
-            note = _lost_note(streams, joined)
+            note = lost_note(streams, joined)
             add_step(steps, f"fusion.{name}", names, fusion, joined, outputs[name], note)
             self._check_fill(name, outputs[name])
         return outputs
@@ -213,19 +220,27 @@ class EnsembleConfig(ModelConfig):
             raise ConfigError(fact, f"write {low:g} to {high:g}", path="fill")
 
     def _trace_agreement(
-        self, outputs: Mapping[str, PredictionStream], steps: list[TraceStep]
+        self, outputs: Mapping[str, PredictionStream], traces: Mapping[str, Trace], steps: list[TraceStep]
     ) -> dict[str, PredictionStream]:
-        found = {}
-        for name, joined in outputs.items():
-            is_decided = joined.problem in ("multiclass", "multilabel")
-            facts = ("share", "divergence", "members") if is_decided else ("spread", "members")
-            stream = PredictionStream(problem="regression", resolution=joined.resolution, targets=facts)
+        """Steps and outputs of what is said about the members of this ensemble, or else of those that it is made of."""
+        found: dict[str, PredictionStream] = {}
+        for name, own in outputs.items():
+            note = ""
+            if not self.has_agreement:
+                inputs: Mapping[str, Stream] = passed_streams(name, own, traces)
+                note = f"mean of {listed(inputs)}"
+            elif self.level == "scores":
+                inputs = {step.path: step for step in steps}[f"fusion.{name}"].inputs
+            else:
+                inputs, note = compare_streams(name, own, traces)
+            if not inputs:
+                continue
             if name + AGREEMENT in outputs:
-                fact = f"the members have an output {name + AGREEMENT!r} of their own"
+                members = f"the members have an output {name + AGREEMENT!r} of their own"
+                fact = members if self.level == "scores" else f"the ensemble has a head {name + AGREEMENT!r} of its own"
                 raise ConfigError(fact, "call that head or map something else", path="agreement")
-            found[name + AGREEMENT] = stream
-            inputs = {step.path: step for step in steps}[f"fusion.{name}"].inputs
-            steps.append(TraceStep(path=f"agreement.{name}", component="-", inputs=inputs, output=stream))
+            stream = found[name + AGREEMENT] = agreement_stream(own)
+            steps.append(TraceStep(path=f"agreement.{name}", component="-", inputs=inputs, output=stream, note=note))
         return found
 
     def _joined_names(self, traces: Mapping[str, Trace]) -> tuple[str, ...]:
@@ -251,30 +266,6 @@ class EnsembleConfig(ModelConfig):
                     fact = f"only some members have {name!r}, {member!r} among them"
                     raise ConfigError(fact, f"say what to join; {hint}", path="outputs")
         return tuple(common)
-
-    def _joined_streams(self, name: str, streams: Mapping[str, PredictionStream]) -> dict[str, PredictionStream]:
-        """Every member's stream of one output as the late fusion gets it: the same targets in the same order."""
-        path = f"fusion.{name}"
-        first_member, first = next(iter(streams.items()))
-        for member, stream in streams.items():
-            for fact in ("problem", "resolution"):
-                one, other = getattr(first, fact), getattr(stream, fact)
-                if one != other:
-                    text = f"{fact} of {member!r} is {other!r}, of {first_member!r} {one!r}"
-                    raise StreamError(text, f"members agree on the {fact}", path=path)
-        _check_spelling(streams, path)
-        targets = list(first.targets)
-        for stream in streams.values():
-            if self.targets == "intersection":
-                targets = [target for target in targets if target in stream.targets]
-            else:
-                targets += [target for target in stream.targets if target not in targets]
-        needed = 2 if first.problem == "multiclass" else 1
-        if len(targets) < needed:
-            facts = "; ".join(f"{member!r} has {listed(stream.targets)}" for member, stream in streams.items())
-            fact = f"{len(targets)} common targets, {first.problem} needs {needed}"
-            raise StreamError(fact, facts, path=path)
-        return {member: replace(stream, targets=tuple(targets)) for member, stream in streams.items()}
 
     def _sharing_notes(self) -> dict[tuple[str, str], str]:
         """Which branches will be computed once, provided that their weights are equal; by member and path in it."""
@@ -339,36 +330,8 @@ def branches_of(
     return found
 
 
-def own_outputs(trace: Trace) -> tuple[str, ...]:
-    """What a member scores itself: not the agreement of its own members, which nobody else has an opinion of."""
-    paths = (step.path.partition("agreement.") for step in trace)
-    said = {output + AGREEMENT for before, found, output in paths if found and not before}
-    return tuple(name for name in trace.outputs if name not in said)
-
-
 def _features(member: str, trace: Trace) -> FeatureStream:
     if trace.features is None:
         fact = f"member {member!r} has no features of its own"
         raise StreamError(fact, "fuse scores, or nest a feature-level ensemble", path="fusion")
     return trace.features
-
-
-def _lost_note(streams: Mapping[str, PredictionStream], joined: Mapping[str, PredictionStream]) -> str:
-    """Which targets of whom are not joined; empty if all are."""
-    lost = {
-        member: [target for target in stream.targets if target not in joined[member].targets]
-        for member, stream in streams.items()
-    }
-    facts = "; ".join(f"{listed(targets)} of {member}" for member, targets in lost.items() if targets)
-    return f"without {facts}" if facts else ""
-
-
-def _check_spelling(streams: Mapping[str, PredictionStream], path: str) -> None:
-    """Targets that differ in spelling only would be lost by an intersection, and doubled by a union: refuse them."""
-    seen: dict[str, tuple[str, str]] = {}
-    for member, stream in streams.items():
-        for target in stream.targets:
-            other, spelling = seen.setdefault(folded(target), (member, target))
-            if spelling != target and other != member:
-                text = f"{other!r} has {spelling!r}, {member!r} has {target!r}"
-                raise StreamError(text, "spell common targets the same way", path=path)

@@ -6,20 +6,20 @@ State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one lat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from affectkit.agreement import measure_agreement
+from affectkit.agreement import average_agreement, measure_agreement
 from affectkit.configs import ModelConfig
 from affectkit.devices import check_device, device_of
 from affectkit.dials import at_path
-from affectkit.ensemble import AGREEMENT, EnsembleConfig
+from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean, join
-from affectkit.interfaces import NamedModules, Stage
+from affectkit.interfaces import NamedModules, Stage, State
 from affectkit.model import (
     Clocks,
     Memo,
@@ -34,7 +34,17 @@ from affectkit.model import (
     score_heads,
 )
 from affectkit.registry import Registry, default_registry
-from affectkit.score_joining import all_finite, can_look, check_finite, join_rows, joint_loss, restrict, to_scores
+from affectkit.score_joining import (
+    all_finite,
+    can_look,
+    check_finite,
+    find_usable,
+    join_rows,
+    joint_loss,
+    restrict,
+    to_scores,
+)
+from affectkit.score_streams import AGREEMENT
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.tracing import Trace
 from affectkit.tying import tied_stages
@@ -44,6 +54,7 @@ if TYPE_CHECKING:
 
 # Seconds within which two times are the same, as in the fusions of features.
 SAME_TIME = 1e-6
+_WITH_PATH = ("members.", "fusion.", "agreement.")
 
 
 class Joined(NamedTuple):
@@ -70,6 +81,10 @@ class Ensemble(Model):
         members: by name, models that are built already: they become members as they are, weights, their provenance and
             all.
 
+    Attributes:
+        asked: whose scores, or whose own members' agreement, that of an output is made of; by output.
+        scoring: all of these.
+
     Raises:
         InputError: a model of `members` has another config than the member of that name.
     """
@@ -93,6 +108,9 @@ class Ensemble(Model):
         self.members = NamedModules(
             {name: given.get(name) or m.build(registry=self.registry) for name, m in config.members.items()}
         )
+        said = {step.path.removeprefix("agreement."): step for step in traced if step.path.startswith("agreement.")}
+        self.asked = {output: tuple(step.inputs) for output, step in said.items()}
+        self.scoring = {name for names in self.asked.values() for name in names}
         published = [item for name in self.members for item in self.members[name].provenance]
         self.provenance = tuple({item.get("sha256", item["name"]): item for item in published}.values())
         if config.tied:
@@ -159,9 +177,7 @@ class Ensemble(Model):
     ) -> tuple[Scores, Clocks]:
         """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
         if self._config.level == "features":
-            features = self.encode(batch, targets, losses, memo)
-            scores = score_heads(self, features, targets, losses)
-            return run_maps(self, scores, dict.fromkeys(scores, (features.mask, features.times)))
+            return self.score(*self._encode(batch, targets, losses, memo, self.scoring), targets, losses)
         raw: dict[str, Scores] = {}
         clocks: dict[str, Clocks] = {}
         for name, own in self._routed(batch).items():
@@ -187,19 +203,68 @@ class Ensemble(Model):
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> Sequence:
         """What goes into the heads, from a checked batch; adds the stages' own losses if there are `targets`."""
+        return self._encode(batch, targets, losses, memo, ())[0]
+
+    def encode_and_score(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> tuple[Sequence, Scores, Clocks]:
+        """What `encode` gives, and of that what `run` does: without gradient and without losses of heads."""
+        features, raw, clocks = self._encode(batch, targets, losses, memo, self.scoring)
+        with torch.no_grad():
+            return features, *self.score(features, raw, clocks, None, {})
+
+    def _encode(
+        self,
+        batch: Batch,
+        targets: Mapping[str, Targets] | None,
+        losses: Losses,
+        memo: Memo | None,
+        scoring: Container[str],
+    ) -> tuple[Sequence, dict[str, Scores], dict[str, Clocks]]:
+        """What goes into the heads, and raw scores and clocks of the members that are `scoring`."""
         features: dict[str, Sequence] = {}
+        raw: dict[str, Scores] = {}
+        clocks: dict[str, Clocks] = {}
         for name, own in self._routed(batch).items():
-            inner: Losses = {}
+            member, inner = self.members[name], Losses()
             # with labels, unlike at score level: the members' features feed the heads that the labels are for
             try:
-                features[name] = self.members[name].encode(own, targets, inner, memo)
+                if name in scoring:
+                    features[name], raw[name], clocks[name] = member.encode_and_score(own, targets, inner, memo)
+                else:
+                    features[name] = member.encode(own, targets, inner, memo)
             except InputError as error:
                 raise name_member(error, name) from None
             losses.update({join("members", name, path): loss for path, loss in inner.items()})
         features = self.gather(features)
         fused: Sequence = self.fusion(features)
         add_auxiliary(losses, "fusion", self.fusion, features, fused, targets)
-        return fused
+        return fused, raw, clocks
+
+    def score(
+        self,
+        features: Sequence,
+        raw: Mapping[str, Scores],
+        clocks: Mapping[str, Clocks],
+        targets: Mapping[str, Targets] | None,
+        losses: Losses,
+        states: dict[str, State] | None = None,
+    ) -> tuple[Scores, Clocks]:
+        """Heads, agreement and maps on fused features; one time step where there are `states`, as for `run_maps`.
+
+        Arguments:
+            raw, clocks: of the members that are `scoring`, by output.
+        """
+        scores = score_heads(self, features, targets, losses)
+        clock = features.mask, features.times
+        with torch.no_grad():
+            scores |= {
+                output + AGREEMENT: self._compare(output, scores[output], raw, clocks)
+                if self._config.has_agreement
+                else self._pass_on(output, raw, scores[output].device)
+                for output in self.asked
+            }
+        return run_maps(self, scores, dict.fromkeys(scores, clock), states)
 
     def decode(self, name: str, scores: Tensor) -> Tensor:
         return decode_output(self, name, scores)
@@ -280,6 +345,9 @@ class Ensemble(Model):
             scores[output], common[output] = one.scores, (one.mask, one.times)
             if one.agreement is not None:
                 agreement[output + AGREEMENT] = one.agreement
+            elif output in self.asked:
+                agreement[output + AGREEMENT] = self._pass_on(output, raw, device)
+            if output in self.asked:
                 common[output + AGREEMENT] = common[output]
         return scores | agreement, common
 
@@ -310,20 +378,12 @@ class Ensemble(Model):
                 raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
         stream = self.traced.outputs[output]
         is_frame = stream.resolution == "frame"
-        fill = 0.0 if self._config.fill is None else self._config.fill
-        # decoded where the member is: its head may have tensors of its own
-        decoded = {name: self.members[name].decode(output, scores).to(device) for name, scores in raw.items()}
-        values = {
-            name: restrict(one, self.members[name].traced.outputs[output].targets, stream, fill)
-            for name, one in decoded.items()
-        }
+        decoded, values = self._decode_members(output, raw, device)
         mask, times = self._join_clocks(output, clocks, device)
         # By member; empty where every member is usable in every row, which is the usual case.
         usable: dict[str, Tensor] = {}
         if not all_finite(decoded.values()):
-            for name, one_decoded in decoded.items():
-                own = clocks[name][0].to(device)
-                usable[name] = one_decoded.isfinite().all(dim=-1) | ~(own if is_frame else own.any(dim=1))
+            usable = find_usable(decoded, {name: own for name, (own, _) in clocks.items()}, stream.resolution)
         if self._config.on_nan == "drop":
             joined = join_rows(self.fusion[output], values, usable, output) if usable else self.fusion[output](values)
             # not whether any member is usable: those that are may have no weight
@@ -341,6 +401,49 @@ class Ensemble(Model):
             who = torch.stack(list(usable.values())) if usable else None
             agreement = measure_agreement(torch.stack(list(values.values())), who, joined, stream.problem)
         return Joined(to_scores(joined, stream.problem), mask, times, agreement)
+
+    def _decode_members(
+        self, output: str, raw: Mapping[str, Tensor], device: torch.device
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Members' probabilities or values: of their own targets, and of the ensemble's."""
+        stream = self.traced.outputs[output]
+        fill = 0.0 if self._config.fill is None else self._config.fill
+        # decoded where the member is: its head may have tensors of its own
+        decoded = {name: self.members[name].decode(output, scores).to(device) for name, scores in raw.items()}
+        values = {
+            name: restrict(one, self.members[name].traced.outputs[output].targets, stream, fill)
+            for name, one in decoded.items()
+        }
+        return decoded, values
+
+    def _compare(self, output: str, scores: Tensor, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]) -> Tensor:
+        """Agreement of what members' heads say with the raw `scores` of the ensemble's own."""
+        given = {name: raw[name][output] for name in self.asked[output]}
+        for name, one in given.items():
+            theirs, ours = tuple(one.shape[:-1]), tuple(scores.shape[:-1])
+            if theirs != ours:
+                fact = f"member {name!r} scores {theirs} clips and steps, and the ensemble {ours}"
+                raise InputError(f"agreement.{output}: {fact}; fuse on the members' clock, or write agreement=False")
+        decoded, values = self._decode_members(output, given, scores.device)
+        members, own, stream = (
+            torch.stack(list(values.values())),
+            self.decode(output, scores),
+            self.traced.outputs[output],
+        )
+        found = measure_agreement(members, None, own, stream.problem)
+        # what is not finite would be seen in it, so that this one look is enough
+        if all_finite([found]):
+            return found
+        usable = find_usable(decoded, {name: clocks[name][output][0] for name in given}, stream.resolution)
+        for name, rows in usable.items():
+            hint = "mend the member or what it is given, or write agreement=False"
+            check_finite(name, f"output {output!r} is", rows, hint)
+        return measure_agreement(members, torch.stack(list(usable.values())), own, stream.problem)
+
+    def _pass_on(self, output: str, raw: Mapping[str, Scores], device: torch.device) -> Tensor:
+        """What members put out about their own members, as one."""
+        given = torch.stack([raw[name][output + AGREEMENT].to(device) for name in self.asked[output]])
+        return given.mean(dim=0) if all_finite([given]) else average_agreement(given)
 
     def _home(self, tensor: Tensor) -> torch.device:
         """Where members are joined: at the ensemble's own weights, or else at `tensor`."""
@@ -394,7 +497,7 @@ class Ensemble(Model):
 
 def name_member(error: InputError, member: str) -> InputError:
     """The same error with the member's path in front, where it begins with a path: members do not know their names."""
-    return InputError(f"members.{member}.{error}") if str(error).startswith(("members.", "fusion.")) else error
+    return InputError(f"members.{member}.{error}") if str(error).startswith(_WITH_PATH) else error
 
 
 def _moved(sequence: Sequence, device: torch.device | None) -> Sequence:

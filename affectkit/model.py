@@ -270,7 +270,19 @@ class Pipeline(Model):
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> tuple[Scores, Clocks]:
         """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
+        return self._score(self.encode(batch, targets, losses, memo), targets, losses)
+
+    def encode_and_score(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> tuple[Sequence | None, Scores, Clocks]:
+        """What `encode` gives, and of that what `run` does: without gradient and without losses of heads."""
         encoded = self.encode(batch, targets, losses, memo)
+        with torch.no_grad():
+            return encoded, *self._score(encoded, None, {})
+
+    def _score(
+        self, encoded: Sequence | None, targets: Mapping[str, Targets] | None, losses: Losses
+    ) -> tuple[Scores, Clocks]:
         if encoded is None:
             return {}, {}
         scores = score_heads(self, encoded, targets, losses)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from affectkit.errors import InputError, LeftOutWarning
 from affectkit.interfaces import LateFusion
 from affectkit.sequences import Targets, masked_mean
-from affectkit.streams import PredictionStream, Problem
+from affectkit.streams import PredictionStream, Problem, Resolution
 
 # Not smaller: in float32 1 - 1e-8 is 1, and its logit infinite.
 _TINY = 1e-7
@@ -49,6 +49,17 @@ def all_finite(tensors: Iterable[Tensor]) -> bool:
     given = [tensor.detach().flatten() for tensor in tensors]
     # a sum is one step, and is finite if all of it are; where finite numbers overflow in it, who looks at rows sees so
     return can_look(given[0]) and math.isfinite(torch.cat(given).sum().item())
+
+
+def find_usable(
+    members: Mapping[str, Tensor], masks: Mapping[str, Tensor], resolution: Resolution
+) -> dict[str, Tensor]:
+    """By member the rows `(...)` of its values `(..., K)` that are finite, or padding by its mask `(B, T)`."""
+    found = {}
+    for name, values in members.items():
+        mask = masks[name].to(values.device)
+        found[name] = values.isfinite().all(dim=-1) | ~(mask if resolution == "frame" else mask.any(dim=1))
+    return found
 
 
 def check_finite(member: str, what: str, usable: Tensor, suggestion: str) -> None:

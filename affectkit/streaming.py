@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Container
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -47,7 +48,16 @@ class PipelineStream(Stream):
 
     def run(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> tuple[Scores, Clocks]:
         """As `step`, and by output the clock of what was scored."""
-        return step_heads(self.model, self.features(batch, memo), self.states)
+        return self.features_and_scores(batch, memo)[1:]
+
+    def features_and_scores(
+        self, batch: Batch | Sequence | Tensor, memo: Memo | None = None
+    ) -> tuple[Sequence, Scores, Clocks]:
+        """What `features` gives, and of that what `run` does."""
+        features = self.features(batch, memo)
+        scores = score_heads(self.model, features, None, {})
+        clocks = dict.fromkeys(scores, (features.mask, features.times))
+        return features, *run_maps(self.model, scores, clocks, self.states)
 
     def features(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> Sequence:
         """What the last stage before the heads puts out for this step, `(B, 1, D)`."""
@@ -106,7 +116,7 @@ class EnsembleStream(Stream):
     def run(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> tuple[Scores, Clocks]:
         """As `step`, and by output the clock of what was scored."""
         if self.model.config.level == "features":
-            return step_heads(self.model, self.features(batch, memo), self.states)
+            return self.features_and_scores(batch, memo)[1:]
         raw: dict[str, Scores] = {}
         clocks: dict[str, Clocks] = {}
         memo = {} if memo is None else memo
@@ -119,21 +129,33 @@ class EnsembleStream(Stream):
 
     def features(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> Sequence:
         """What the fusion of features puts out for this step, `(B, 1, D)`."""
+        return self._features(batch, memo, ())[0]
+
+    def features_and_scores(
+        self, batch: Batch | Sequence | Tensor, memo: Memo | None = None
+    ) -> tuple[Sequence, Scores, Clocks]:
+        """What `features` gives, and of that what `run` does."""
+        features, raw, clocks = self._features(batch, memo, self.model.scoring)
+        return features, *self.model.score(features, raw, clocks, None, {}, self.states)
+
+    def _features(
+        self, batch: Batch | Sequence | Tensor, memo: Memo | None, scoring: Container[str]
+    ) -> tuple[Sequence, dict[str, Scores], dict[str, Clocks]]:
         parts: dict[str, Sequence] = {}
+        raw: dict[str, Scores] = {}
+        clocks: dict[str, Clocks] = {}
         memo = {} if memo is None else memo
         for name, own in self.model.member_batches(batch).items():
+            member = self.members[name]
             try:
-                parts[name] = self.members[name].features(own, memo)
+                if name in scoring:
+                    parts[name], raw[name], clocks[name] = member.features_and_scores(own, memo)
+                else:
+                    parts[name] = member.features(own, memo)
             except InputError as error:
                 raise name_member(error, name) from None
         fused, self.state = self.model.fusion.step(self.model.gather(parts), self.state)
-        return fused  # type: ignore[no-any-return]
-
-
-def step_heads(model: Any, features: Sequence, states: dict[str, State]) -> tuple[Scores, Clocks]:
-    """Heads and maps on the features of one time step; `states` change in place."""
-    scores = score_heads(model, features, None, {})
-    return run_maps(model, scores, dict.fromkeys(scores, (features.mask, features.times)), states)
+        return fused, raw, clocks
 
 
 def open_stream(model: Model, batch: int) -> PipelineStream | EnsembleStream:

@@ -8,11 +8,12 @@ medians of rounds, in which ensemble and members take turns. Without a bar, eigh
 has them, and members of less than a millisecond, which nobody ships. Shares of the members' sum:
 
 - `beside`: time of the ensemble less what its members took within it, by a clock around each member. What is trained
-  on joined features, a fusion and heads, is outside of the members.
+  on joined features, a fusion and heads, is outside of the members. Their own heads are in it, where they are asked.
 - `added`: less also what the same members, called alone in the same round, took around what that clock sees: their
   checks of the batch, modes and decoding. This has the bar of the small members; the large ones have it in `beside`.
 - `against`: time of the ensemble less that of its members called alone: the same without clocks, and noisy, since the
-  networks' own times are in it twice. Of members that are joined by features it may be below 0: alone they run heads.
+  networks' own times are in it twice. Of members that are joined by features it may be below 0: alone they run heads,
+  and there only if they are asked how far they agree.
 
 With ../shared there is a third part, `analyze` on a video: faces are found once for all members.
 """
@@ -183,6 +184,9 @@ def _clocked(work: Callable[[], object], members: list[Model]) -> tuple[float, f
     return whole, sum(inside)
 
 
+_METHODS = ("run", "encode", "encode_and_score")
+
+
 class _Clocks:
     """Measures what each member takes, wherever an ensemble calls it."""
 
@@ -192,12 +196,12 @@ class _Clocks:
 
     def __enter__(self) -> None:
         for member in self.members:
-            for method in ("run", "encode"):
+            for method in _METHODS:
                 setattr(member, method, self._timed(getattr(member, method)))
 
     def __exit__(self, *_: object) -> None:
         for member in self.members:
-            for method in ("run", "encode"):
+            for method in _METHODS:
                 member.__dict__.pop(method, None)
 
     def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,7 +210,7 @@ class _Clocks:
             try:
                 return method(*arguments)
             finally:
-                # `run` calls `encode`, whose time is in its own
+                # the others call `encode`, whose time is in theirs
                 del self.seconds[before:]
                 self.seconds.append(time.perf_counter() - started)
 

@@ -17,10 +17,8 @@ from affectkit.agreement import divergence, measure_agreement
 from affectkit.artifact import load, save
 from affectkit.configs import Frames
 from affectkit.ensemble import EnsembleConfig
-from affectkit.errors import ConfigError
 from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.features.conv_stem import ConvStemConfig
-from affectkit.fusion.concat import ConcatFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
@@ -29,7 +27,6 @@ from affectkit.late.vote import VoteFusionConfig
 from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream, Problem
-from tests.toys import message_of
 
 HEADS = {"expr": ExpressionConfig(targets=("a", "b", "c")), "va": ValenceArousalConfig()}
 
@@ -162,19 +159,10 @@ def test_agreement_of_an_inner_ensemble_is_not_joined() -> None:
     outer = built(ensemble(members={"in": ensemble(), "alone": looking()}))
     assert list(outer.traced.outputs) == ["expr", "va", "expr_agreement", "va_agreement"]
     assert (outer.predict(batch())["va_agreement"][..., 1] == 2).all()
-    quiet = built(ensemble(members={"in": ensemble(), "alone": looking()}, agreement=False))
-    assert list(quiet.predict(batch())) == ["expr", "va"]
     # an output of a pipeline that is merely called so is joined as any other
     heads = {"expr": HEADS["expr"], "expr_agreement": ActionUnitsConfig(targets=("x",))}
     members = {"one": looking(heads=heads), "two": looking(heads=heads)}
     assert "fusion.expr_agreement" in {step.path for step in ensemble(members=members, agreement=False).trace()}
-
-
-def test_features_have_no_agreement() -> None:
-    config = {"fusion": ConcatFusionConfig(hidden=()), "heads": HEADS}
-    assert message_of(ConfigError, ensemble, **config) == (
-        "agreement: agreement at feature level; drop it: the members do not score"
-    )
 
 
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
@@ -205,6 +193,9 @@ def test_nothing_of_it_is_written_at_a_face() -> None:
     scores = {"expr.a": 0.7, "expr.b": 0.3, "expr_agreement.share": 1.0, "expr_agreement.members": 3.0}
     row = Row(frame=0, pts=0.0, track=1, status="ok", predictions=scores)
     assert describe(row, tuple(scores)) == ["track 1", "a 0.70"]
+    # what is merely called so is an output as any other
+    named = {"expr_agreement.a": 0.7, "expr_agreement.b": 0.3}
+    assert describe(replace(row, predictions=named), tuple(named)) == ["track 1", "a 0.70"]
 
 
 def test_mean_over_members_is_linear_in_them() -> None:

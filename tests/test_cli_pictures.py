@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 from affectkit.artifact import save
 from affectkit.cli.analyze_several import expanded
 from affectkit.cli.faces import face_lines
+from affectkit.ensemble import EnsembleConfig
 from affectkit.faces.whole_frame import WholeFrameConfig
+from affectkit.late.mean import MeanFusionConfig
 from affectkit.presets import starter
 from affectkit.results.findings import findings_of
 from affectkit.results.panels import lines_of
@@ -64,6 +67,49 @@ def test_lines_of_a_face() -> None:
     ]
     lines = [line.text for line in lines_of(FACE, TARGETS, 1, "face 1")]
     assert lines == ["face 1", "basic", "fear", "compound", "a", "valence +0.50  arousal -0.12", "AU6"]
+
+
+def test_how_far_members_agree_is_said_of_a_face_and_drawn_nowhere() -> None:
+    told = ("basic.happiness", "basic.fear", "basic_agreement.share", "basic_agreement.divergence",
+            "basic_agreement.members", "va_agreement.spread", "va_agreement.members")  # fmt: skip
+    # `spread` and `members` add up to 1, as probabilities do
+    face = replace(FACE, predictions=dict(zip(told, (0.25, 0.75, 2 / 3, 0.125, 3.0, 0.0, 1.0), strict=True)))
+    assert [(finding.output, finding.kind, finding.texts) for finding in findings_of(face, told, 1)] == [
+        ("basic", "classes", ("fear 0.75",)),
+        ("basic_agreement", "agreement", ("share 0.67  divergence 0.12  members 3",)),
+        ("va_agreement", "agreement", ("spread 0.00  members 1",)),
+    ]
+    assert face_lines([face], told, 1)[1:] == [
+        "  basic            fear  0.75  ███████████████",
+        "  basic_agreement  share 0.67  divergence 0.12  members 3",
+        "  va_agreement     spread 0.00  members 1",
+    ]
+    assert [line.text for line in lines_of(face, told, 1)] == ["fear"]
+    some = replace(face, predictions={**face.predictions, "basic_agreement.members": 2.5})
+    assert findings_of(some, told)[1].texts == ("share 0.67  divergence 0.12  members 2.50",)
+
+
+def test_many_pictures_are_told_without_it(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    one = starter()
+    config = EnsembleConfig(
+        members={"one": one, "two": one}, fusion=MeanFusionConfig(), sampling=one.sampling, faces=WholeFrameConfig()
+    )
+    asked = replace(config, agreement=True).build().eval()
+    quiet = config.build().eval()
+    quiet.load_state_dict(asked.state_dict())
+    photo("one.png")
+    photo("two.png", 40)
+    told = {}
+    for folder, model in (("asked", asked), ("quiet", quiet)):
+        save(model, here / "model")
+        words = ["--pipeline", "model", "--out", folder, "--sheet", f"{folder}.png"]
+        code, out, _ = run(capsys, "analyze", "one.png", "two.png", *words)
+        assert code == 0
+        told[folder] = out.replace(folder, "")
+        shutil.rmtree(here / "model")
+    assert told["asked"] == told["quiet"]
+    assert "expression_agreement.share" in read_results("asked/pictures.csv").columns
+    assert Path("asked.png").read_bytes() == Path("quiet.png").read_bytes()
 
 
 def test_panels_keep_off_faces() -> None:

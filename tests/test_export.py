@@ -31,6 +31,7 @@ from affectkit.faces.whole_frame import WholeFrameConfig
 from affectkit.features.conv_stem import ConvStemConfig
 from affectkit.features.sparse_vssd import SparseVSSDConfig
 from affectkit.fusion.affine import AffineFusionConfig
+from affectkit.fusion.concat import ConcatFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
@@ -555,6 +556,27 @@ def test_tied_weights_are_in_the_file_once(tmp_path: Path) -> None:
         torch.testing.assert_close(found[name][given.mask], values[given.mask], atol=1e-5, rtol=0)
 
 
+def test_how_far_members_agree_whose_features_are_joined(tmp_path: Path) -> None:
+    heads = {"expr": ExpressionConfig(), "va": ValenceArousalConfig()}
+    members = {name: faces(branches={"face": Branch(features=ConvStemConfig(dim=8))}) for name in ("one", "two")}
+    joined = EnsembleConfig(
+        members=members, fusion=ConcatFusionConfig(hidden=(8,)), heads=heads, agreement=True, sampling=Frames(),
+        faces=WholeFrameConfig(),
+    )  # fmt: skip
+    model = mirrored(build(joined))
+    facts = export_onnx(model, tmp_path / "m.onnx")
+    assert list(facts.outputs) == ["expr", "va", "expr_agreement", "va_agreement"]
+    given = clip(2, 4, padded=1)
+    found, expected = load_onnx(tmp_path / "m.onnx").predict(given), model.predict(given)
+    assert list(found) == list(expected)
+    for name, values in expected.items():
+        torch.testing.assert_close(found[name][given.mask], values[given.mask], atol=1e-5, rtol=0)
+    # as a member, whose config traces as what was exported
+    outer = EnsembleConfig(members={"graph": model.config}, fusion=MeanFusionConfig())
+    again = Ensemble(outer, members={"graph": load_onnx(tmp_path / "m.onnx")}).predict(given)
+    torch.testing.assert_close(again["va_agreement"], found["va_agreement"], atol=1e-5, rtol=0)
+
+
 def test_arguments_that_can_not_be(exported: Path, tmp_path: Path) -> None:
     model, path = build(stored()), tmp_path / "m.onnx"
     assert message(lambda: export_onnx(model, tmp_path / "m.pt")) == (
@@ -783,9 +805,11 @@ def test_an_exported_pipeline_is_a_member(exported: Path, tmp_path: Path) -> Non
         heads={"expr": ExpressionConfig()},
     )  # fmt: skip
     members = {"graph": load_onnx(exported), "net": other}
-    assert message(lambda: Ensemble(fused, members=members).predict(clip())) == (
-        "features: an exported pipeline gives scores alone; ask the pipeline that it was made of"
-    )
+    for asked in (False, True):
+        config = replace(fused, agreement=asked)
+        assert message(lambda config=config: Ensemble(config, members=members).predict(clip())) == (
+            "features: an exported pipeline gives scores alone; ask the pipeline that it was made of"
+        )
 
 
 def test_dials_of_an_exported_member_are_fixed(exported: Path) -> None:

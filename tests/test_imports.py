@@ -17,7 +17,7 @@ PACKAGE = Path(affectkit.__file__).parent
 # Each module may import, at its top level, those before it.
 TORCH_FREE = (
     "errors", "spelling", "streams", "records", "fields", "tracing", "configs", "codec", "dials", "specs", "hookspecs",
-    "plugins", "registry", "pipeline", "tying", "graphs", "ensemble", "files", "lookup", "recipes",
+    "plugins", "registry", "pipeline", "score_streams", "tying", "graphs", "ensemble", "files", "lookup", "recipes",
 )  # fmt: skip
 TORCH_FROM_HERE = (
     "sequences", "interfaces", "devices", "agreement", "score_joining", "model", "ensemble_model", "streaming",

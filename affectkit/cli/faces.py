@@ -42,7 +42,7 @@ def face_lines(rows: Iterable[Row], targets: tuple[str, ...], top: int) -> list[
 def _texts(finding: Finding) -> list[str]:
     if finding.kind == "units":
         return ["  ".join(f"{name} {value:.2f}" for name, value in finding.entries) or "no AU"]
-    if finding.kind == "values":
+    if finding.kind in ("agreement", "values"):
         return list(finding.texts)
     letter = "█" if (sys.stdout.encoding or "utf-8").lower().startswith("utf") else "#"
     width = max(len(name) for name, _ in finding.entries)
@@ -58,11 +58,17 @@ def face_data(row: Row) -> dict[str, Any]:
 
 
 def picture_table(results: Results) -> tuple[list[str], list[list[object]], int]:
-    """Columns and rows of a table for people, a row per face, the first of them; and how many rows were left out."""
+    """Columns and rows of a table for people, a row per face, the first of them; and how many rows were left out.
+
+    How far the members of an ensemble agree is left to the rows.
+    """
+    from affectkit.results.colors import target_of
     from affectkit.results.findings import findings_of
     from affectkit.results.timeline import by_output
+    from affectkit.score_streams import is_agreement
 
-    outputs = list(by_output(results.targets))
+    columns = by_output(results.targets)
+    outputs = [output for output in columns if not is_agreement(output, map(target_of, columns[output]))]
     lines: list[list[object]] = []
     for row in itertools.islice(results, _SHOWN):
         found = {finding.output: ", ".join(finding.texts) for finding in findings_of(row, results.targets, 1)}

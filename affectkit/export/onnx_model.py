@@ -90,6 +90,8 @@ class OnnxModel(Model):
     ) -> NoReturn:
         self.features(batch)
 
+    encode_and_score = encode
+
     def decode(self, name: str, scores: Tensor) -> Tensor:
         """Raw scores by their problem, within their bounds, as our heads decode them; `predict` is the graph's own."""
         if name not in self.traced.outputs:

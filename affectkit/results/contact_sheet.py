@@ -137,7 +137,8 @@ def _texts(rows: list[Row], targets: tuple[str, ...]) -> list[tuple[str, Color]]
         return [("no face found", _RED)]
     lines = []
     for row in faces[:_FACES]:
-        words = [text for finding in findings_of(row, targets, 1) for text in finding.texts]
+        found = [one for one in findings_of(row, targets, 1) if one.kind != "agreement"]
+        words = [text for finding in found for text in finding.texts]
         who = f"face {row.track}: " if len(faces) > 1 else ""
         lines.append((f"{who}{', '.join(words) or 'found'}", _INK))
     more = len(faces) - _FACES

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from affectkit.ensemble import AGREEMENT
 from affectkit.results.colors import KIND_COLORS, TRACK_COLORS, is_action_units, target_of
 from affectkit.results.rows import EventRow, Row
 from affectkit.results.timeline import by_output
+from affectkit.score_streams import is_agreement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def describe(row: Row, targets: tuple[str, ...]) -> list[str]:
     lines = [f"track {row.track}" if row.track is not None else "face"]
     for output, columns in by_output(targets).items():
         # how far the members of an ensemble agree is no label
-        if output.endswith(AGREEMENT):
+        if is_agreement(output, map(target_of, columns)):
             continue
         values = {target_of(name): row.predictions[name] for name in columns if name in row.predictions}
         if not values:

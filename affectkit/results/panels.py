@@ -94,13 +94,15 @@ class Panel:
 def lines_of(row: Row, targets: tuple[str, ...], top: int, title: str = "") -> tuple[Line, ...]:
     """What a panel says of a face: a line per class, and a heading where there are several outputs of a kind.
 
+    How far the members of an ensemble agree is left to the table.
+
     Arguments:
         row: of the face.
         targets: prediction columns of the table.
         top: how many classes and units of each output.
         title: the first line; empty for none.
     """
-    findings = findings_of(row, targets, top)
+    findings = [finding for finding in findings_of(row, targets, top) if finding.kind != "agreement"]
     kinds = [finding.kind for finding in findings]
     lines = [Line(text=title)] if title else []
     for finding in findings:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 from affectkit.configs import ModelConfig
-from affectkit.ensemble import EnsembleConfig, own_outputs
+from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError, listed
 from affectkit.graphs import OnnxConfig
 from affectkit.records import Issue
 from affectkit.registry import Registry
+from affectkit.score_streams import own_outputs
 from affectkit.streams import PredictionStream
 
 Unlabeled = Literal["refuse", "leave"]

@@ -115,8 +115,11 @@ def make_tail(dims: Mapping[str, int]) -> PipelineConfig:
 
 
 def make_compound() -> EnsembleConfig:
-    """The config of `compound`: three small networks of a face, joined; the mean of it and of its mirror image."""
-    return augment_config(make_ensemble(WAYS[JOINED]), {"mirrored": (MirrorConfig(),)})
+    """The config of `compound`: three small networks of a face, joined; the mean of it and of its mirror image.
+
+    How far the networks agree comes along: by their own heads, beside what is said of their joined features.
+    """
+    return augment_config(replace(make_ensemble(WAYS[JOINED]), agreement=True), {"mirrored": (MirrorConfig(),)})
 
 
 def name_mirrored(way: str) -> str:

@@ -30,7 +30,8 @@ from affectkit_compound.system import (
 )
 from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
 
-from affectkit import MeanFusionConfig, analyze_pictures, from_pretrained, load, mirrored
+from affectkit import MeanFusionConfig, analyze, analyze_pictures, from_pretrained, load, mirrored, read_results
+from affectkit.agreement import measure_agreement
 from affectkit.data.labels import BASIC_7, COMPOUND_11
 from affectkit.datasets import make_tree
 from affectkit.datasets.trees.c_expr_db_tree import LIST
@@ -160,14 +161,54 @@ def test_the_command_says_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_the_preset_scores_basic_and_compound_expressions_of_every_face() -> None:
     outputs = {name: (one.targets, one.resolution) for name, one in make_compound().trace().outputs.items()}
-    assert outputs == {"expression": (BASIC_7, "frame"), "compound": (COMPOUND_11, "frame")}
+    agreement = ("share", "divergence", "members")
+    assert outputs == {
+        "expression": (BASIC_7, "frame"),
+        "compound": (COMPOUND_11, "frame"),
+        "expression_agreement": (agreement, "frame"),
+        "compound_agreement": (agreement, "frame"),
+    }
     assert JOINED in WAYS
     assert make_compound().tied
     assert list(make_compound().members) == ["plain", "mirrored"]
-    assert make_compound().members["plain"] == make_ensemble(WAYS[JOINED])
+    assert make_compound().members["plain"] == replace(make_ensemble(WAYS[JOINED]), agreement=True)
     # one cut of each face for all members
     assert list(make_compound().input_streams()) == ["clip"]
     assert list(make_small_member("manet", ("expression",)).trace().outputs) == ["expression"]
+
+
+@pytest.mark.filterwarnings("ignore::affectkit.errors.SyntheticWeightsWarning")
+def test_the_preset_says_how_far_its_networks_agree(tmp_path: Path) -> None:
+    model, quiet = from_pretrained("compound"), mirrored(make_ensemble(WAYS[JOINED]).build())
+    # the same file: what is asked for has no weights
+    assert list(quiet.state_dict()) == list(model.state_dict())
+    quiet.load_state_dict(model.state_dict())
+    inputs = faces(people=1).inputs["clip"]
+    found = model.predict(inputs)
+    for name, values in quiet.predict(inputs).items():
+        assert torch.equal(found[name], values)
+    looks = [inputs, mirror(faces(people=1)).inputs["clip"]]
+    for name in ("expression", "compound"):
+        parts = []
+        looking: Any = model.members
+        joined = looking["plain"]
+        for seen in looks:
+            alone = torch.stack([joined.members[member].predict(seen)[name] for member in MEMBERS])
+            own = joined.predict(seen)[name]
+            parts.append(measure_agreement(alone, None, own, "multiclass"))
+        torch.testing.assert_close(found[f"{name}_agreement"], sum(parts) / 2)
+        assert (found[f"{name}_agreement"][..., 2] == len(MEMBERS)).all()
+        assert len(set(found[f"{name}_agreement"][..., 0].flatten().tolist())) > 1
+    session = model.stream(batch=len(inputs.values))
+    torch.testing.assert_close(session.step(inputs), model(inputs))
+    table = tmp_path / "rows.csv"
+    picture = (255 * inputs.values[0, 0].permute(1, 2, 0)).byte().numpy()
+    analyze(frames=picture[None], pipeline=model, fps=25.0, faces="whole-frame", out=table)
+    (row,) = read_results(table)
+    assert list(row.predictions)[18:] == [
+        f"{name}_agreement.{fact}" for name in ("expression", "compound") for fact in ("share", "divergence", "members")
+    ]
+    assert row.predictions["compound_agreement.members"] == 3.0
 
 
 def test_crops_to_an_answer(tmp_path: Path) -> None:
@@ -212,8 +253,9 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
     plain = {*WAYS, "calibrated", "weighted"}
     assert set(ways) == plain | {f"mirrored {name}" for name in plain}
     inputs = choosing.inputs["clip"]
-    for name, scores in model(inputs).items():
-        torch.testing.assert_close(ways[joined](inputs)[name], scores)
+    found = model(inputs)
+    for name, scores in ways[joined](inputs).items():
+        torch.testing.assert_close(scores, found[name])
     looks = [inputs, mirror(choosing).inputs["clip"]]
     both = torch.stack([ways["features"].predict(one)["compound"] for one in looks]).mean(dim=0)
     torch.testing.assert_close(ways["mirrored features"].predict(inputs)["compound"], both, rtol=1e-4, atol=1e-6)
