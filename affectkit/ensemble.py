@@ -70,8 +70,8 @@ class EnsembleConfig(ModelConfig):
             the ensemble's on average (Jensen-Shannon divergence, Lin 1991, in bits, 0 to 1); and `members`, how many
             scored the row. Of values they say `spread`, the standard deviation over the members, and `members`. At
             feature level every member has heads for the ensemble's outputs, with all their targets; they are run for
-            this alone, without loss and gradient. Without it, what members put out of their own members is passed on:
-            its mean over those that have it, row by row.
+            this alone, without loss and gradient, and not in training, where no member counts. Without it, what members
+            put out of their own members is passed on: its mean over those that have it, row by row.
         tied: whether the members are variants of one system that share its weights, and differ only in front-ends that
             come first, such as a mirror. Their common stages are one module each, and are saved once.
 

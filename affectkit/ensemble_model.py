@@ -6,6 +6,7 @@ State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one lat
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -177,7 +178,7 @@ class Ensemble(Model):
     ) -> tuple[Scores, Clocks]:
         """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
         if self._config.level == "features":
-            return self.score(*self._encode(batch, targets, losses, memo, self.scoring), targets, losses)
+            return self.score(*self._encode(batch, targets, losses, memo, self._asking()), targets, losses)
         raw: dict[str, Scores] = {}
         clocks: dict[str, Clocks] = {}
         for name, own in self._routed(batch).items():
@@ -209,7 +210,7 @@ class Ensemble(Model):
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
     ) -> tuple[Sequence, Scores, Clocks]:
         """What `encode` gives, and of that what `run` does: without gradient and without losses of heads."""
-        features, raw, clocks = self._encode(batch, targets, losses, memo, self.scoring)
+        features, raw, clocks = self._encode(batch, targets, losses, memo, self._asking())
         with torch.no_grad():
             return features, *self.score(features, raw, clocks, None, {})
 
@@ -259,10 +260,7 @@ class Ensemble(Model):
         clock = features.mask, features.times
         with torch.no_grad():
             scores |= {
-                output + AGREEMENT: self._compare(output, scores[output], raw, clocks)
-                if self._config.has_agreement
-                else self._pass_on(output, raw, scores[output].device)
-                for output in self.asked
+                output + AGREEMENT: self._agreement(output, scores[output], raw, clocks) for output in self.asked
             }
         return run_maps(self, scores, dict.fromkeys(scores, clock), states)
 
@@ -416,6 +414,23 @@ class Ensemble(Model):
         }
         return decoded, values
 
+    def _asking(self) -> Container[str]:
+        """Members whose heads are asked: in training none, since asking would draw dropout and move statistics."""
+        return () if self.training else self.scoring
+
+    def _agreement(
+        self, output: str, scores: Tensor, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]
+    ) -> Tensor:
+        if self.training:
+            said = scores.new_full((*scores.shape[:-1], len(self.traced.outputs[output + AGREEMENT].targets)), math.nan)
+            said[..., -1] = 0
+            return said
+        return (
+            self._compare(output, scores, raw, clocks)
+            if self._config.has_agreement
+            else self._pass_on(output, raw, scores.device)
+        )
+
     def _compare(self, output: str, scores: Tensor, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]) -> Tensor:
         """Agreement of what members' heads say with the raw `scores` of the ensemble's own."""
         given = {name: raw[name][output] for name in self.asked[output]}
@@ -425,11 +440,8 @@ class Ensemble(Model):
                 fact = f"member {name!r} scores {theirs} clips and steps, and the ensemble {ours}"
                 raise InputError(f"agreement.{output}: {fact}; fuse on the members' clock, or write agreement=False")
         decoded, values = self._decode_members(output, given, scores.device)
-        members, own, stream = (
-            torch.stack(list(values.values())),
-            self.decode(output, scores),
-            self.traced.outputs[output],
-        )
+        members, own = torch.stack(list(values.values())), self.decode(output, scores)
+        stream = self.traced.outputs[output]
         found = measure_agreement(members, None, own, stream.problem)
         # what is not finite would be seen in it, so that this one look is enough
         if all_finite([found]):

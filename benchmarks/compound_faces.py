@@ -89,8 +89,11 @@ class Scene:
 
 def find_scene(words: Items[str]) -> Scene | None:
     """What the words of a command line ask for; None, said on the screen, where there is no such run."""
-    folders = [Path(word) for word in words if word not in (STRONG, OTHERS, SHIPPED)] or [CACHE / "run"]
-    folder = None if SHIPPED in words else folders[0]
+    folders = [Path(word) for word in words if word not in (STRONG, OTHERS, SHIPPED)]
+    if folders and SHIPPED in words:
+        print(f"{folders[0]} and {SHIPPED}: give one of the two")
+        return None
+    folder = None if SHIPPED in words else folders[0] if folders else CACHE / "run"
     if folder is not None and not (folder / "model").is_dir():
         print(f"no model in {folder}: run affectkit-compound train --out {folder}; or for compound.py add {SHIPPED}")
         return None

@@ -264,6 +264,32 @@ def test_an_ensemble_that_joins_features_is_a_member_like_any_other() -> None:
     torch.testing.assert_close(torch.cat(steps, dim=1), found["va_agreement"])
 
 
+@pytest.mark.parametrize("is_outer", [False, True])
+def test_in_training_nobody_is_asked(is_outer: bool) -> None:
+    """Dropout of the members' heads would draw, and what their heads say of raw features may be no number."""
+    heads = {"expr": ExpressionConfig(targets=("a", "b", "c"), dropout=0.5)}
+    members = {"one": looking(heads=heads), "two": looking(heads=heads)}
+
+    def train(agreement: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        config = joined(members=members, heads=heads, agreement=agreement)
+        if is_outer:
+            config = EnsembleConfig(members={"in": config}, fusion=MeanFusionConfig())
+        torch.manual_seed(0)
+        model = config.build().train()
+        inner = model.members["in"] if is_outer else model
+        with torch.no_grad():
+            inner.members["two"].heads["expr"].linear.bias.fill_(float("nan"))
+        scores, losses = model(batch(), {"expr": Targets.of(torch.zeros(2, 5, dtype=torch.long))})
+        if agreement:
+            assert scores["expr_agreement"].shape == (2, 5, 3)
+            assert scores["expr_agreement"][..., :2].isnan().all()
+            assert (scores["expr_agreement"][..., 2] == 0).all()
+        return scores["expr"], torch.stack(list(losses.values())), torch.rand(1)
+
+    for ours, theirs in zip(train(True), train(False), strict=True):
+        assert torch.equal(ours, theirs)
+
+
 def test_units_are_counted_one_by_one() -> None:
     heads = {"au": ActionUnitsConfig(targets=("AU1", "AU2"))}
     model = built(joined(members={"one": looking(heads=heads), "two": looking(heads=heads)}, heads=heads))

@@ -21,6 +21,12 @@ def test_without_padding_the_values_are_given_back() -> None:
     assert clear_padding(values, torch.ones(2, 3, dtype=torch.bool)) is values
 
 
+def test_masks_of_a_batch_of_functions_may_differ() -> None:
+    masks = torch.tensor([[[True, False]], [[True, True]]])
+    cleared = torch.vmap(clear_padding)(torch.ones(2, 1, 2, 1), masks)
+    assert torch.equal(cleared.squeeze(-1), masks.float())
+
+
 def test_a_recorded_graph_serves_padding_too() -> None:
     class Clear(torch.nn.Module):
         def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

@@ -362,6 +362,9 @@ def test_pipelines_that_segments_do_not_fit(tmp_path: Path) -> None:
         "branches.face: has motion, which labeled frames, which may be far apart, don't show; train it on clips"
     )
     assert refusal(index, overlap=2, fps=10.0) == "segments: length 2, overlap 2; give 0 <= overlap < length"
+    assert refusal(index, length=1, fps=10.0) == (
+        "segments: length 1 of frames; give 2 or more, or leave segments out for single pictures"
+    )
 
 
 # From a file, and on the command line

@@ -28,7 +28,8 @@ def can_drop_in_parts(query: Tensor, key: Tensor, value: Tensor) -> bool:
     """Whether `attend_dropping` takes these."""
     return (
         all(one.dtype == torch.float32 and one.device.type == "cpu" for one in (query, key, value))
-        and min(query.numel(), key.numel()) > 0
+        and min(query.numel(), key.numel(), value.numel()) > 0
+        and query.shape[:2] == key.shape[:2] == value.shape[:2]
         # which would multiply in its own precision
         and not torch.is_autocast_enabled("cpu")
         and not is_watched()
@@ -75,26 +76,37 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, visible, weights = ctx.saved_tensors
-        if torch.is_grad_enabled():
-            # somebody will ask for the gradient of the gradient
-            return *_differentiable(query, key, value, visible, gradient, *ctx.drawn), None, None, None
-        from affectkit.ops.attention_numba import softmax_drop_backward
+        # whoever asks for gradients may do so under autocast, which forward refused: kernels take float32 alone
+        with torch.autocast("cpu", enabled=False):
+            if torch.is_grad_enabled():
+                # somebody will ask for the gradient of the gradient
+                found = _differentiable(query, key, value, visible, gradient, *ctx.drawn)
+            else:
+                found = _in_parts(query, key, value, weights, gradient, *ctx.drawn)
+        return *found, None, None, None
 
-        batch, heads, steps, seen = weights.shape
-        factor = 1 / math.sqrt(query.shape[3])
-        grads = tuple(torch.empty_like(one) for one in (query, key, value))
-        for part in _parts(batch, heads * steps * seen):
-            scores = _multiply(gradient[part], value[part].transpose(2, 3), 1.0)
-            dropped = torch.empty_like(scores)
-            softmax_drop_backward(scores, weights[part], dropped, part.start * heads * steps * seen, *ctx.drawn)
-            found = (
-                _multiply(scores.view_as(weights[part]), key[part], factor),
-                _multiply(scores.view_as(weights[part]).transpose(2, 3), query[part], factor),
-                _multiply(dropped.view_as(weights[part]).transpose(2, 3), gradient[part], 1.0),
-            )
-            for whole, own in zip(grads, found, strict=True):
-                whole[part] = own.view_as(whole[part])
-        return *grads, None, None, None
+
+def _in_parts(
+    query: Tensor, key: Tensor, value: Tensor, weights: Tensor, gradient: Tensor, seed: int, least: int
+) -> tuple[Tensor, ...]:
+    """Gradients of query, key and value."""
+    from affectkit.ops.attention_numba import softmax_drop_backward
+
+    batch, heads, steps, seen = weights.shape
+    factor = 1 / math.sqrt(query.shape[3])
+    grads = tuple(torch.empty_like(one) for one in (query, key, value))
+    for part in _parts(batch, heads * steps * seen):
+        scores = _multiply(gradient[part], value[part].transpose(2, 3), 1.0)
+        dropped = torch.empty_like(scores)
+        softmax_drop_backward(scores, weights[part], dropped, part.start * heads * steps * seen, seed, least)
+        found = (
+            _multiply(scores.view_as(weights[part]), key[part], factor),
+            _multiply(scores.view_as(weights[part]).transpose(2, 3), query[part], factor),
+            _multiply(dropped.view_as(weights[part]).transpose(2, 3), gradient[part], 1.0),
+        )
+        for whole, own in zip(grads, found, strict=True):
+            whole[part] = own.view_as(whole[part])
+    return grads
 
 
 def _parts(batch: int, scores: int) -> Iterator[slice]:
@@ -113,13 +125,17 @@ def _multiply(one: Tensor, other: Tensor, factor: float) -> Tensor:
 def _differentiable(
     query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, gradient: Tensor, seed: int, least: int
 ) -> tuple[Tensor, ...]:
-    """The gradients again, by operations of torch, which have gradients themselves."""
-    scores = (query / math.sqrt(query.shape[3])) @ key.transpose(2, 3)
+    """The same by operations of torch, which have gradients themselves."""
+    factor = 1 / math.sqrt(query.shape[3])
+    scores = query @ key.transpose(2, 3) * factor
     if visible is not None:
         scores = scores.masked_fill(~visible, -math.inf)
     weights = scores.softmax(dim=-1)
-    attended = (weights * draw_factors(weights, seed, least)) @ value
-    return torch.autograd.grad(attended, (query, key, value), gradient, create_graph=True)
+    factors = draw_factors(weights, seed, least)
+    through = gradient @ value.transpose(2, 3) * factors
+    to_scores = weights * (through - (through * weights).sum(dim=-1, keepdim=True)) * factor
+    dropped = weights * factors
+    return to_scores @ key, to_scores.transpose(2, 3) @ query, dropped.transpose(2, 3) @ gradient
 
 
 @functools.cache

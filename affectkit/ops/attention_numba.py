@@ -17,9 +17,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.numba_memory import as_floats, make_kernel, take
 from affectkit.ops.numba_numbers import draw, exp2
-from affectkit.ops.scan_team import compiled, run_team
+from affectkit.ops.scan_team import run_team
 
 F, U = np.float32, np.uint64
 Row = NDArray[np.float32]
@@ -60,6 +60,11 @@ def softmax_drop_backward(
 
 
 def _run(work: Any, one: Tensor, weights: Tensor, dropped: Tensor, first: int, seed: int, least: int) -> None:
+    # memory is written by address, and must be what the kernel takes it for
+    assert all(
+        tensor.dtype == torch.float32 and tensor.is_contiguous() and tensor.numel() == one.numel()
+        for tensor in (one, weights, dropped)
+    )
     width = one.shape[-1]
     places = (tensor.data_ptr() for tensor in (one, weights, dropped))
     job = _Job(*places, one.numel() // width, width, first, seed, least, 0)
@@ -68,20 +73,12 @@ def _run(work: Any, one: Tensor, weights: Tensor, dropped: Tensor, first: int, s
 
 @functools.cache
 def _forward() -> Any:
-    return _compile(_work_forward)
+    return make_kernel(_work_forward)
 
 
 @functools.cache
 def _backward() -> Any:
-    return _compile(_work_backward)
-
-
-def _compile(work: Any) -> Any:
-    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(work)
-    call = compiled(made.address)
-    # what is at the address lives as long as this
-    call.made = made
-    return call
+    return make_kernel(_work_backward)
 
 
 def _work_forward(address: Any) -> None:

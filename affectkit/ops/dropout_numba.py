@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.numba_memory import as_floats, make_kernel, take
 from affectkit.ops.numba_numbers import draw
-from affectkit.ops.scan_team import compiled, run_team
+from affectkit.ops.scan_team import run_team
 
 F, U = np.float32, np.uint64
 # Elements of a part, which stay in a core's cache; and words that are drawn at once, for four elements each.
@@ -42,11 +42,7 @@ def drop(values: Tensor, seed: int, least: int, out: Tensor) -> None:
 
 @functools.cache
 def _kernel() -> Any:
-    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(_work)
-    call = compiled(made.address)
-    # what is at the address lives as long as this
-    call.made = made
-    return call
+    return make_kernel(_work)
 
 
 def _work(address: Any) -> None:

@@ -19,24 +19,12 @@ from affectkit.ops.dropout import draw_factors, draw_seed, drop, to_least
 from affectkit.ops.exporting import is_watched
 
 
-class DroppedGELU(nn.Module):
-    """As `nn.GELU` and then `Dropout`.
-
-    Arguments:
-        p: share of the elements that is dropped in training, in [0, 1].
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
+class DroppedGELU(nn.Dropout):
+    """As `nn.GELU` and then `Dropout`, a share `p` of the elements in training, in [0, 1]."""
 
     def forward(self, input: Tensor) -> Tensor:
         """GELU of it; in training, elements are dropped."""
         return gelu_drop(input, self.p) if self.training else functional.gelu(input)
-
-    def extra_repr(self) -> str:
-        """What is printed."""
-        return f"p={self.p}"
 
 
 def gelu_drop(x: Tensor, p: float) -> Tensor:

@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.numba_memory import as_floats, make_kernel, take
 from affectkit.ops.numba_numbers import draw, exp2
-from affectkit.ops.scan_team import compiled, run_team
+from affectkit.ops.scan_team import run_team
 
 F, U = np.float32, np.uint64
 Part = NDArray[np.float32]
@@ -55,11 +55,7 @@ def gelu_drop(x: Tensor, gradient: Tensor | None, seed: int, least: int, out: Te
 
 @functools.cache
 def _kernel() -> Any:
-    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(_work)
-    call = compiled(made.address)
-    # what is at the address lives as long as this
-    call.made = made
-    return call
+    return make_kernel(_work)
 
 
 def _work(address: Any) -> None:

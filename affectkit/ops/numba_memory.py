@@ -10,6 +10,17 @@ from typing import Any
 import numba
 from numba.extending import intrinsic
 
+from affectkit.ops.scan_team import compiled
+
+
+def make_kernel(work: Any) -> Any:
+    """`work`, a function of one address, as `run_team` takes it; compiled here, if it never was."""
+    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(work)
+    call = compiled(made.address)
+    # what is at the address lives as long as this
+    call.made = made
+    return call
+
 
 @intrinsic
 def as_floats(context: Any, address: Any) -> Any:

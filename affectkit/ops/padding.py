@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
+
+from affectkit.ops.exporting import is_watched
 
 
 def clear_padding(values: Tensor, mask: Tensor) -> Tensor:
@@ -16,5 +17,5 @@ def clear_padding(values: Tensor, mask: Tensor) -> Tensor:
 
 def is_all_real(mask: Tensor) -> bool:
     """Whether nothing is padding; False where asking makes the host wait, or fixes one case in a compiled program."""
-    is_traced = torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
-    return not is_traced and type(mask) is Tensor and mask.device.type == "cpu" and bool(mask.all())
+    # a batch of `torch.func` has no one answer
+    return not is_watched() and type(mask) is Tensor and mask.device.type == "cpu" and bool(mask.all())

@@ -159,6 +159,8 @@ def gather_pictures(
 
 def _check_segments(outputs: Mapping[str, LabeledOutput], length: int, overlap: int, made: Collection[str]) -> None:
     segment_starts(0, length, overlap)
+    if length == 1:
+        raise InputError("segments: length 1 of frames; give 2 or more, or leave segments out for single pictures")
     check_frames(outputs.values())
     if made:
         fact = f"makes labels of {listed(made)} of single pictures, and these are segments of frames"

@@ -10,7 +10,7 @@ from affectkit.errors import InputError
 from affectkit.training import Examples
 from affectkit.training.late_fusions import fit_late_fusion
 from affectkit.training.temperature import calibrate_members
-from affectkit_compound.system import WAYS, make_ensemble, make_small_member, make_tail, name_mirrored
+from affectkit_compound.system import WAYS, make_compound, make_ensemble, make_small_member, make_tail, name_mirrored
 
 
 def join_ways(
@@ -60,17 +60,17 @@ def take_apart(model: Model) -> tuple[dict[str, Model], Model]:
     """Members of the preset's model, and what is behind their features, on stored ones; the inverse of `join_members`.
 
     Raises:
-        InputError: it is not joined by features, as the preset is, seen in a mirror or not.
+        InputError: it is none of `make_compound`.
     """
-    while isinstance(model, Ensemble) and model.config.tied:
-        # variants share all that was trained
-        model = model.members[next(iter(model.members))]
-    if not isinstance(model, Ensemble) or model.config.level != "features":
-        raise InputError("model: is not joined by features; give the preset's")
-    members: dict[str, Model] = {name: model.members[name] for name in model.members}
+    if model.config != make_compound():
+        raise InputError("model: has another config than the preset 'compound'; give that")
+    # its variants share all that was trained
+    assert isinstance(model, Ensemble)
+    joined = model.members[next(iter(model.members))]
+    members: dict[str, Model] = {name: joined.members[name] for name in joined.members}
     streams = {name: member.traced.features for name, member in members.items()}
     tail = make_tail({name: stream.dim for name, stream in streams.items() if stream is not None}).build()
-    state = model.state_dict()
+    state = joined.state_dict()
     tail.load_state_dict({key: state[key] for key in tail.state_dict()})
     return members, tail.eval()
 

@@ -32,6 +32,7 @@ from affectkit_compound.training import extract_features, load_members, mirror, 
 
 from affectkit import MeanFusionConfig, analyze, analyze_pictures, from_pretrained, load, mirrored, read_results
 from affectkit.agreement import measure_agreement
+from affectkit.configs import FusionConfig, LateFusionConfig
 from affectkit.data.labels import BASIC_7, COMPOUND_11
 from affectkit.datasets import make_tree
 from affectkit.datasets.trees.c_expr_db_tree import LIST
@@ -368,9 +369,12 @@ def test_the_preset_is_its_parts_joined_again() -> None:
         assert torch.equal(ours, theirs[name])
 
 
-def test_what_is_joined_by_scores_has_no_tail() -> None:
-    with pytest.raises(InputError, match=re.escape("model: is not joined by features; give the preset's") + "$"):
-        take_apart(make_ensemble(MeanFusionConfig()).build())
+@pytest.mark.parametrize("way", [MeanFusionConfig(), WAYS["features"]])
+def test_nothing_but_the_preset_is_taken_apart(way: LateFusionConfig | FusionConfig) -> None:
+    model = make_ensemble(way, ("expression",)).build()
+    with pytest.raises(InputError) as caught:
+        take_apart(model)
+    assert str(caught.value) == "model: has another config than the preset 'compound'; give that"
 
 
 def test_a_mirror_turns_faces_and_keeps_labels() -> None:
