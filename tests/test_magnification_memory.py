@@ -35,6 +35,8 @@ def hold(motion: MotionConfig, count: int, folder: Path, monkeypatch: pytest.Mon
     """What `magnify` holds of a video of `count` frames, beside what there was before."""
     pictures: list[weakref.ref[Any]] = []
     found: list[Held] = []
+    # what earlier tests left in cycles would be counted before, and be gone within
+    gc.collect()
     step, before = magnification._step, tensor_bytes()
 
     def read(path: Path, **options: Any) -> Iterator[VideoFrame | SkippedFrame]:
@@ -77,6 +79,15 @@ def test_a_video_three_times_as_long_takes_no_more(name: str, tmp_path: Path, mo
     assert short == long
     assert short.pictures <= 8
     assert short.tensors > 0
+
+
+def test_garbage_of_others_is_not_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "again").mkdir()
+    clean = hold(MOTIONS["eulerian"], 30, tmp_path, monkeypatch)
+    ring: list[Any] = [torch.zeros(100_000)]
+    ring.append(ring)
+    del ring
+    assert hold(MOTIONS["eulerian"], 30, tmp_path / "again", monkeypatch) == clean
 
 
 @pytest.mark.parametrize("kind", ["pictures", "tensors"])
