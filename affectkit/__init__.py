@@ -106,7 +106,7 @@ if TYPE_CHECKING:
     from affectkit.maps.smooth import SmoothConfig as SmoothConfig
     from affectkit.maps.temperature import TemperatureConfig as TemperatureConfig
     from affectkit.maps.thresholds import ThresholdsConfig as ThresholdsConfig
-    from affectkit.model import Model as Model, Pipeline as Pipeline
+    from affectkit.model import Model as Model
     from affectkit.motion.apply import apply_motion as apply_motion
     from affectkit.motion.eulerian import EulerianConfig as EulerianConfig
     from affectkit.motion.flow_magnifier import FlowMagnifierConfig as FlowMagnifierConfig
@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from affectkit.motion.rest_difference import RestDifferenceConfig as RestDifferenceConfig
     from affectkit.motion.shift import ShiftConfig as ShiftConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
+    from affectkit.pipeline_model import Pipeline as Pipeline
     from affectkit.recipes import Augmentation as Augmentation, Mixing as Mixing, Recipe as Recipe
     from affectkit.records import (
         ArraySource as ArraySource,

@@ -16,8 +16,9 @@ import torch
 
 from affectkit.configs import FaceDetectorConfig, ModelConfig, Sampling
 from affectkit.errors import ConfigError, InputError, did_you_mean, listed
-from affectkit.model import Model, Pipeline
+from affectkit.model import Model
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.pipeline_model import Pipeline
 from affectkit.registry import Registry
 from affectkit.resolving import resolve_detector, resolve_model
 from affectkit.streams import FeatureStream, FrameStream, with_changes

@@ -6,47 +6,33 @@ State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one lat
 
 from __future__ import annotations
 
-import math
 from collections.abc import Container, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from affectkit.agreement import average_agreement, measure_agreement
+from affectkit.batch_checks import check_batch, check_targets
 from affectkit.configs import ModelConfig
 from affectkit.devices import check_device, device_of
 from affectkit.dials import at_path
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean, join
 from affectkit.interfaces import NamedModules, Stage, State
-from affectkit.model import (
-    Clocks,
-    Memo,
-    Model,
-    add_auxiliary,
-    build_stage,
-    check_batch,
-    check_targets,
-    decode_output,
-    name_head,
-    run_maps,
-    score_heads,
-)
+from affectkit.member_agreement import pass_on, say_agreement
+from affectkit.member_outputs import join_output
+from affectkit.model import Memo, Model
+from affectkit.outputs import Clocks, add_auxiliary, decode_output, name_head, run_maps, score_heads
 from affectkit.registry import Registry, default_registry
 from affectkit.score_joining import (
     all_finite,
-    can_look,
     check_finite,
-    find_usable,
-    join_rows,
     joint_loss,
-    restrict,
-    to_scores,
 )
 from affectkit.score_streams import AGREEMENT
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
+from affectkit.stage_building import build_stage
 from affectkit.tracing import Trace
 from affectkit.tying import tied_stages
 
@@ -56,21 +42,6 @@ if TYPE_CHECKING:
 # Seconds within which two times are the same, as in the fusions of features.
 SAME_TIME = 1e-6
 _WITH_PATH = ("members.", "fusion.", "agreement.")
-
-
-class Joined(NamedTuple):
-    """One output of all members as one.
-
-    Attributes:
-        scores: raw, `(B, K)` or `(B, T, K)`.
-        mask, times: `(B, T)`, or `(B, 1)` of clips; real where the output was scored.
-        agreement: of the members, `(B, ..., 2 or 3)`; None where it is not asked for.
-    """
-
-    scores: Tensor
-    mask: Tensor
-    times: Tensor
-    agreement: Tensor | None
 
 
 class Ensemble(Model):
@@ -260,7 +231,7 @@ class Ensemble(Model):
         clock = features.mask, features.times
         with torch.no_grad():
             scores |= {
-                output + AGREEMENT: self._agreement(output, scores[output], raw, clocks) for output in self.asked
+                output + AGREEMENT: say_agreement(self, output, scores[output], raw, clocks) for output in self.asked
             }
         return run_maps(self, scores, dict.fromkeys(scores, clock), states)
 
@@ -334,7 +305,8 @@ class Ensemble(Model):
         device = self._home(next(iter(next(iter(raw.values())).values())))
         for output in self.fusion:
             said = {name: self._said_by(name, output, raw[name], clocks[name]) for name in raw}
-            one = self._join_output(
+            one = join_output(
+                self,
                 output,
                 {name: values for name, (values, _) in said.items()},
                 {name: clock for name, (_, clock) in said.items()},
@@ -344,7 +316,7 @@ class Ensemble(Model):
             if one.agreement is not None:
                 agreement[output + AGREEMENT] = one.agreement
             elif output in self.asked:
-                agreement[output + AGREEMENT] = self._pass_on(output, raw, device)
+                agreement[output + AGREEMENT] = pass_on(self, output, raw, device)
             if output in self.asked:
                 common[output + AGREEMENT] = common[output]
         return scores | agreement, common
@@ -361,101 +333,9 @@ class Ensemble(Model):
         rows = lost if model.traced.outputs[output].resolution == "frame" else lost.unsqueeze(-1)
         return scores.masked_fill(lost.unsqueeze(-1), float("nan")), (mask | rows, times)
 
-    def _join_output(
-        self,
-        output: str,
-        raw: Mapping[str, Tensor],
-        clocks: Mapping[str, tuple[Tensor, Tensor]],
-        device: torch.device,
-    ) -> Joined:
-        first, *others = raw
-        for name in others:
-            one, other = tuple(raw[first].shape[:-1]), tuple(raw[name].shape[:-1])
-            if one != other:
-                fact = f"members {first!r} and {name!r} score {one} and {other} clips and steps"
-                raise InputError(f"fusion.{output}: {fact}; give the same clips, on one clock where frames are scored")
-        stream = self.traced.outputs[output]
-        is_frame = stream.resolution == "frame"
-        decoded, values = self._decode_members(output, raw, device)
-        mask, times = self._join_clocks(output, clocks, device)
-        # By member; empty where every member is usable in every row, which is the usual case.
-        usable: dict[str, Tensor] = {}
-        if not all_finite(decoded.values()):
-            usable = find_usable(decoded, {name: own for name, (own, _) in clocks.items()}, stream.resolution)
-        if self._config.on_nan == "drop":
-            joined = join_rows(self.fusion[output], values, usable, output) if usable else self.fusion[output](values)
-            # not whether any member is usable: those that are may have no weight
-            if usable or not all_finite([joined]):
-                found = joined.isfinite().all(dim=-1) | ~(mask if is_frame else mask[:, 0])
-                usable = {name: usable.get(name, found) & found for name in values}
-                mask = mask & (found if is_frame else found.unsqueeze(-1))
-        else:
-            for name, one_usable in usable.items():
-                hint = "mend the member or what it is given, or write on_nan='drop' to join the others"
-                check_finite(name, f"output {output!r} is", one_usable, hint)
-            joined = self.fusion[output](values)
-        agreement = None
-        if self._config.has_agreement:
-            who = torch.stack(list(usable.values())) if usable else None
-            agreement = measure_agreement(torch.stack(list(values.values())), who, joined, stream.problem)
-        return Joined(to_scores(joined, stream.problem), mask, times, agreement)
-
-    def _decode_members(
-        self, output: str, raw: Mapping[str, Tensor], device: torch.device
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Members' probabilities or values: of their own targets, and of the ensemble's."""
-        stream = self.traced.outputs[output]
-        fill = 0.0 if self._config.fill is None else self._config.fill
-        # decoded where the member is: its head may have tensors of its own
-        decoded = {name: self.members[name].decode(output, scores).to(device) for name, scores in raw.items()}
-        values = {
-            name: restrict(one, self.members[name].traced.outputs[output].targets, stream, fill)
-            for name, one in decoded.items()
-        }
-        return decoded, values
-
     def _asking(self) -> Container[str]:
         """Members whose heads are asked: in training none, since asking would draw dropout and move statistics."""
         return () if self.training else self.scoring
-
-    def _agreement(
-        self, output: str, scores: Tensor, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]
-    ) -> Tensor:
-        if self.training:
-            said = scores.new_full((*scores.shape[:-1], len(self.traced.outputs[output + AGREEMENT].targets)), math.nan)
-            said[..., -1] = 0
-            return said
-        return (
-            self._compare(output, scores, raw, clocks)
-            if self._config.has_agreement
-            else self._pass_on(output, raw, scores.device)
-        )
-
-    def _compare(self, output: str, scores: Tensor, raw: Mapping[str, Scores], clocks: Mapping[str, Clocks]) -> Tensor:
-        """Agreement of what members' heads say with the raw `scores` of the ensemble's own."""
-        given = {name: raw[name][output] for name in self.asked[output]}
-        for name, one in given.items():
-            theirs, ours = tuple(one.shape[:-1]), tuple(scores.shape[:-1])
-            if theirs != ours:
-                fact = f"member {name!r} scores {theirs} clips and steps, and the ensemble {ours}"
-                raise InputError(f"agreement.{output}: {fact}; fuse on the members' clock, or write agreement=False")
-        decoded, values = self._decode_members(output, given, scores.device)
-        members, own = torch.stack(list(values.values())), self.decode(output, scores)
-        stream = self.traced.outputs[output]
-        found = measure_agreement(members, None, own, stream.problem)
-        # what is not finite would be seen in it, so that this one look is enough
-        if all_finite([found]):
-            return found
-        usable = find_usable(decoded, {name: clocks[name][output][0] for name in given}, stream.resolution)
-        for name, rows in usable.items():
-            hint = "mend the member or what it is given, or write agreement=False"
-            check_finite(name, f"output {output!r} is", rows, hint)
-        return measure_agreement(members, torch.stack(list(usable.values())), own, stream.problem)
-
-    def _pass_on(self, output: str, raw: Mapping[str, Scores], device: torch.device) -> Tensor:
-        """What members put out about their own members, as one."""
-        given = torch.stack([raw[name][output + AGREEMENT].to(device) for name in self.asked[output]])
-        return given.mean(dim=0) if all_finite([given]) else average_agreement(given)
 
     def _home(self, tensor: Tensor) -> torch.device:
         """Where members are joined: at the ensemble's own weights, or else at `tensor`."""
@@ -470,29 +350,6 @@ class Ensemble(Model):
                 source, known = _holder(self.members[first], here)
                 holder, key = _holder(self.members[name], there)
                 holder._modules[key] = source._modules[known]
-
-    def _join_clocks(
-        self, output: str, clocks: Mapping[str, tuple[Tensor, Tensor]], device: torch.device
-    ) -> tuple[Tensor, Tensor]:
-        """Mask and times of joined scores: `(B, T)`, real where every member scored something; `(B, 1)` for clips."""
-        if self.traced.outputs[output].resolution == "clip":
-            clocks = {name: (mask.any(dim=1, keepdim=True), times[:, :1]) for name, (mask, times) in clocks.items()}
-        (first, (own, times)), *others = clocks.items()
-        mask, at_home = own.to(device), times.to(device)
-        for _, (other, _) in others:
-            # the same tensor is the usual case
-            if other is not own:
-                mask = mask & other.to(device)
-        is_compared = self.traced.outputs[output].resolution == "frame" and can_look(mask)
-        for name, (_, other) in others:
-            # the same tensor is the usual case, and .item() would make the CPU wait for the GPU
-            if other is not times and is_compared:
-                apart = (other.to(device) - at_home).abs().masked_fill(~mask, 0.0).max().item()
-                # written so that a NaN time counts as different
-                if not apart <= SAME_TIME:
-                    fact = f"members {first!r} and {name!r} score frames up to {apart:.3g} s apart"
-                    raise InputError(f"fusion.{output}: {fact}; bring them to one clock in the loader")
-        return mask, at_home
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
         assert isinstance(config, EnsembleConfig)

@@ -15,13 +15,13 @@ from affectkit.configs import MotionConfig
 from affectkit.devices import check_device
 from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import MotionFrontEnd, State
-from affectkit.model import build_stage
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.lengths import is_too_short
 from affectkit.registry import Registry, default_registry
 from affectkit.results.h264 import picture_writer
 from affectkit.results.places import check_ending, check_file
 from affectkit.sequences import Sequence
+from affectkit.stage_building import build_stage
 from affectkit.streams import FrameStream
 from affectkit.tracing import stage_output
 from affectkit.video.opening import PICTURE_SUFFIXES, open_video

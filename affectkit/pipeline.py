@@ -35,7 +35,7 @@ from affectkit.streams import FeatureStream, FrameStream, InputStream, Predictio
 from affectkit.tracing import Trace, TraceStep, stage_output
 
 if TYPE_CHECKING:
-    from affectkit.model import Pipeline
+    from affectkit.pipeline_model import Pipeline
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -162,7 +162,7 @@ class PipelineConfig(ModelConfig):
 
     def build(self, *, registry: Registry | None = None) -> Pipeline:
         # here, because it imports torch
-        from affectkit.model import Pipeline
+        from affectkit.pipeline_model import Pipeline
 
         return Pipeline(self, registry=registry)
 

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from affectkit.batch_checks import check_batch, check_precision
 from affectkit.ensemble_model import Ensemble, name_member
 from affectkit.errors import InputError
 from affectkit.interfaces import SequenceStage, State
-from affectkit.model import Clocks, Memo, Model, Pipeline, check_batch, check_precision, run_maps, score_heads
+from affectkit.model import Memo, Model
+from affectkit.outputs import Clocks, run_maps, score_heads
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Batch, Scores, Sequence
 from affectkit.streams import PredictionStream
 

@@ -29,7 +29,6 @@ from torch import Tensor
 
 from affectkit.artifact import load_published
 from affectkit.configs import MotionConfig
-from affectkit.model import build_stage
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.eulerian import EulerianConfig
 from affectkit.motion.frame_magnifier import FrameMagnifierConfig
@@ -39,6 +38,7 @@ from affectkit.motion.phase import PhaseConfig
 from affectkit.ops.clg import clg
 from affectkit.registry import default_registry
 from affectkit.sequences import Sequence
+from affectkit.stage_building import build_stage
 from affectkit.streams import FrameStream
 from affectkit.video.reader import VideoFrame, read_frames
 

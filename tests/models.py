@@ -7,8 +7,8 @@ from torch import Tensor
 
 from affectkit.configs import HeadConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
-from affectkit.model import Pipeline
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
 from tests.toys_torch import (

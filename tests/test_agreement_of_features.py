@@ -25,8 +25,8 @@ from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.maps.smooth import SmoothConfig
 from affectkit.maps.temperature import TemperatureConfig
-from affectkit.model import Pipeline
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import FrameStream
 from tests.toys import message_of

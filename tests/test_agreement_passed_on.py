@@ -19,10 +19,10 @@ from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.maps.smooth import SmoothConfig
 from affectkit.maps.temperature import TemperatureConfig
-from affectkit.model import Pipeline
 from affectkit.motion.mirror import MirrorConfig
 from affectkit.motion.shift import ShiftConfig
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence
 from affectkit.streams import FrameStream
 from affectkit.training.labeled_outputs import labeled_outputs, scored_outputs

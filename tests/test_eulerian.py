@@ -29,13 +29,13 @@ from affectkit import (
     default_registry,
 )
 from affectkit.errors import ConfigError, InputError, StreamError
-from affectkit.model import build_stage
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.eulerian_net import octave_gains
 from affectkit.ops.band_pass import band_pass
 from affectkit.ops.clg import clg
 from affectkit.ops.laplacian import join_octaves, split_octaves_ref
 from affectkit.sequences import Targets
+from affectkit.stage_building import build_stage
 from affectkit.testing.examples import span
 from affectkit.training import fit
 from affectkit.training.examples import Examples

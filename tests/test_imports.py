@@ -20,7 +20,8 @@ TORCH_FREE = (
     "plugins", "registry", "pipeline", "score_streams", "tying", "graphs", "ensemble", "files", "lookup", "recipes",
 )  # fmt: skip
 TORCH_FROM_HERE = (
-    "sequences", "interfaces", "devices", "agreement", "score_joining", "model", "ensemble_model", "streaming",
+    "sequences", "interfaces", "devices", "agreement", "score_joining", "stage_building", "batch_checks", "outputs",
+    "model", "pipeline_model", "member_outputs", "member_agreement", "ensemble_model", "streaming",
     "weights", "caching", "cards", "hub", "artifact",
 )  # fmt: skip
 LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)

@@ -27,7 +27,7 @@ from affectkit import (
 from affectkit.errors import InputError, StreamError
 from affectkit.late.stacking_fitting import Stacked, fit_stacking, fit_stacking_ref, stacked_scores, stacking_loss
 from affectkit.late.weights_fitting import fit_weights, fit_weights_ref, mixture_nll
-from affectkit.model import Pipeline
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
 from affectkit.training.late_fusions import PENALTIES, balanced_counts, fit_late_fusion

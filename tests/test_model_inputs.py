@@ -10,8 +10,8 @@ import torch
 from affectkit.errors import InputError
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
-from affectkit.model import Pipeline
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import FrameStream
 from tests.models import SMALL, build, features, frames, stored

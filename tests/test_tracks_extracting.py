@@ -35,7 +35,7 @@ from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.faces.haar import HaarConfig
 from affectkit.faces.yunet import YuNetConfig
 from affectkit.files import write_config
-from affectkit.model import Pipeline
+from affectkit.pipeline_model import Pipeline
 from affectkit.records import ArraySource, FramesSource, Index, Issue, Sample, VideoSource
 from affectkit.registry import default_registry
 from affectkit.tracks.extracting import Extracted, _detector_parts, extract_tracks

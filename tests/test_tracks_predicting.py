@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -129,6 +130,21 @@ def test_memory_does_not_grow_with_the_video() -> None:
     peak(40)
     # the check of the clock looks at whole columns of frame numbers and times: bytes per frame, not features
     assert peak(8000) - peak(400) < 8000 * 60
+
+
+def test_features_of_another_encoder_are_refused() -> None:
+    model, tracks = make_model(), make_tracks(3)
+    model.encoders = {"face": "ab" * 32}
+    # of one of the two nothing is known
+    assert len(list(predict_track(model, tracks, segment=3, overlap=0))) == 1
+    tracks["face"] = replace(tracks["face"], encoder="ab" * 32)
+    tracks["fau"] = replace(tracks["fau"], encoder="ef" * 32)
+    assert len(list(predict_track(model, tracks, segment=3, overlap=0))) == 1
+    tracks["face"] = replace(tracks["face"], encoder="cd" * 32)
+    with pytest.raises(InputError) as caught:
+        predict_track(model, tracks, segment=3, overlap=0)
+    fact = "features 'face' are of encoder cdcdcdcdcdcd, and the model learned from those of abababababab"
+    assert str(caught.value) == f"video a: {fact}; compute them by that one"
 
 
 def test_the_model_stays_as_it_is() -> None:

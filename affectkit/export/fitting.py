@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from affectkit.batch_checks import check_batch
 from affectkit.errors import InputError
-from affectkit.model import check_batch
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import InputStream
 

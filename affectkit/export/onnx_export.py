@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from affectkit.artifact import requirements
+from affectkit.batch_checks import check_batch
 from affectkit.errors import ArtifactError, ConfigError, InputError
 from affectkit.export.comparing import TOLERANCE, check_difference, largest_difference, random_batches
 from affectkit.export.describing import described
@@ -25,7 +26,7 @@ from affectkit.export.int8 import Int8, pass_gate, to_int8
 from affectkit.export.onnx_file import OnnxFacts, signed
 from affectkit.files import config_to_data
 from affectkit.graphs import ENDING
-from affectkit.model import Model, check_batch, check_has_weights
+from affectkit.model import Model, check_has_weights
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import InputStream
 

@@ -28,7 +28,8 @@ from affectkit.files import config_from_data
 from affectkit.graphs import OnnxConfig
 from affectkit.interfaces import Stage, decode
 from affectkit.lookup import saved_with
-from affectkit.model import Clocks, Memo, Model
+from affectkit.model import Memo, Model
+from affectkit.outputs import Clocks
 from affectkit.registry import Registry, default_registry
 from affectkit.score_joining import to_scores
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from affectkit.artifact import requirements
+from affectkit.batch_checks import check_batch
 from affectkit.caching import cached
 from affectkit.codec import encode
 from affectkit.configs import MotionConfig
 from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import MotionFrontEnd
-from affectkit.model import build_stage, check_batch
 from affectkit.motion.frame_pairs_net import real_frames
 from affectkit.motion.lengths import check_lengths
 from affectkit.registry import Registry, default_registry
 from affectkit.sequences import Sequence
+from affectkit.stage_building import build_stage
 from affectkit.streams import FrameStream
 from affectkit.tracing import stage_output
 

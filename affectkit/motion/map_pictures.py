@@ -10,9 +10,10 @@ from torch import Tensor
 
 from affectkit.configs import Events
 from affectkit.errors import InputError
-from affectkit.model import Model, Pipeline
+from affectkit.model import Model
 from affectkit.motion.flow_maps_net import magnitude
 from affectkit.motion.mm_cof_net import colored
+from affectkit.pipeline_model import Pipeline
 from affectkit.results.places import explained, replacing
 from affectkit.results.rows import EventRow
 from affectkit.sequences import Batch

@@ -20,9 +20,8 @@ from numba.core.lowering import Lower
 from numba.core.typed_passes import NativeLowering
 from numpy.typing import NDArray
 
-from affectkit.ops.numba_memory import as_floats, take
+from affectkit.ops.numba_memory import as_floats, make_kernel, take
 from affectkit.ops.numba_numbers import exp2
-from affectkit.ops.scan_team import compiled
 
 Array = NDArray[np.float32]
 F = np.float32
@@ -424,16 +423,8 @@ class NumbaTiles:
 
     @functools.cached_property
     def forward(self) -> Any:
-        return _compile(_forward)
+        return make_kernel(_forward)
 
     @functools.cached_property
     def backward(self) -> Any:
-        return _compile(_backward)
-
-
-def _compile(function: Any) -> Any:
-    made = numba.cfunc("void(voidptr)", cache=True, error_model="numpy")(function)
-    call = compiled(made.address)
-    # what is at the address lives as long as this
-    call.made = made
-    return call
+        return make_kernel(_backward)

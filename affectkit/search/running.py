@@ -17,7 +17,8 @@ from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import InputError
 from affectkit.files import config_to_data
-from affectkit.model import Model, hash_stages
+from affectkit.model import Model
+from affectkit.pipeline_model import hash_stages
 from affectkit.search.breeding import Breeder
 from affectkit.search.candidates import Candidate, find_front, write_candidates
 from affectkit.search.crew import Crew

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from affectkit.configs import ComponentConfig
 from affectkit.errors import ConfigError, MissingDependencyError, WeightsError
 from affectkit.interfaces import Dataset, FaceDetector, Spotter
-from affectkit.model import build_stage
 from affectkit.registry import Registry
 from affectkit.sequences import Sequence
 from affectkit.specs import ComponentSpec
+from affectkit.stage_building import build_stage
 from affectkit.testing.candidates import STREAM_CLASSES, candidates
 from affectkit.testing.examples import full_mask, make_inputs, steps_of
 from affectkit.testing.results import CheckFailed, CheckSkipped

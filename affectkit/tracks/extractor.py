@@ -11,7 +11,8 @@ from affectkit.artifact import requirements
 from affectkit.caching import digest
 from affectkit.codec import encode
 from affectkit.errors import InputError, did_you_mean, listed
-from affectkit.model import Model, Pipeline
+from affectkit.model import Model
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream, FrameStream
 from affectkit.video.clips import video_streams

@@ -65,13 +65,29 @@ def predict_track(
 
     Raises:
         InputError: segment, overlap and batch size don't fit; the tracks differ in frames or times, or are not what
-            the model takes.
+            the model takes; or they are of another encoder than the features that it learned from.
     """
     if batch_size < 1:
         raise InputError(f"batch_size: {batch_size!r} is too few; give 1 or more")
     clock = check_clock(tracks)
+    check_encoders(model, {name: track.encoder for name, track in tracks.items()}, f"video {clock.video}")
     begins = segment_starts(len(clock), segment, overlap)
     return _predicted(model, tracks, clock, begins, segment, batch_size) if len(clock) else iter(())
+
+
+def check_encoders(model: Model, encoders: Mapping[str, str], what: str) -> None:
+    """Raise InputError if features are of another encoder than those that a model learned from, where both are known.
+
+    Arguments:
+        model: whose `encoders` are compared.
+        encoders: by input, the hash of what computed the features, or "".
+        what: whose features they are.
+    """
+    for name, theirs in encoders.items():
+        mine = model.encoders.get(name, theirs)
+        if theirs and mine != theirs:
+            fact = f"features {name!r} are of encoder {theirs[:12]}, and the model learned from those of {mine[:12]}"
+            raise InputError(f"{what}: {fact}; compute them by that one")
 
 
 def _predicted(

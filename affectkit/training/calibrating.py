@@ -22,11 +22,12 @@ from affectkit.maps.temperature import TemperatureConfig
 from affectkit.maps.thresholds import ThresholdsConfig
 from affectkit.model import Model
 from affectkit.registry import Registry
+from affectkit.tracks.predicting import check_encoders
 from affectkit.training.compound_maps import fit_compound_map
 from affectkit.training.examples import Examples
 from affectkit.training.frame_tables import labels_among
 from affectkit.training.late_fusions import fit_late_fusion
-from affectkit.training.scoring import check_encoders, check_others, labels_of
+from affectkit.training.scoring import check_others, labels_of
 from affectkit.training.smoothing import set_smoothing
 from affectkit.training.temperature import ACCEPTED, calibrate_members, fit_temperature
 from affectkit.training.thresholds import set_thresholds
@@ -126,7 +127,7 @@ def calibrate(
         remedy = "give it a score map such as temperature or thresholds, or join members by weighted or stacking"
         raise InputError(f"model: nothing that is fitted after the training{there or f'; {remedy}'}")
     check_others(examples, used_elsewhere)
-    check_encoders(model, examples)
+    check_encoders(model, examples.encoders, "examples")
     fitted: list[Fitted] = []
     if add_temperatures:
         model, added = _add_temperatures(model, examples)

@@ -17,9 +17,9 @@ from affectkit.metrics.recognition import confusion_matrix, uf1
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
 from affectkit.recipes import Recipe
+from affectkit.tracks.predicting import check_encoders
 from affectkit.training.examples import Examples, read_examples
 from affectkit.training.fitting import fit_tail
-from affectkit.training.scoring import check_encoders
 from affectkit.training.tails import join_tail
 
 # Clips that are scored at once.
@@ -94,7 +94,7 @@ def run_fold(job: FoldJob, *, progress: Callable[..., None] | None = None) -> Fo
         model, epochs = from_pretrained(job.artifact), 0
         if job.head not in model.traced.outputs:
             raise InputError(f"{job.artifact}: scores {', '.join(model.traced.outputs)}; give models with {job.head!r}")
-        check_encoders(model, test)
+        check_encoders(model, test.encoders, "examples")
     else:
         train = everything.take(job.fold.train)
         held = everything.take(job.held) if job.held else None

@@ -29,12 +29,12 @@ from affectkit.protocols.frame_report import score_frames
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner, split_subjects
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
+from affectkit.tracks.predicting import check_encoders
 from affectkit.training.examples import Examples, read_examples, write_examples
 from affectkit.training.fitting import fit
 from affectkit.training.frame_tables import join_frames, predict_segments
 from affectkit.training.labeled_outputs import Unlabeled, labeled_outputs
 from affectkit.training.runs import find_artifact, open_run, plain_name, run_jobs
-from affectkit.training.scoring import check_encoders
 from affectkit.training.splitting import take_official
 
 TABLE = "frames.parquet"
@@ -184,7 +184,7 @@ def run_frame_job(job: FrameJob, *, progress: Callable[..., None] | None = None)
     test = everything.take(job.fold.test)
     if job.artifact is not None:
         model = _given(job, job.artifact)
-        check_encoders(model, test)
+        check_encoders(model, test.encoders, "examples")
     else:
         train = everything.take(job.fold.train)
         held = everything.take(job.held) if job.held else None

@@ -16,7 +16,8 @@ from torch import Tensor
 from affectkit.data.labels import COMPOUND_BASICS
 from affectkit.errors import ConfigError, InputError, did_you_mean, listed
 from affectkit.heads.linear_head_net import ClassHead, class_labels, share_labels, value_labels
-from affectkit.model import Model, name_head
+from affectkit.model import Model
+from affectkit.outputs import name_head
 from affectkit.recipes import Mixing
 from affectkit.sequences import Batch, Sequence, Targets
 from affectkit.streams import FrameStream, PredictionStream

@@ -11,10 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from affectkit.batch_checks import check_batch
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError, listed
 from affectkit.graphs import OnnxConfig
-from affectkit.model import Model, check_batch
+from affectkit.model import Model
 from affectkit.sequences import Batch, Targets
 from affectkit.training.examples import Examples
 
@@ -26,15 +27,6 @@ def check_others(examples: Examples, used_elsewhere: Iterable[str]) -> None:
     """Raise InputError if a subject of the examples is used elsewhere too."""
     if both := sorted(set(used_elsewhere) & set(examples.subjects)):
         raise InputError(f"examples: subjects {listed(both)} are used elsewhere too; choose by others")
-
-
-def check_encoders(model: Model, examples: Examples) -> None:
-    """Raise InputError if features were computed by another encoder than those that the model learned from."""
-    for name, theirs in examples.encoders.items():
-        mine = model.encoders.get(name, theirs)
-        if mine != theirs:
-            fact = f"features {name!r} are of encoder {theirs[:12]}, and the model learned from those of {mine[:12]}"
-            raise InputError(f"examples: {fact}; compute them by that one")
 
 
 def device_of(model: Model) -> torch.device:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from affectkit import Branch, FeatureStream, Model, PipelineConfig, join_encoders, load, save
 from affectkit.errors import InputError
-from affectkit.model import Pipeline
+from affectkit.pipeline_model import Pipeline
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples, fit
 from affectkit.training.examples import join_examples, read_examples, write_examples
