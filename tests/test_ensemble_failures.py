@@ -281,7 +281,8 @@ def test_one_look_at_all_members_finds_what_a_look_at_each_row_does(
     once = model(batch)
     counted = []
     with monkeypatch.context() as patched:
-        patched.setattr("affectkit.ensemble_model.all_finite", lambda tensors: counted.append(tensors))
+        for looking in ("ensemble_model", "member_outputs", "member_agreement"):
+            patched.setattr(f"affectkit.{looking}.all_finite", lambda tensors: counted.append(tensors))
         each = model(batch)
     assert counted
     assert list(once) == list(each)
