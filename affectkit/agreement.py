@@ -73,5 +73,5 @@ def divergence(p: Tensor, q: Tensor) -> Tensor:
     equal weights: `H((p + q) / 2) - H(p) / 2 - H(q) / 2`.
     """
     entr = torch.special.entr
-    less_p = torch.sub(entr((p + q) / 2), entr(p), alpha=0.5)
+    less_p = torch.sub(entr(torch.lerp(p, q, 0.5)), entr(p), alpha=0.5)
     return torch.sub(less_p, entr(q), alpha=0.5) / math.log(2)

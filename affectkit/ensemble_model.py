@@ -20,6 +20,7 @@ from affectkit.dials import at_path
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean, join
 from affectkit.interfaces import NamedModules, Stage, State
+from affectkit.looks import find_fronts, run_looks
 from affectkit.member_agreement import pass_on, say_agreement
 from affectkit.member_outputs import join_output
 from affectkit.model import Memo, Model
@@ -101,6 +102,7 @@ class Ensemble(Model):
         )
         self.heads = NamedModules({name: make(f"heads.{name}", head, "in") for name, head in config.heads.items()})
         self.maps = NamedModules({name: make(f"maps.{name}", part, part.source) for name, part in config.maps.items()})
+        self._fronts = find_fronts(self.members) if config.tied and config.level == "scores" else None
 
     @property
     def config(self) -> EnsembleConfig:  # type: ignore[override]
@@ -150,17 +152,7 @@ class Ensemble(Model):
         """Scores of a checked batch, and by output the clock of what was scored; adds losses as `forward`."""
         if self._config.level == "features":
             return self.score(*self._encode(batch, targets, losses, memo, self._asking()), targets, losses)
-        raw: dict[str, Scores] = {}
-        clocks: dict[str, Clocks] = {}
-        for name, own in self._routed(batch).items():
-            inner: Losses = {}
-            # Without labels a member's losses are those of its stages alone, such as a magnifier's.
-            try:
-                raw[name], clocks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
-            except InputError as error:
-                raise name_member(error, name) from None
-            losses.update({join("members", name, path): loss for path, loss in inner.items()})
-        joined, common = self.join(raw, clocks)
+        joined, common = self.join(*self._score_members(batch, targets, losses, memo))
         for output in self.fusion:
             stream = self.traced.outputs[output]
             if targets is not None and output in targets:
@@ -170,6 +162,27 @@ class Ensemble(Model):
                     raise name_head(error, output) from None
                 losses[f"fusion.{output}"] = loss
         return run_maps(self, joined, common)
+
+    def _score_members(
+        self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
+    ) -> tuple[dict[str, Scores], dict[str, Clocks]]:
+        """Raw scores and clocks by member; adds the losses of their stages if there are `targets`."""
+        routed = self._routed(batch)
+        if self._fronts is not None and targets is None and not self.training:
+            at_once = run_looks(self.members, self._fronts, routed, memo)
+            if at_once is not None:
+                return at_once
+        raw: dict[str, Scores] = {}
+        clocks: dict[str, Clocks] = {}
+        for name, own in routed.items():
+            inner: Losses = {}
+            # Without labels a member's losses are those of its stages alone, such as a magnifier's.
+            try:
+                raw[name], clocks[name] = self.members[name].run(own, None if targets is None else {}, inner, memo)
+            except InputError as error:
+                raise name_member(error, name) from None
+            losses.update({join("members", name, path): loss for path, loss in inner.items()})
+        return raw, clocks
 
     def encode(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None

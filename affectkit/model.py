@@ -142,12 +142,17 @@ def find_training(model: nn.Module) -> list[nn.Module]:
     found: list[nn.Module] = []
     # not modules(), which takes five times as long and is called in every forward
     waiting: list[nn.Module | None] = [model]
+    seen: set[int] = set()
     while waiting:
         module = waiting.pop()
         if module is not None:
             if module.training:
                 found.append(module)
-            waiting += module._modules.values()
+            children = module._modules
+            # tied members hold the same ones
+            if children and id(module) not in seen:
+                seen.add(id(module))
+                waiting += children.values()
     return found
 
 

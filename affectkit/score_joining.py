@@ -46,9 +46,12 @@ def can_look(values: Tensor) -> bool:
 
 def all_finite(tensors: Iterable[Tensor]) -> bool:
     """Whether tensors of one device are surely finite, by one look at all of them; False where none may look."""
-    given = [tensor.detach().flatten() for tensor in tensors]
+    given = [tensor.detach() for tensor in tensors]
+    if not can_look(given[0]):
+        return False
+    every = given[0] if len(given) == 1 else torch.cat([tensor.flatten() for tensor in given])
     # a sum is one step, and is finite if all of it are; where finite numbers overflow in it, who looks at rows sees so
-    return can_look(given[0]) and math.isfinite(torch.cat(given).sum().item())
+    return math.isfinite(every.sum().item())
 
 
 def find_usable(

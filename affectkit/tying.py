@@ -65,6 +65,34 @@ def tied_stages(first: Any, other: Any) -> Iterator[tuple[str, str]]:
         yield path, path
 
 
+def leading_stages(first: Any, other: Any) -> dict[str, list[list[str]]] | None:
+    """By input, paths of the front-ends with which each branch of `other` that sees it begins, and `first` does not.
+
+    None if a branch of `first` begins with more than that of `other`, or two branches of one input begin unlike.
+    """
+    found: dict[str, list[list[str]]] = {}
+    if isinstance(first, PipelineConfig):
+        for name, branch in first.branches.items():
+            more = len(other.branches[name].motion) - len(branch.motion)
+            if more < 0:
+                return None
+            found.setdefault(branch.source, []).append([f"branches.{name}.motion[{at}]" for at in range(more)])
+    else:
+        routes = first.routes()
+        for name, member in first.members.items():
+            inner = leading_stages(member, other.members[name])
+            if inner is None:
+                return None
+            for given, each in inner.items():
+                paths = [[join("members", name, path) for path in one] for one in each]
+                found.setdefault(routes[name][given], []).extend(paths)
+    for one, *others in found.values():
+        mine = [at_path(other, path) for path in one]
+        if any([at_path(other, path) for path in each] != mine for each in others):
+            return None
+    return found
+
+
 def _difference(first: Any, other: Any) -> str | None:
     """Path of the first thing in which two configs may not differ when they are tied; "" for the whole."""
     if type(first) is not type(other):

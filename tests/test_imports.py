@@ -21,7 +21,7 @@ TORCH_FREE = (
 )  # fmt: skip
 TORCH_FROM_HERE = (
     "sequences", "interfaces", "devices", "agreement", "score_joining", "stage_building", "batch_checks", "outputs",
-    "model", "pipeline_model", "member_outputs", "member_agreement", "ensemble_model", "streaming",
+    "model", "pipeline_model", "member_outputs", "member_agreement", "looks", "ensemble_model", "streaming",
     "weights", "caching", "cards", "hub", "artifact",
 )  # fmt: skip
 LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)

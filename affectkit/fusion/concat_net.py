@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from affectkit.fusion.concat import ConcatFusionConfig
-from affectkit.fusion.joint_net import aligned
+from affectkit.fusion.joint_net import concatenate
 from affectkit.interfaces import Fusion
 from affectkit.sequences import Sequence
 from affectkit.streams import FeatureStream
@@ -42,8 +41,6 @@ class ConcatFusion(Fusion[ConcatFusionConfig]):
         Raises:
             InputError: the branches are not the ones it was built for, or do not share one mask and clock.
         """
-        sequences = list(aligned(inputs, self._widths).values())
-        values = self.mlp(torch.cat([sequence.values for sequence in sequences], dim=-1))
-        first = sequences[0]
+        joined = concatenate(inputs, self._widths)
         # the perceptron's biases make something of the zeros at padding
-        return first.with_values(values.masked_fill(~first.mask.unsqueeze(-1), 0.0))
+        return joined.with_values(self.mlp(joined.values).masked_fill(~joined.mask.unsqueeze(-1), 0.0))

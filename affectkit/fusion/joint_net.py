@@ -15,9 +15,21 @@ RESAMPLE = "resample them to one clock in the loader"
 
 
 def aligned(inputs: Mapping[str, Sequence], widths: Mapping[str, int]) -> dict[str, Sequence]:
-    """The sequences in the order of `widths`, with zeros where the mask is False.
+    """The sequences in the order of `widths`, checked by `check_aligned`, with zeros where the mask is False."""
+    check_aligned(inputs, widths)
+    return {name: inputs[name].with_values(real_values(inputs[name])) for name in widths}
 
-    Masks are equal, and times are within a microsecond of each other wherever the mask is True.
+
+def concatenate(inputs: Mapping[str, Sequence], widths: Mapping[str, int]) -> Sequence:
+    """The same as one sequence `(B, T, sum D_i)`."""
+    check_aligned(inputs, widths)
+    first = inputs[next(iter(widths))]
+    joined = first.with_values(torch.cat([inputs[name].values for name in widths], dim=-1))
+    return joined.with_values(real_values(joined))
+
+
+def check_aligned(inputs: Mapping[str, Sequence], widths: Mapping[str, int]) -> None:
+    """Check that masks are equal, and times within a microsecond of each other wherever the mask is True.
 
     Arguments:
         inputs: `(B, T, D_i)` by branch.
@@ -39,7 +51,6 @@ def aligned(inputs: Mapping[str, Sequence], widths: Mapping[str, int]) -> dict[s
     first, *others = widths
     for name in others:
         _check_clock(first, inputs[first], name, inputs[name])
-    return {name: inputs[name].with_values(real_values(inputs[name])) for name in widths}
 
 
 def real_values(sequence: Sequence) -> torch.Tensor:
