@@ -60,12 +60,17 @@ HEADS: dict[str, HeadConfig] = {"compound": CompoundExpressionConfig()}
 
 @dataclass(frozen=True)
 class Costs:
-    """Seconds: of the ensemble, of its members within it and around that alone, and of the members alone by name."""
+    """Seconds: of the ensemble, of its members within it and around that alone, and of the slowest member alone.
+
+    Attributes:
+        against: the median over rounds of what the ensemble took more than its members called alone, as a share.
+    """
 
     whole: float
     inside: float
     around: float
-    alone: dict[str, float]
+    slowest: float
+    against: float
 
     @property
     def beside(self) -> float:
@@ -76,11 +81,6 @@ class Costs:
     def added(self) -> float:
         """Share of the members' time that comes on top of it."""
         return self.whole / (self.inside + self.around) - 1
-
-    @property
-    def against(self) -> float:
-        """The same by members that were called alone."""
-        return self.whole / sum(self.alone.values()) - 1
 
 
 def main() -> int:
@@ -174,10 +174,11 @@ def _costs(model: Ensemble, rounds: int, frames: int = 1) -> Costs:
         inside, around = sum(runs), sum(beside) / len(beside) * len(runs)
         # the first turn warms up
         rounds_of += [(whole, inside, around)] if turn else []
-    medians = {name: statistics.median(times) for name, times in alone.items()}
     # all from one round: medians might be of different ones
     middle = sorted(rounds_of, key=lambda one: (one[0] - one[1] - one[2]) / one[1])[rounds // 2]
-    return Costs(*middle, medians)
+    sums = map(sum, zip(*alone.values(), strict=True))
+    against = [whole / each - 1 for (whole, _, _), each in zip(rounds_of, sums, strict=True)]
+    return Costs(*middle, max(map(statistics.median, alone.values())), statistics.median(against))
 
 
 def _clocked(work: Callable[[], object], members: list[Model]) -> tuple[float, list[float]]:
@@ -228,7 +229,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 
 def _line(name: str, costs: Costs) -> None:
-    values = f"{1e3 * costs.whole:>8.1f}{1e3 * costs.inside:>9.1f}{1e3 * max(costs.alone.values()):>9.1f}"
+    values = f"{1e3 * costs.whole:>8.1f}{1e3 * costs.inside:>9.1f}{1e3 * costs.slowest:>9.1f}"
     print(f"{name:<44}{values}{costs.beside:>9.1%}{costs.added:>9.1%}{costs.against:>9.1%}", flush=True)
 
 
@@ -265,24 +266,21 @@ def _video(members: dict[str, PipelineConfig], fields: dict[str, Any]) -> None:
     video = SHARED / "media" / "single_face.mp4"
 
     def seconds(model: Any) -> float:
-        rows = 0
+        return _seconds(lambda: rows.append(len(analyze(video, model, faces="yunet", fps=10.0, stop=1.0))))
 
-        def work() -> None:
-            nonlocal rows
-            rows = len(analyze(video, model, faces="yunet", fps=10.0, stop=1.0))
-
-        times = [_seconds(work) for _ in range(3)]
-        assert rows
-        return statistics.median(times)
-
+    rows: list[int] = []
+    alone = {name: replace(config).build().eval() for name, config in members.items()}
+    models = {**alone, "all": _build(members, fields)}
+    rounds = [{name: seconds(model) for name, model in models.items()} for _ in range(3)]
+    assert all(rows)
     print(f"\n{'analyze, one second at 10 frames per second':<44}{'s':>8}")
-    alone = {name: seconds(replace(config).build().eval()) for name, config in members.items()}
-    for name, took in alone.items():
-        print(f"{name + ' alone':<44}{took:>8.2f}", flush=True)
-    whole = seconds(_build(members, fields))
-    print(f"{'ensemble, scores, with agreement':<44}{whole:>8.2f}")
-    print(f"{'of the sum of the members':<44}{whole / sum(alone.values()):>8.0%}")
-    print(f"{'of the slowest member':<44}{whole / max(alone.values()):>8.0%}")
+    for name in models:
+        title = "ensemble, scores, with agreement" if name == "all" else f"{name} alone"
+        print(f"{title:<44}{statistics.median(one[name] for one in rounds):>8.2f}")
+    of_sum = statistics.median(one["all"] / sum(one[name] for name in alone) for one in rounds)
+    of_slowest = statistics.median(one["all"] / max(one[name] for name in alone) for one in rounds)
+    print(f"{'of the sum of the members':<44}{of_sum:>8.0%}")
+    print(f"{'of the slowest member':<44}{of_slowest:>8.0%}")
 
 
 if __name__ == "__main__":
