@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from affectkit.cli import main
 from affectkit.recipes import Recipe
 from affectkit.registry import default_registry
 from affectkit.specs import PipelineSpec
+from affectkit.training.learner import Learner
 from tests.test_training import FEATURES, make_examples
 
 
@@ -51,6 +54,34 @@ def test_a_trained_model_is_saved_and_its_losses_are_kept(
     assert (tmp_path / "mine.run" / "logs" / "metrics.csv").is_file()
     code, _, err = run(capsys, "train", *files, "--out", out)
     assert (code, err) == (1, f"error: {out}: is there already; give another folder\n")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["int", "term"])
+def test_a_training_that_is_told_to_stop_says_how_to_go_on(
+    number: signal.Signals,
+    code: int,
+    tmp_path: Path,
+    files: tuple[str, str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out, words = tmp_path / "mine", ("--recipe", tmp_path / "recipe.toml")
+    step = Learner.on_train_epoch_end
+
+    def end(self: Learner) -> None:
+        step(self)
+        if self.current_epoch == 1:
+            os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "on_train_epoch_end", end)
+        found = run(capsys, "train", *files, *words, "--out", out)
+    where = f"{tmp_path / 'mine.run'} holds what was trained so far"
+    note = f"{where}; the same command with --resume (in Python resume=True) goes on there"
+    assert found == (code, "", f"stopped\n{note}\n")
+    assert not out.exists()
+    code, _, err = run(capsys, "train", *files, *words, "--out", out, "--resume")
+    assert (code, err, out.is_dir()) == (0, "", True)
 
 
 def test_an_evaluation_is_printed_and_kept(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -82,6 +84,40 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
     assert torch.equal(state(whole), state(resumed))
     logged = (tmp_path / "logs" / "metrics.csv").read_text().splitlines()
     assert logged[0].startswith("epoch,loss")
+
+
+@pytest.mark.parametrize(
+    ("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)], ids=["int", "term"]
+)
+@pytest.mark.parametrize("keeps", [True, False])
+def test_a_run_that_is_told_to_stop_says_so(
+    number: signal.Signals, raised: type[BaseException], keeps: bool, tmp_path: Path
+) -> None:
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+    def press(model: Model, epoch: int) -> None:
+        if epoch == 3:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(raised) as caught:
+        fit(FEATURES, make_examples(), QUICK, folder=tmp_path if keeps else None, after_epoch=press)
+    assert caught.value.args == ((143,) if raised is SystemExit else ())
+    where = f"{tmp_path} holds what was trained so far"
+    note = f"{where}; the same command with --resume (in Python resume=True) goes on there"
+    assert getattr(caught.value, "__notes__", []) == ([note] if keeps else [])
+    # Lightning would leave Ctrl-C ignored
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    if keeps:
+        whole = fit(FEATURES, make_examples(), QUICK)
+        assert torch.equal(state(whole), state(fit(FEATURES, make_examples(), QUICK, folder=tmp_path, resume=True)))
+
+
+def test_an_exit_of_who_watches_a_run_stays_what_it_is() -> None:
+    def leave(model: Model, epoch: int) -> None:
+        raise SystemExit("enough")
+
+    with pytest.raises(SystemExit, match=r"^enough$"):
+        fit(FEATURES, make_examples(), QUICK, after_epoch=leave)
 
 
 def test_a_folder_that_holds_a_run_is_not_written_over(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The command `affectkit`. One file per command; what only looks things up never imports torch.
 
 Exit codes: 0 all is well, 1 an error of affectkit's (one line on stderr) or a failed check, 2 wrong usage,
-130 stopped with Ctrl-C.
+130 stopped with Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
@@ -100,6 +100,10 @@ def _run(args: argparse.Namespace, output: Output) -> int:
     except KeyboardInterrupt as stop:
         _report("stopped", stop)
         return 130
+    except SystemExit as stop:
+        # a training that SIGTERM ended
+        _report("stopped", stop)
+        return int(stop.code or 0)
 
 
 def make_parser() -> Parser:

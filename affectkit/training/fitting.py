@@ -25,6 +25,7 @@ from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
 from affectkit.training.runs import check_record
 from affectkit.training.sampling import balanced_head, make_sampler
+from affectkit.training.stopping import told_to_stop
 from affectkit.training.tails import cut_recipe, cut_state, cut_tail, join_tail
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def fit(
         InputError: a member is an exported pipeline; the examples don't fit the model, or the weights of `start`; or
             `folder` has a checkpoint and `resume` is False, or one of another run.
         MissingDependencyError: Lightning is not installed.
+        KeyboardInterrupt: Ctrl-C; and SystemExit with the code 143 where SIGTERM says so. `resume` goes on.
     """
     check_no_graphs(config, "which can't be trained; put the pipeline there that it was made of")
     recipe = Recipe() if recipe is None else recipe
@@ -179,9 +181,8 @@ def fit_tail(
         learner = Learner(model, recipe, steps=steps, seed=seed, after_epoch=after_epoch)
         path = checkpoint if checkpoint is not None and checkpoint.is_file() else None
         # Plain tensors and numbers only: a checkpoint is a pickle, and may come from elsewhere.
-        trainer.fit(learner, loader, ckpt_path=path, weights_only=True if path else None)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
+        with told_to_stop(trainer, checkpoint):
+            trainer.fit(learner, loader, ckpt_path=path, weights_only=True if path else None)
     return model.cpu().eval()
 
 
