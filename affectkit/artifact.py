@@ -325,6 +325,11 @@ def _copy_into(
     ]
     if problems:
         raise ArtifactError(f"{what} does not fit the model: {'; '.join(problems[:10])}")
+    for key, tensor in state.items():
+        # not infinity, which masks are made of
+        if tensor.is_floating_point() and (count := int(tensor.isnan().sum())):
+            fact = f"holds NaN, in {count} of {tensor.numel()} numbers of {key}"
+            raise ArtifactError(f"{what} {fact}; take weights from before the training diverged")
     if keep_dtypes:  # a model that was saved in half precision comes back in it
         # keep_vars: without it these are detached tensors, and the parameters would keep their dtype
         for key, tensor in module.state_dict(keep_vars=True).items():

@@ -311,6 +311,26 @@ def test_keys_that_do_not_fit_are_grouped_by_stage(tmp_path: Path) -> None:
     )
 
 
+def test_weights_of_a_training_that_diverged_are_refused(tmp_path: Path) -> None:
+    model = build(stored())
+    folder = save(model, tmp_path / "model")
+    path = folder / "model.safetensors"
+    # infinity is no damage: masks are made of it
+    state = model.state_dict() | {"heads.va.linear.bias": torch.tensor([float("inf"), 0.0])}
+    save_file({key: tensor.clone() for key, tensor in state.items()}, tmp_path / "masked.safetensors")
+    load_state(build(stored()), tmp_path / "masked.safetensors")
+    with torch.no_grad():
+        model.heads["va"].linear.weight[0, 1:3] = float("nan")
+    save_file({key: tensor.clone() for key, tensor in model.state_dict().items()}, tmp_path / "bare.safetensors")
+    save(model, folder, overwrite=True)
+    count = model.heads["va"].linear.weight.numel()
+    fact = f"holds NaN, in 2 of {count} numbers of heads.va.linear.weight"
+    hint = "take weights from before the training diverged"
+    assert refusal(lambda: load(folder)) == f"{path}: {fact}; {hint}"
+    bare = tmp_path / "bare.safetensors"
+    assert refusal(lambda: load_state(build(stored()), bare)) == f"{bare}: {fact}; {hint}"
+
+
 def test_the_model_card_says_what_is_in_it(tmp_path: Path) -> None:
     model = build(full())
     card = (save(model, tmp_path / "model", notes="Trained on nothing.") / "README.md").read_text()
