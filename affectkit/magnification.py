@@ -19,7 +19,7 @@ from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.lengths import is_too_short
 from affectkit.registry import Registry, default_registry
 from affectkit.results.h264 import picture_writer
-from affectkit.results.places import check_ending, check_file
+from affectkit.results.places import check_ending, check_file, check_not_input
 from affectkit.sequences import Sequence
 from affectkit.stage_building import build_stage
 from affectkit.streams import FrameStream
@@ -87,7 +87,7 @@ def magnify(
 
     Raises:
         InputError: the video can't be read, is a picture, or is too short or too slow for the front-end's band; `out`
-            can't be written.
+            can't be written, or is the video itself.
         StreamError: the front-end does not take such frames.
         ConfigError: it makes no pictures, it can't stream, it has weights that nobody published, or a wrong `size` or
             `device`.
@@ -99,6 +99,7 @@ def magnify(
         raise ConfigError(f"{size!r} is too small", f"write {SMALLEST} pixels or more", path="size")
     check_device(device)
     check_ending(out, (".mp4",), "write an .mp4 file")
+    check_not_input([out], [video])
     check_file(out, overwrite=overwrite)
     if video.suffix.lower() in PICTURE_SUFFIXES and video.is_file():
         raise InputError(f"{video}: is a picture, in which nothing moves; give a video")

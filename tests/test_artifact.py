@@ -312,7 +312,7 @@ def test_keys_that_do_not_fit_are_grouped_by_stage(tmp_path: Path) -> None:
 
 
 def test_weights_of_a_training_that_diverged_are_refused(tmp_path: Path) -> None:
-    model = build(stored())
+    model: Any = build(stored())
     folder = save(model, tmp_path / "model")
     path = folder / "model.safetensors"
     # infinity is no damage: masks are made of it
@@ -326,7 +326,7 @@ def test_weights_of_a_training_that_diverged_are_refused(tmp_path: Path) -> None
     count = model.heads["va"].linear.weight.numel()
     fact = f"holds NaN, in 2 of {count} numbers of heads.va.linear.weight"
     hint = "take weights from before the training diverged"
-    assert refusal(lambda: load(folder)) == f"{path}: {fact}; {hint}"
+    assert refusal(lambda: load(folder, registry=REGISTRY)) == f"{path}: {fact}; {hint}"
     bare = tmp_path / "bare.safetensors"
     assert refusal(lambda: load_state(build(stored()), bare)) == f"{bare}: {fact}; {hint}"
 

@@ -135,9 +135,17 @@ def test_bad_input(clip: Path, tmp_path: Path) -> None:
     assert message(sound) == f"{sound}: has no video stream, only audio; give a video file"
     other = tmp_path / "out.avi"
     assert message(clip, out=other) == f"{other}: ending '.avi'; write an .mp4 file"
-    assert message(clip, out=clip) == (
-        f"{clip}: already there; add --overwrite (in Python overwrite=True), or name another file"
+    there = write_levels(tmp_path / "there.mp4", [100, 120])
+    assert message(clip, out=there) == (
+        f"{there}: already there; add --overwrite (in Python overwrite=True), or name another file"
     )
+    link = tmp_path / "link.mp4"
+    link.symlink_to(clip)
+    for own in (clip, link):
+        before = clip.read_bytes()
+        fact = f"{own}: is itself among what is analyzed, and would be lost; name another file"
+        assert message(clip, out=own, overwrite=True) == fact
+        assert clip.read_bytes() == before
     single = write_levels(tmp_path / "single.mp4", [100])
     assert message(single) == f"{single}: frames to magnify: 1; motion needs two or more"
     assert message(clip, start=60.0) == f"{clip}: frames to magnify: 0; motion needs two or more"

@@ -394,9 +394,10 @@ def test_an_output_that_overflows_from_finite_inputs_is_returned(path: str) -> N
     ],
 )
 def test_wrong_shapes_are_refused(name: str, shape: tuple[int, ...], message: str) -> None:
-    with pytest.raises(InputError) as caught:
-        selective_scan(**make(2, 4, 5, 3) | {name: torch.zeros(shape)})
-    assert str(caught.value) == message
+    for form in (selective_scan, selective_scan_ref):
+        with pytest.raises(InputError) as caught:
+            form(**make(2, 4, 5, 3) | {name: torch.zeros(shape)})
+        assert str(caught.value) == message
 
 
 def test_wrong_types_and_places_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -177,9 +178,34 @@ def test_a_state_and_a_chunk_have_to_fit() -> None:
         with pytest.raises(InputError) as caught:
             form(*tensors(), initial_state=torch.zeros(2, 4, 5, 3))
         assert str(caught.value) == "initial_state: axis 2, P, is 5, but P of x is 3; give (B, H, P, N)"
+    for chunk in (0, 2.5):
+        with pytest.raises(InputError) as caught:
+            ssd(*tensors(), chunk=chunk)  # type: ignore[arg-type]
+        assert str(caught.value) == f"chunk: {chunk!r} tokens; give 1 or more"
+
+
+@pytest.mark.parametrize("form", [ssd, ssd_ref, nc_ssd, nc_ssd_ref])
+def test_tensors_are_on_one_device(form: Any) -> None:
+    x, dt, *rest = tensors()
     with pytest.raises(InputError) as caught:
-        ssd(*tensors(), chunk=0)
-    assert str(caught.value) == "chunk: 0 tokens; give 1 or more"
+        form(x, dt.to("meta"), *rest)
+    assert str(caught.value) == "dt: is on meta, but x is on cpu; move one of them"
+
+
+def test_a_gradient_takes_no_whole_length_for_each_chunk() -> None:
+    """A slice of the whole makes a gradient as long as the whole, so that time would grow with the square of it."""
+    inputs = [one.requires_grad_() for one in tensors(40, 1, batch=1)]
+    last: Any = ssd(*inputs, chunk=4)[0].grad_fn
+    waiting, seen, kinds = [last], {last}, Counter[str]()
+    while waiting:
+        node = waiting.pop()
+        kinds[type(node).__name__] += 1
+        new = {before for before, _ in node.next_functions if before is not None} - seen
+        seen |= new
+        waiting += new
+    # one for each tensor that is cut
+    assert kinds["SplitBackward0"] == 4
+    assert kinds["SliceBackward0"] == 0
 
 
 @pytest.mark.parametrize("form", [ssd, nc_ssd])

@@ -76,6 +76,13 @@ def test_a_range_that_ends_before_it_starts(uneven: Path) -> None:
     assert str(caught.value) == f"{uneven}: stop 1.5 is not after start 2.0; give seconds of container time"
 
 
+@pytest.mark.parametrize("name", ["start", "stop"])
+def test_a_time_that_is_no_number(name: str, uneven: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read_frames(uneven, **{name: float("nan")})
+    assert str(caught.value) == f"{uneven}: {name} nan is no time; give seconds of container time"
+
+
 def corner_picture() -> NDArray[np.uint8]:
     """Gray, with the top left quarter red and the top right one blue: no two of the eight poses look alike."""
     picture = np.full((32, 64, 3), 128, np.uint8)

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from affectkit.ops.scan_checks import check_arguments
+
 
 def selective_scan_ref(
     u: Tensor,
@@ -43,7 +45,11 @@ def selective_scan_ref(
 
     Returns:
         `(B, D, L)` in the type of `u`; with `return_last_state` also `(B, D, N)` in at least float32.
+
+    Raises:
+        InputError: wrong types, devices, ranks or sizes, as of `selective_scan`.
     """
+    check_arguments({"u": u, "delta": delta, "A": A, "B": B, "C": C, "D": D, "z": z, "delta_bias": delta_bias})
     exact = torch.promote_types(u.dtype, torch.float32)
     u_t, steps, a, b, c = (one.to(exact) for one in (u, delta, A, B, C))
     if delta_bias is not None:

@@ -56,11 +56,12 @@ def ssd(
 
     Raises:
         InputError: shapes that do not go together, an axis that is empty and is neither B nor L, a type that is no
-            float, a chunk of no token; or an input is NaN or infinite, and so is the output.
+            float, two devices, a chunk that is no number of tokens; or an input is NaN or infinite, and so is the
+            output.
     """
     tensors = {"x": x, "dt": dt, "A": A, "B": B, "C": C, "D": D, "initial_state": initial_state}
     _check(tensors, strict=strict)
-    if chunk < 1:
+    if not isinstance(chunk, int) or chunk < 1:
         raise InputError(f"chunk: {chunk!r} tokens; give 1 or more")
     exact = torch.promote_types(x.dtype, torch.float32)
     groups = B.shape[2]
@@ -73,9 +74,10 @@ def ssd(
         # without a chunk it would be the caller's own
         return _passed_by(x.to(exact), x, D), state.flatten(1, 2).clone()
     ys = []
-    for start in range(0, x.shape[1], chunk):
-        part = slice(start, start + chunk)
-        y, state = _chunk(given[:, part], logs[:, part], b[:, part], c[:, part], state)
+    # not slices, each of which would make a gradient as long as the whole
+    parts = (torch.split(one, chunk, dim=1) for one in (given, logs, b, c))
+    for given_l, logs_l, b_l, c_l in zip(*parts, strict=True):
+        y, state = _chunk(given_l, logs_l, b_l, c_l, state)
         ys.append(y.flatten(2, 3))
     y = _passed_by(torch.cat(ys, dim=1), x, D)
     check_outcome(y, tensors)
@@ -180,12 +182,16 @@ def _state(x: Tensor, B: Tensor, initial_state: Tensor | None, exact: torch.dtyp
 
 
 def _check(tensors: Mapping[str, Tensor | None], *, strict: bool = False) -> None:
-    """Every axis has one length, whichever tensor it is an axis of, and all hold floats."""
+    """Every axis has one length, whichever tensor it is an axis of, and all hold floats on one device."""
     lengths: dict[str, tuple[str, int]] = {}
+    place: torch.device | None = None
     for name, tensor in tensors.items():
         if tensor is None:
             continue
         axes = _AXES[name]
+        place = tensor.device if place is None else place
+        if tensor.device != place:
+            raise InputError(f"{name}: is on {tensor.device}, but x is on {place}; move one of them")
         if not tensor.is_floating_point():
             kind = str(tensor.dtype).removeprefix("torch.")
             raise InputError(f"{name}: {kind} is no float; give float32, float64, bfloat16 or float16")

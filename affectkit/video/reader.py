@@ -6,6 +6,7 @@ on video of variable rate it is wrong by up to a whole micro-expression.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -88,6 +89,9 @@ def read_frames(
             or for more than 50 frames in a row; its frames have no timestamps or ones that run backwards; or `stop` or
             `fps` is not accepted. Frames before the place where that shows have been given.
     """
+    for name, value in (("start", start), ("stop", stop)):
+        if value is not None and math.isnan(value):
+            raise InputError(f"{path}: {name} {value!r} is no time; give seconds of container time")
     if start is not None and stop is not None and stop <= start:
         raise InputError(f"{path}: stop {stop!r} is not after start {start!r}; give seconds of container time")
     if fps is not None:
