@@ -13,6 +13,7 @@ import torch
 from affectkit import InputError
 from affectkit.records import FramesSource, Index, Labels, Sample, VideoSource
 from affectkit.tracks.cutting import check_clock, segment_starts
+from affectkit.tracks.reading import read_track
 from affectkit.tracks.track import FeatureTrack
 from affectkit.training import Examples
 from affectkit.training.examples import join_examples, read_examples, write_examples
@@ -110,6 +111,25 @@ def test_an_index_says_the_frames_by_its_listed_pictures() -> None:
     assert found.examples.datasets == ("wild", "wild")
     assert found.examples.targets["expr"].valid.sum() == 2
     assert [str(issue) for issue in found.issues] == ["wild/a: 1 of 3 labeled frames have no features"]
+
+
+def test_rows_of_listed_frames_that_lost_their_numbers_are_refused(tmp_path: Path) -> None:
+    labels = [FrameLabels(video="a", frames=np.array([1, 3, 9]), targets={"expr": classes([1, 3, 9])})]
+    path = tmp_path / "a.npy"
+    np.save(path, np.zeros((3, 2), np.float32))
+    with pytest.raises(InputError) as caught:
+        segment_examples({"face": {"a": read_track(path, fps=30)}}, labels, 4)
+    fact = "frames 1 to 3, as many rows as a has labeled frames, which go to 9"
+    hint = "give each row the number of its frame, as 'frames' beside 'values' in .npz"
+    assert str(caught.value) == f"{path}: {fact}; {hint}"
+    with pytest.raises(InputError) as caught:
+        segment_examples({"face": {"a": track("a", [1, 2, 3])}}, labels, 4)
+    assert str(caught.value) == f"a: {fact}; {hint}"
+    # more rows than labels are frames of the video, of which some are labeled
+    found = segment_examples({"face": {"a": track("a", [1, 2, 3, 4])}}, labels, 4)
+    assert [str(issue) for issue in found.issues] == ["a: 1 of 3 labeled frames have no features"]
+    right = segment_examples({"face": {"a": read_track(path, fps=30, frames=[1, 3, 9])}}, labels, 4)
+    assert not right.issues
 
 
 def test_videos_that_teach_nothing_are_counted_by_name() -> None:

@@ -102,8 +102,8 @@ def segment_examples(
 
     Raises:
         InputError: length and overlap don't fit; inputs of one video differ in frames or times, or those of two videos
-            in width or encoder; labels of one head differ in kind, or their frames have no numbers; a video is labeled
-            twice; or no video is left.
+            in width or encoder; features have a row per labeled frame and not their numbers; labels of one head differ
+            in kind, or their frames have no numbers; a video is labeled twice; or no video is left.
     """
     if not tracks:
         raise InputError("segments: no features; give tracks by input name and video")
@@ -186,11 +186,22 @@ def _usable(given: FrameLabels, tracks: Tracks, widths: Mapping[str, int | None]
     if absent:
         return [], [issue("error", f"no features of {listed(absent)}; it is no example")]
     mine = {name: by_video[given.video] for name, by_video in tracks.items()}
+    for track in mine.values():
+        _check_numbers(given, track)
     targets, lost = _joined(given, check_clock(mine).frames, widths)
     issues = [issue("warning", f"{lost} of {len(given.frames)} labeled frames have no features")] if lost else []
     if not any(valid.any() for _, valid in targets.values()):
         return [], [*issues, issue("error", "not a single valid label of a frame with features; it is no example")]
     return [_Video(given, mine, targets)], issues
+
+
+def _check_numbers(given: FrameLabels, track: FeatureTrack) -> None:
+    """Raise InputError for a row per labeled frame, of which no numbers were kept: labels of others would be theirs."""
+    count, last = len(given.frames), int(given.frames.max(initial=0))
+    if last > count > 1 and np.array_equal(track.frames, np.arange(1, count + 1)):
+        where = given.video if track.path is None else track.path
+        fact = f"frames 1 to {count}, as many rows as {given.video} has labeled frames, which go to {last}"
+        raise InputError(f"{where}: {fact}; give each row the number of its frame, as 'frames' beside 'values' in .npz")
 
 
 def _joined(

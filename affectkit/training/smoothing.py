@@ -20,7 +20,7 @@ from affectkit.training.scoring import check_others
 
 # Squared frames, and neighbors to each side: from next to nothing to what helped on real lists.
 SIGMAS = (1.0, 4.0, 16.0, 64.0, 1e5)
-DELTAS = (1, 2, 5, 10)
+DELTAS = (1, 2, 5, 10, 20, 50)
 
 
 def set_smoothing(
