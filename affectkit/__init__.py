@@ -12,12 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from affectkit.analysis import analyze as analyze
-    from affectkit.artifact import (
-        from_pretrained as from_pretrained,
-        load as load,
-        load_weights as load_weights,
-        save as save,
-    )
+    from affectkit.artifact import load as load, save as save
     from affectkit.batch import analyze_many as analyze_many
     from affectkit.configs import (
         DatasetConfig as DatasetConfig,
@@ -122,6 +117,7 @@ if TYPE_CHECKING:
     from affectkit.motion.shift import ShiftConfig as ShiftConfig
     from affectkit.pipeline import Branch as Branch, PipelineConfig as PipelineConfig
     from affectkit.pipeline_model import Pipeline as Pipeline
+    from affectkit.published import from_pretrained as from_pretrained, load_weights as load_weights
     from affectkit.recipes import Augmentation as Augmentation, Mixing as Mixing, Recipe as Recipe
     from affectkit.records import (
         ArraySource as ArraySource,
@@ -185,9 +181,7 @@ _PUBLIC = {
     "analyze_many": "affectkit.batch",
     "analyze_pictures": "affectkit.many_pictures",
     "apply_motion": "affectkit.motion.apply",
-    "from_pretrained": "affectkit.artifact",
     "load": "affectkit.artifact",
-    "load_weights": "affectkit.artifact",
     "magnify": "affectkit.magnification",
     "save": "affectkit.artifact",
     "DatasetConfig": "affectkit.configs",
@@ -287,6 +281,8 @@ _PUBLIC = {
     "Branch": "affectkit.pipeline",
     "PipelineConfig": "affectkit.pipeline",
     "Pipeline": "affectkit.pipeline_model",
+    "from_pretrained": "affectkit.published",
+    "load_weights": "affectkit.published",
     "Augmentation": "affectkit.recipes",
     "Mixing": "affectkit.recipes",
     "Recipe": "affectkit.recipes",

@@ -12,15 +12,11 @@ import importlib.metadata
 import json
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from affectkit.cards import model_card
 from affectkit.codec import Data
@@ -29,20 +25,15 @@ from affectkit.errors import (
     ArtifactError,
     ConfigError,
     InputError,
-    RegistryError,
-    SpecError,
-    did_you_mean,
-    join,
-    listed,
-    unlike_targets,
 )
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.graphs import ENDING, OnnxConfig, check_below, graphs_of, with_paths
-from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, is_written_as_path, read_saved_config
+from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, read_saved_config
 from affectkit.model import Model, check_has_weights
-from affectkit.registry import Component, Preset, Registry, default_registry
+from affectkit.registry import Registry
 from affectkit.specs import Weights
-from affectkit.weights import fetch_weights, sha256
+from affectkit.tensor_files import load_tensors, read_metadata, write_tensors
+from affectkit.weights import sha256
 
 WEIGHTS_FILE, CARD_FILE = "model.safetensors", "README.md"
 
@@ -93,11 +84,11 @@ def save(
             "affectkit": importlib.metadata.version("affectkit"),
             "config": config,
             "requires": _required(config, graphs.values(), model.registry),
-            "weights": {"provenance": [dict(item) for item in _joined(model.provenance, weights)]},
+            "weights": {"provenance": [dict(item) for item in join_provenance(model.provenance, weights)]},
             **({"encoders": dict(model.encoders)} if model.encoders else {}),
         }
         _copy_graphs(graphs, temporary)
-        _write_weights(model, temporary / WEIGHTS_FILE, _digest(data))
+        write_tensors(model, temporary / WEIGHTS_FILE, _digest(data))
         # after the digest, which stands in the file that is hashed here
         data["weights"]["sha256"] = sha256(temporary / WEIGHTS_FILE)
         (temporary / CONFIG_FILE).write_text(json.dumps(data, indent=2, allow_nan=False) + "\n", encoding="utf-8")
@@ -127,124 +118,11 @@ def load(folder: str | Path, *, device: str | torch.device = "cpu", registry: Re
     data = read_artifact(folder)
     with errors_in_saved_model(folder, data):
         model = config_from_data(data["config"], registry=registry, folder=folder).build(registry=registry)
-    _load_into(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
+    load_tensors(model, folder / WEIGHTS_FILE, model.stages(), keep_dtypes=True)
     # from here on the model brings it along, to tables and to other folders
     model.provenance = tuple(data["weights"].get("provenance", ()))
     model.encoders = dict(data.get("encoders", {}))
     return model.to(device).eval()
-
-
-def from_pretrained(
-    name: str | Path,
-    *,
-    device: str | torch.device = "cpu",
-    registry: Registry | None = None,
-    revision: str | None = None,
-) -> Model:
-    """A model with its weights: a saved folder, a preset with published weights, or `user/repository` of the hub.
-
-    Its `provenance` says where the weights come from, and is saved with it.
-
-    Arguments:
-        name: a path that exists wins; then a preset's name; then a hub id.
-        device: where to put it.
-        registry: where presets are looked up.
-        revision: branch, tag or commit of the hub's repository.
-
-    Raises:
-        RegistryError: it is none of the three.
-        ArtifactError, WeightsError: as `load` and `fetch_weights`; or the weights do not fit the preset.
-        SpecError: the preset's loader made something else than tensors by key.
-        MissingDependencyError: a hub id, and `huggingface_hub` is not installed.
-    """
-    if Path(name).exists():
-        return load(name, device=device, registry=registry)
-    text = str(name)
-    if is_written_as_path(text):
-        raise ArtifactError(f"{text}: no such folder; give a saved model, a preset or a hub id")
-    names = registry if registry is not None else default_registry()
-    try:
-        preset = names.preset(text)
-    except RegistryError:
-        # `user/repository` looks like `distribution/name`; an installed plugin's name is never asked of the hub
-        if text.count("/") != 1 or text.partition("/")[0] in {report.provider for report in names.reports}:
-            raise
-        from affectkit.hub import download
-
-        folder = download(text, (CONFIG_FILE, WEIGHTS_FILE), revision)
-        if graphs := _graph_files(folder):
-            download(text, graphs, revision)
-        return load(folder, device=device, registry=registry)
-    return _build_preset(preset, names).to(device).eval()
-
-
-def _build_preset(preset: Preset, registry: Registry) -> Model:
-    spec = preset.spec
-    if not spec.published:
-        raise ArtifactError(f"{preset.id}: has no published weights; build and train it, then save and load that")
-    # before building: what can't be had is said at once
-    files = {item.name: fetch_weights(item, preset.provider) for item in spec.published}
-    model = spec.make().build(registry=registry)
-    if spec.loader is None:
-        load_state(model, files[spec.published[0].name])
-    else:
-        state = _checked_state(spec.loader(files), preset.id, "model")
-        _copy_into(model, state, f"{preset.id}: what its loader made", model.stages())
-    model.provenance = _joined((), spec.published)
-    return model
-
-
-def load_weights(model: Model, path: str, name: str | None = None) -> Weights:
-    """Copy published weights into one component of a model, and add their record to `model.provenance`.
-
-    Arguments:
-        model: a built pipeline or ensemble.
-        path: the component's config path, such as `branches.face.features`.
-        name: which of the component's published weights; may be left out where there is one.
-
-    Raises:
-        InputError: no component at that path, or it has no such weights.
-        ArtifactError, WeightsError: the file can't be had, or does not fit.
-    """
-    stages = model.stages()
-    if path not in stages:
-        raise InputError(f"no component at {path!r}; {did_you_mean(path, stages, noun='paths')}")
-    component = model.registry.of_config(type(stages[path].config))
-    known = {weights.name: weights for weights in component.spec.weights}
-    if name is None and len(known) == 1:
-        name = next(iter(known))
-    if not known:
-        raise InputError(f"{path}: {component.id} has no published weights; train it, or load a saved model")
-    if name is None:
-        raise InputError(f"{path}: {component.id} has several weights; name one of {listed(known)}")
-    if name not in known:
-        hint = did_you_mean(name, known, noun="published")
-        raise InputError(f"{path}: {component.id} has no weights {name!r}; {hint}")
-    load_published(stages[path], component, known[name], path)
-    model.provenance = _joined(model.provenance, (known[name],))
-    return known[name]
-
-
-def load_published(module: nn.Module, component: Component, weights: Weights, path: str) -> None:
-    """Copy one of a component's published weights into a module of it; `path` says in messages where that stands.
-
-    Raises:
-        ArtifactError, WeightsError: the file can't be had, or does not fit.
-        SpecError: the component's loader made something else than tensors by key.
-    """
-    file, loader = fetch_weights(weights, component.provider), component.spec.loader
-    if loader is None:
-        _load_into(module, file, {path: module})
-        return
-    state = _checked_state(loader(file), component.id, "module")
-    _copy_into(module, state, f"{component.id}: what its loader made", {path: module})
-
-
-def _checked_state(state: object, what: str, owner: str) -> Mapping[str, Tensor]:
-    if not isinstance(state, Mapping) or not all(isinstance(tensor, Tensor) for tensor in state.values()):
-        made = f"{what}: its loader made {type(state).__name__}"
-        raise SpecError(f"{made}, which is no mapping of tensors; return tensors by the {owner}'s state-dict keys")
-    return state
 
 
 def read_artifact(folder: Path) -> Data:
@@ -270,94 +148,16 @@ def read_artifact(folder: Path) -> Data:
         raise ArtifactError(f"{path}: 'config' or 'weights' is missing; save the model again")
     actual = sha256(folder / WEIGHTS_FILE)
     if actual != weights["sha256"]:
-        _metadata(folder / WEIGHTS_FILE)  # a truncated file says so itself, which is better than two hashes
+        read_metadata(folder / WEIGHTS_FILE)  # a truncated file says so itself, which is better than two hashes
         raise ArtifactError(
             f"{folder / WEIGHTS_FILE}: sha256 is {actual}, {CONFIG_FILE} says {weights['sha256']}; "
             "one of the two files was changed or exchanged, get the saved model again"
         )
-    if _metadata(folder / WEIGHTS_FILE).get("pipeline") != _digest(data):
+    if read_metadata(folder / WEIGHTS_FILE).get("pipeline") != _digest(data):
         raise ArtifactError(
             f"{path}: is not what was saved with these weights; load the original, set dials in Python and save again"
         )
     return data
-
-
-def load_state(model: Model, path: Path) -> None:
-    """Copy a safetensors file into a model; all keys have to fit, and classes, where the file says them.
-
-    Raises:
-        ArtifactError: damaged file, another config's weights, missing or unexpected keys, other shapes or classes.
-    """
-    for name, targets in json.loads(_metadata(path).get("affectkit.targets", "{}")).items():
-        own = model.traced.outputs.get(name)
-        if own is not None and list(own.targets) != targets:
-            raise ArtifactError(f"{path}: {name} {unlike_targets(targets, own.targets)}")
-    _load_into(model, path, model.stages())
-
-
-def _load_into(module: nn.Module, path: Path, stages: Mapping[str, nn.Module], *, keep_dtypes: bool = False) -> None:
-    metadata, state = _read_weights(path)
-    for copy, original in json.loads(metadata.get("tied", "{}")).items():
-        state[copy] = state[original]
-    _copy_into(module, state, f"{path}:", stages, keep_dtypes=keep_dtypes)
-
-
-def _copy_into(
-    module: nn.Module,
-    state: Mapping[str, Tensor],
-    what: str,
-    stages: Mapping[str, nn.Module],
-    *,
-    keep_dtypes: bool = False,
-) -> None:
-    own = module.state_dict()
-    absent = _absent_members(own.keys(), state.keys())
-    lost = {key for key in own.keys() - state.keys() if not any(key.startswith(f"{path}.") for path in absent)}
-    problems = [
-        *(f"nothing of {path} ({count} tensors)" for path, count in absent.items()),
-        *_grouped("missing", lost, stages),
-        *_grouped("unexpected", state.keys() - own.keys(), stages),
-        *(
-            f"{key} is {tuple(state[key].shape)}, the model's is {tuple(own[key].shape)}"
-            for key in sorted(own.keys() & state.keys())
-            if own[key].shape != state[key].shape
-        ),
-    ]
-    if problems:
-        raise ArtifactError(f"{what} does not fit the model: {'; '.join(problems[:10])}")
-    for key, tensor in state.items():
-        # not infinity, which masks are made of
-        if tensor.is_floating_point() and (count := int(tensor.isnan().sum())):
-            fact = f"holds NaN, in {count} of {tensor.numel()} numbers of {key}"
-            raise ArtifactError(f"{what} {fact}; take weights from before the training diverged")
-    if keep_dtypes:  # a model that was saved in half precision comes back in it
-        # keep_vars: without it these are detached tensors, and the parameters would keep their dtype
-        for key, tensor in module.state_dict(keep_vars=True).items():
-            tensor.data = tensor.data.to(state[key].dtype)
-    module.load_state_dict(dict(state))
-
-
-def _write_weights(model: Model, path: Path, digest: str) -> None:
-    state: dict[str, Tensor] = {}
-    tied: dict[str, str] = {}
-    first: dict[tuple[int, torch.Size, tuple[int, ...]], str] = {}
-    for key, tensor in model.state_dict().items():
-        place = (tensor.data_ptr(), tensor.shape, tensor.stride())
-        # empty tensors all have the address 0, and are not tied for that
-        if tensor.numel() and place in first:
-            tied[key] = first[place]
-        else:
-            first[place] = key
-            # a copy: safetensors refuses tensors that overlap in memory, and those that are not contiguous
-            state[key] = tensor.detach().cpu().contiguous().clone()
-    targets = {name: one.targets for name, one in model.traced.outputs.items()}
-    metadata = {
-        "format": "pt",
-        "pipeline": digest,
-        "tied": json.dumps(tied, sort_keys=True),
-        "affectkit.targets": json.dumps(targets),
-    }
-    save_file(state, path, metadata=metadata)
 
 
 def _copy_graphs(graphs: Mapping[str, OnnxConfig], folder: Path) -> None:
@@ -373,7 +173,7 @@ def _copy_graphs(graphs: Mapping[str, OnnxConfig], folder: Path) -> None:
             raise ArtifactError(f"{graph.path}: {fact}; the file was changed since, put the old one back")
 
 
-def _graph_files(folder: Path) -> tuple[str, ...]:
+def graph_files(folder: Path) -> tuple[str, ...]:
     """Files of exported members, by what `pipeline.json` calls them."""
     data = read_saved_config(folder)
     files: list[str] = []
@@ -385,56 +185,6 @@ def _graph_files(folder: Path) -> tuple[str, ...]:
     with errors_in_saved_model(folder, data):
         with_paths(data["config"], note)
     return tuple(files)
-
-
-def _read_weights(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            # the reader has keys(), but can't be iterated
-            return file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, framework="pt") as file:
-            return file.metadata() or {}
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: SafetensorError) -> ArtifactError:
-    return ArtifactError(f"{path}: can't be read ({error}); the file is damaged, get it again")
-
-
-def _absent_members(own: Iterable[str], given: Container[str]) -> dict[str, int]:
-    """Members of an ensemble of which no tensor is given, and how many there should be; outermost ones alone."""
-    counts: Counter[str] = Counter()
-    present: set[str] = set()
-    for key in own:
-        parts, path = key.split("."), ""
-        # `members.in.members.one.heads.va.weight` is of two members, one within the other
-        while parts[0] == "members" and len(parts) > 2:
-            path = join(path, *parts[:2])
-            parts = parts[2:]
-            counts[path] += 1
-            if key in given:
-                present.add(path)
-    absent = {path: count for path, count in counts.items() if path not in present}
-    return {path: count for path, count in absent.items() if not any(path.startswith(f"{other}.") for other in absent)}
-
-
-def _grouped(what: str, keys: set[str], stages: Mapping[str, nn.Module]) -> Iterator[str]:
-    """`missing temporal: 'weight', 'bias'`: keys by the stage that they belong to."""
-    # longest first, so that a key goes to the innermost stage
-    prefixes = sorted((path.replace("[", ".").replace("]", "") for path in stages), key=len, reverse=True)
-    groups: dict[str, list[str]] = {}
-    for key in sorted(keys):
-        stage = next((prefix for prefix in prefixes if key.startswith(prefix + ".")), "")
-        groups.setdefault(stage, []).append(key.removeprefix(stage + ".") if stage else key)
-    for stage, names in groups.items():
-        yield f"{what} {stage or 'keys'}: {listed(names)}"
 
 
 def _digest(data: Mapping[str, Any]) -> str:
@@ -469,7 +219,9 @@ def _used(data: Any) -> Iterator[str]:
             yield from _used(value)
 
 
-def _joined(known: tuple[Mapping[str, str], ...], weights: tuple[Weights, ...]) -> tuple[Mapping[str, str], ...]:
+def join_provenance(
+    known: tuple[Mapping[str, str], ...], weights: tuple[Weights, ...]
+) -> tuple[Mapping[str, str], ...]:
     """What is known of a model's weights, and the provenance of `weights`; the same file once."""
     names = ("name", "url", "sha256", "license", "training_data_terms", "citation")
     items = [*known, *({name: getattr(item, name) for name in names} for item in weights)]

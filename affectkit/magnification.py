@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from affectkit.artifact import load_published
 from affectkit.configs import MotionConfig
 from affectkit.devices import check_device
 from affectkit.errors import ConfigError, InputError
 from affectkit.interfaces import MotionFrontEnd, State
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.lengths import is_too_short
+from affectkit.published import load_published
 from affectkit.registry import Registry, default_registry
 from affectkit.results.h264 import picture_writer
 from affectkit.results.places import check_ending, check_file, check_not_input

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from affectkit.artifact import from_pretrained, load_state
 from affectkit.configs import FaceDetectorConfig, ModelConfig
 from affectkit.errors import ConfigError, UntrainedWarning
 from affectkit.export.engines import ENGINES
@@ -19,8 +18,10 @@ from affectkit.files import errors_in_file, read_config
 from affectkit.graphs import ENDING, OnnxConfig
 from affectkit.lookup import find_preset, is_config_file
 from affectkit.model import Model
+from affectkit.published import from_pretrained
 from affectkit.registry import Registry
 from affectkit.results.info import RANDOM_WEIGHTS
+from affectkit.tensor_files import load_state
 from affectkit.weights import sha256
 
 # What `torch.save` writes, by the endings in use.

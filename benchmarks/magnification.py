@@ -27,7 +27,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from affectkit.artifact import load_published
 from affectkit.configs import MotionConfig
 from affectkit.motion.band_magnifier import BandMagnifierConfig
 from affectkit.motion.eulerian import EulerianConfig
@@ -36,6 +35,7 @@ from affectkit.motion.frame_magnifier_net import FrameMagnifier
 from affectkit.motion.magnet import WEIGHTS, MagNetConfig
 from affectkit.motion.phase import PhaseConfig
 from affectkit.ops.clg import clg
+from affectkit.published import load_published
 from affectkit.registry import default_registry
 from affectkit.sequences import Sequence
 from affectkit.stage_building import build_stage

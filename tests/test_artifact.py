@@ -16,8 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 import affectkit
-from affectkit import artifact
-from affectkit.artifact import load, load_state, save
+from affectkit.artifact import load, save
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import InputError, RegistryError
 from affectkit.fusion.affine import AffineFusionConfig
@@ -31,6 +30,7 @@ from affectkit.plugins import Plugin, PluginReport
 from affectkit.registry import Registry, default_registry
 from affectkit.streams import FeatureStream
 from affectkit.temporal.gru import GRUConfig
+from affectkit.tensor_files import load_state
 from tests import make_golden
 from tests.artifacts import build, edit, equal, features, frames, full, refusal, sign, stored
 from tests.toys_torch import (
@@ -117,7 +117,7 @@ def test_a_folder_is_replaced_only_if_asked_and_if_it_is_a_saved_model(saved: Pa
         )
 
 
-@pytest.mark.parametrize("at", ["model_card", "save_file", "sha256"])
+@pytest.mark.parametrize("at", ["artifact.model_card", "tensor_files.save_file", "artifact.sha256"])
 def test_an_interrupted_save_leaves_what_was_there(
     at: str, saved: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,7 +125,7 @@ def test_an_interrupted_save_leaves_what_was_there(
         raise KeyboardInterrupt
 
     before = {path.name: path.read_bytes() for path in saved.iterdir()}
-    monkeypatch.setattr(artifact, at, stop)
+    monkeypatch.setattr(f"affectkit.{at}", stop)
     for folder, overwrite in ((tmp_path / "new", False), (saved, True)):
         with pytest.raises(KeyboardInterrupt):
             save(build(stored()), folder, overwrite=overwrite)

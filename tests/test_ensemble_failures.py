@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from affectkit.artifact import load, load_state, save
+from affectkit.artifact import load, save
 from affectkit.configs import HeadConfig
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
@@ -32,6 +32,7 @@ from affectkit.pipeline import Branch, PipelineConfig
 from affectkit.score_joining import all_finite
 from affectkit.sequences import Sequence, Targets
 from affectkit.streams import FeatureStream
+from affectkit.tensor_files import load_state
 from tests.toys import message_of
 from tests.toys_torch import REGISTRY
 
@@ -406,11 +407,12 @@ def test_places_that_are_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rewritten(folder: Path, change: Any) -> Path:
     """A saved model whose weights were written anew, by someone who also wrote their hash anew."""
-    from affectkit.artifact import WEIGHTS_FILE, _metadata
+    from affectkit.artifact import WEIGHTS_FILE
+    from affectkit.tensor_files import read_metadata
     from affectkit.weights import sha256
 
     path = folder / WEIGHTS_FILE
-    metadata, state = _metadata(path), load_file(path)
+    metadata, state = read_metadata(path), load_file(path)
     save_file(change(state), path, metadata=metadata)
     data = json.loads((folder / "pipeline.json").read_text())
     data["weights"]["sha256"] = sha256(path)

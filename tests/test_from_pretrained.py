@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from affectkit.artifact import from_pretrained, load, load_weights, save
+from affectkit.artifact import load, save
 from affectkit.errors import (
     ArtifactError,
     ConfigError,
@@ -31,6 +31,7 @@ from affectkit.errors import (
 )
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.published import from_pretrained, load_weights
 from affectkit.registry import Registry
 from affectkit.specs import FeaturesSpec, PipelineSpec, Weights
 from affectkit.streams import FrameStream

@@ -22,7 +22,7 @@ TORCH_FREE = (
 TORCH_FROM_HERE = (
     "sequences", "interfaces", "devices", "agreement", "score_joining", "stage_building", "batch_checks", "outputs",
     "model", "pipeline_model", "member_outputs", "member_agreement", "looks", "ensemble_model", "streaming",
-    "weights", "caching", "cards", "hub", "artifact",
+    "weights", "caching", "cards", "hub", "tensor_files", "artifact", "published",
 )  # fmt: skip
 LAYERS = (*TORCH_FREE, *TORCH_FROM_HERE)
 # What a bare import, and making the default registry, may load besides the standard library.

@@ -23,13 +23,13 @@ from affectkit import (
     apply_motion,
     load_weights,
 )
-from affectkit.artifact import load_published
 from affectkit.errors import ArtifactError, ConfigError, InputError, SpecError, StreamError, WeightsError
 from affectkit.motion.magnet import SPEC, WEIGHTS
 from affectkit.motion.magnet_net import MagNet
 from affectkit.motion.magnet_ref import magnet_ref
 from affectkit.motion.magnet_weights import load_state
 from affectkit.ops.clg import clg
+from affectkit.published import load_published
 from affectkit.registry import Component, default_registry
 from affectkit.specs import MotionSpec
 from affectkit.testing.examples import span
@@ -229,7 +229,7 @@ def test_files_that_hold_something_else(tmp_path: Path, monkeypatch: pytest.Monk
     assert refused(lambda: load_state(path), ArtifactError) == (
         f"{path}: holds list, which is no mapping of tensors; get it again"
     )
-    monkeypatch.setattr("affectkit.artifact.fetch_weights", lambda *_: path)
+    monkeypatch.setattr("affectkit.published.fetch_weights", lambda *_: path)
 
     def load(loader: Any) -> None:
         spec: MotionSpec[MagNetConfig] = replace(SPEC, loader=loader)

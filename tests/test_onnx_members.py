@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from affectkit.analysis import analyze
-from affectkit.artifact import from_pretrained, load, save
+from affectkit.artifact import load, save
 from affectkit.configs import Frames, Tracking, Windows
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
@@ -37,6 +37,7 @@ from affectkit.maps.temperature import TemperatureConfig
 from affectkit.motion.frame_difference import FrameDifferenceConfig
 from affectkit.motion.mirror import MirrorConfig
 from affectkit.pipeline import Branch, PipelineConfig
+from affectkit.published import from_pretrained
 from affectkit.registry import default_registry
 from affectkit.resolving import resolve_model
 from affectkit.sequences import Sequence, Targets

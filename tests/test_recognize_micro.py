@@ -12,11 +12,11 @@ import pytest
 import torch
 
 from affectkit.analysis import analyze
-from affectkit.artifact import from_pretrained
 from affectkit.data.labels import COMPOUND_11, MICRO_3
 from affectkit.data.synthetic import BASIC_UNITS, BENCH_V1, COMPOUND_UNITS, micro_class_of, render_clip
 from affectkit.errors import InputError, SyntheticWeightsWarning
 from affectkit.presets import recognize_micro
+from affectkit.published import from_pretrained
 from affectkit.recipes import Recipe
 from affectkit.registry import default_registry
 from affectkit.results.reading import Results

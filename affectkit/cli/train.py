@@ -112,8 +112,9 @@ def counted(examples: Examples) -> str:
 
 def read_model(name: str) -> Model:
     """A preset with its weights, or a saved model; a mistyped folder is looked for nowhere else."""
-    from affectkit.artifact import from_pretrained, load
+    from affectkit.artifact import load
     from affectkit.lookup import find_preset
+    from affectkit.published import from_pretrained
     from affectkit.registry import default_registry
 
     preset = find_preset(name, default_registry())

@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from affectkit.artifact import from_pretrained, save
+from affectkit.artifact import save
 from affectkit.configs import ModelConfig
 from affectkit.errors import InputError
 from affectkit.metrics.recognition import confusion_matrix, uf1
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
+from affectkit.published import from_pretrained
 from affectkit.recipes import Recipe
 from affectkit.tracks.predicting import check_encoders
 from affectkit.training.examples import Examples, read_examples

@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from affectkit.artifact import from_pretrained, save
+from affectkit.artifact import save
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean, listed, unlike_targets
 from affectkit.files import config_to_data
@@ -27,6 +27,7 @@ from affectkit.protocols.frame_predictions import (
 )
 from affectkit.protocols.frame_report import score_frames
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner, split_subjects
+from affectkit.published import from_pretrained
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
 from affectkit.tracks.predicting import check_encoders
