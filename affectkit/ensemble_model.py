@@ -35,7 +35,7 @@ from affectkit.score_streams import AGREEMENT
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.stage_building import build_stage
 from affectkit.tracing import Trace
-from affectkit.tying import tied_stages
+from affectkit.tying import follow, tied_stages
 
 if TYPE_CHECKING:
     from affectkit.streaming import EnsembleStream
@@ -109,7 +109,13 @@ class Ensemble(Model):
         """What it was built from, with the dials as they are now, also those that were set on a member."""
         members = {name: self.members[name].config for name in self.members}
         # identity is enough, as configs are replaced and never changed
-        if any(member is not self._config.members[name] for name, member in members.items()):
+        changed = [name for name, member in members.items() if member is not self._config.members[name]]
+        if changed and self._config.tied:
+            for name in members.keys() - changed:
+                # what they share has been changed in all of them, by way of one
+                members[name] = follow(members[changed[0]], members[name])
+                self.members[name]._adopt(members[name], members[name].trace(registry=self.registry))
+        if changed:
             self._config = replace(self._config, members=members)
         return self._config
 

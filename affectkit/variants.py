@@ -42,10 +42,14 @@ def with_augmentations(
         registry: where components are looked up; None for the model's.
 
     Raises:
-        InputError: the model has a target of one side of the face, and a variant mirrors it; or stored features.
+        InputError: the model has a target of one side of the face, and a variant mirrors it; stored features; or it is
+            an exported pipeline.
         ConfigError: no variants, or what they put out is not what the model takes.
     """
     config = _config_of(model)
+    if not model.has_weights:
+        fact = "is an exported pipeline, and takes no other front-ends"
+        raise InputError(f"model: {fact}; take the pipeline that it was made of")
     used = registry or model.registry
     joined = augment_config(config, variants, fusion=fusion, agreement=agreement, registry=used)
     return Ensemble(joined, registry=used, members={PLAIN: model}).eval()

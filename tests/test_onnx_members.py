@@ -50,7 +50,7 @@ from affectkit.training.labeled_outputs import labeled_outputs
 from affectkit.training.scoring import labels_of
 from affectkit.training.temperature import calibrate_members
 from affectkit.variant_configs import augment_config
-from affectkit.variants import average_models
+from affectkit.variants import average_models, mirrored
 from affectkit.weights import sha256
 from tests.cli_runs import run, run_json
 from tests.clips import write_levels
@@ -389,6 +389,9 @@ def test_what_a_member_can_not_do(graph: Path, here: Path) -> None:
         "of, then export it": lambda: calibrate_members(model, examples),
         "members.graph: is an exported pipeline, and takes no other front-ends; take the pipeline that it was made "
         "of": (lambda: augment_config(config, {"mirrored": (MirrorConfig(),)})),
+        "model: is an exported pipeline, and takes no other front-ends; take the pipeline that it was made of": (
+            lambda: mirrored(model.members["graph"])
+        ),
         "members.graph: is an exported pipeline, which scores whole clips; stream what it was made of": model.stream,
         "fusion: member 'graph' has no features of its own; fuse scores, or nest a feature-level ensemble": (
             lambda: joined(graph, **fused).trace()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
 from affectkit.late.mean import MeanFusionConfig
 from affectkit.late.product import ProductFusionConfig
+from affectkit.late.weighted import WeightedFusionConfig
 from affectkit.model import Model
 from affectkit.motion.frame_difference import FrameDifferenceConfig
 from affectkit.motion.mirror import MirrorConfig
@@ -367,3 +369,22 @@ def test_mirror_and_shift_by_hand() -> None:
     assert moved.tolist() == [[16.0, 16.0, 16.0, 17.0], [20.0, 20.0, 20.0, 21.0], [20.0, 20.0, 20.0, 21.0]]
     still = Shift(ShiftConfig(), stream)(Sequence.of(pixels())).values
     assert torch.equal(still, pixels())
+
+
+def test_what_tied_members_share_is_changed_in_all_of_them_by_one(tmp_path: Path) -> None:
+    """A fit that is kept in the config of the plain look; the other one's would differ from what they share."""
+    pair = EnsembleConfig(
+        members={"a": config(), "b": config()}, fusion=WeightedFusionConfig(weights={"a": 1.0, "b": 1.0})
+    )
+    model: Any = built(pair)
+    joined = mirrored(model)
+    before = joined.predict(clip())["va"]
+    weighted = replace(model.config, fusion=WeightedFusionConfig(weights={"a": 0.25, "b": 0.75}))
+    model._adopt(weighted, weighted.trace(registry=REGISTRY))
+    assert joined.config.members["plain"] == weighted
+    assert joined.config.members["mirrored"].fusion == weighted.fusion
+    assert joined.members["mirrored"].config == joined.config.members["mirrored"]
+    after = joined.predict(clip())["va"]
+    assert not torch.allclose(before, after)
+    loaded = load(save(joined, tmp_path / "joined"), registry=REGISTRY)
+    torch.testing.assert_close(loaded.predict(clip())["va"], after)

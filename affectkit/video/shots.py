@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -54,8 +55,12 @@ class Shot:
 
 
 def named(values: Tensor, columns: tuple[str, ...]) -> Mapping[str, float]:
-    """Predictions by column. Seven digits are all that float32 has."""
-    return {name: float(f"{value:.7g}") for name, value in zip(columns, values.tolist(), strict=True)}
+    """Predictions by column; without those that are NaN, where all members of an ensemble were left out.
+
+    Seven digits are all that float32 has.
+    """
+    pairs = zip(columns, values.tolist(), strict=True)
+    return {name: float(f"{value:.7g}") for name, value in pairs if not math.isnan(value)}
 
 
 def make_shots(frame: AnyFrame, cuts: tuple[tuple[TrackedFace, Cut], ...], tracking: Tracking) -> Iterator[Shot]:
