@@ -434,6 +434,12 @@ def test_nothing_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
             "or join members by weighted or stacking",
         ),
         (
+            pipeline(),
+            ("--fit", "fusion"),
+            "model: nothing that is fitted after the training; give it a score map such as temperature or thresholds, "
+            "or join members by weighted or stacking",
+        ),
+        (
             EnsembleConfig(members={"one": pipeline(**MAPS)}, fusion=MeanFusionConfig(), outputs=("expression",)),
             (),
             "model: nothing that is fitted after the training; members.one.maps.sure is of a member, calibrate that "
@@ -477,7 +483,8 @@ def test_nothing_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
                 members={"one": pipeline()}, fusion=ConcatFusionConfig(), heads={"va": ValenceArousalConfig()}
             ),
             ("--add-temperatures",),
-            "ensemble: joined by features; add a map `temperature` of its own head, and fit that one",
+            "ensemble: joined by features; write a map `temperature` of its own head into its config, and calibrate that "
+            "without temperatures",
         ),
     ],
 )

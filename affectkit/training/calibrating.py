@@ -119,13 +119,13 @@ def calibrate(
     """
     known, left = list_fittable(model.config), dict(_of_members(model.config) if names is None else ())
     chosen = list(known) if names is None else list(names)
-    for path in chosen:
-        if path not in known:
-            raise InputError(f"{path}: nothing that is fitted; {did_you_mean(path, known, noun='fitted')}")
-    if not chosen and not add_temperatures:
+    if not (chosen and known) and not add_temperatures:
         there = f"; {next(iter(left))} is of a member, calibrate that before it is joined" if left else ""
         remedy = "give it a score map such as temperature or thresholds, or join members by weighted or stacking"
         raise InputError(f"model: nothing that is fitted after the training{there or f'; {remedy}'}")
+    for path in chosen:
+        if path not in known:
+            raise InputError(f"{path}: nothing that is fitted; {did_you_mean(path, known, noun='fitted')}")
     check_others(examples, used_elsewhere)
     check_encoders(model, examples.encoders, "examples")
     fitted: list[Fitted] = []

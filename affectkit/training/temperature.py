@@ -100,7 +100,8 @@ def calibrate_members(
     """
     config = ensemble.config
     if config.level == "features":
-        raise InputError("ensemble: joined by features; add a map `temperature` of its own head, and fit that one")
+        hint = "write a map `temperature` of its own head into its config, and calibrate that without temperatures"
+        raise InputError(f"ensemble: joined by features; {hint}")
     if config.tied:
         raise InputError(
             "ensemble: its members are tied, so that they share a temperature; calibrate the one model first"
