@@ -483,8 +483,8 @@ def test_nothing_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
                 members={"one": pipeline()}, fusion=ConcatFusionConfig(), heads={"va": ValenceArousalConfig()}
             ),
             ("--add-temperatures",),
-            "ensemble: joined by features; write a map `temperature` of its own head into its config, and calibrate that "
-            "without temperatures",
+            "ensemble: joined by features; write a map `temperature` of its own head into its config, and calibrate "
+            "that without temperatures",
         ),
     ],
 )

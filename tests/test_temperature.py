@@ -362,8 +362,8 @@ def test_stacked_coefficients_are_kept_and_values_stay_as_they_are() -> None:
     [
         (
             {"fusion": ConcatFusionConfig(), "heads": {"expression": ExpressionConfig(targets=NAMES)}},
-            "ensemble: joined by features; write a map `temperature` of its own head into its config, and calibrate that "
-            "without temperatures",
+            "ensemble: joined by features; write a map `temperature` of its own head into its config, and calibrate "
+            "that without temperatures",
         ),
         (
             {"members": dict.fromkeys(("a", "b"), replace(member(), heads={"va": ValenceArousalConfig()}))},
