@@ -20,6 +20,7 @@ from affectkit.graphs import check_no_graphs
 from affectkit.model import Model
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
+from affectkit.seeds import check_seed
 from affectkit.training.balancing import balance
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
@@ -90,12 +91,13 @@ def fit(
         The model after the last epoch, on the CPU, in evaluation mode.
 
     Raises:
-        ConfigError: the recipe doesn't fit the model.
+        ConfigError: the recipe doesn't fit the model, or the seed is not from 0 to 2**63 - 1.
         InputError: a member is an exported pipeline; the examples don't fit the model, or the weights of `start`; or
             `folder` has a checkpoint and `resume` is False, or one of another run.
         MissingDependencyError: Lightning is not installed.
         KeyboardInterrupt: Ctrl-C; and SystemExit with the code 143 where SIGTERM says so. `resume` goes on.
     """
+    check_seed(seed)
     check_no_graphs(config, "which can't be trained; put the pipeline there that it was made of")
     recipe = Recipe() if recipe is None else recipe
     state = None if start is None else start.state_dict()
