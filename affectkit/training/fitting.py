@@ -16,6 +16,7 @@ from affectkit.caching import digest
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, UntrainedWarning, unlike_targets
 from affectkit.files import config_to_data, write_text
+from affectkit.folders import make_folder
 from affectkit.graphs import check_no_graphs
 from affectkit.model import Model
 from affectkit.recipes import Recipe, recipe_to_data
@@ -93,7 +94,7 @@ def fit(
     Raises:
         ConfigError: the recipe doesn't fit the model, or the seed is not from 0 to 2**63 - 1.
         InputError: a member is an exported pipeline; the examples don't fit the model, or the weights of `start`; or
-            `folder` has a checkpoint and `resume` is False, or one of another run.
+            `folder` is a file or can't be made, or has a checkpoint and `resume` is False, or one of another run.
         MissingDependencyError: Lightning is not installed.
         KeyboardInterrupt: Ctrl-C; and SystemExit with the code 143 where SIGTERM says so. `resume` goes on.
     """
@@ -211,7 +212,7 @@ def _open_folder(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
     """Say in the folder what the run is, unless there is a checkpoint, which has to be of the same one."""
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "the run")
         write_text(folder / RUN, json.dumps(record, indent=1))
     elif not resume:
         raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")
