@@ -23,7 +23,7 @@ from tests.test_training import FEATURES, make_examples
 REMEDY = "write a whole number from 0 to 2**63 - 1"
 EXAMPLES = make_examples(12, subjects=4)
 FOLD = Fold("mine", tuple(range(12)), ())
-COUNTS = np.ones((3, 2, 2))
+COUNTS = np.ones((3, 2, 2), dtype=np.int64)
 
 
 def test_the_range() -> None:

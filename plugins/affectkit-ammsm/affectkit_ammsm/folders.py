@@ -24,7 +24,8 @@ def open_folder(folder: Path, record: Mapping[str, Any]) -> None:
     path = folder / RECORD
     # as a reader gets it: tuples are lists there
     plain = json.loads(json.dumps(dict(record)))
-    if path.is_file():
+    # a start that failed has left the record alone, and nothing that another one could be mixed up with
+    if path.is_file() and any(one.is_file() and one != path for one in folder.rglob("*")):
         there = json.loads(path.read_text(encoding="utf-8"))
         for name in sorted(plain.keys() | there.keys()):
             if there.get(name) != plain.get(name):
