@@ -20,6 +20,7 @@ from typing import Any, Literal, TypeVar
 from affectkit.analysis import analyze
 from affectkit.configs import ModelConfig
 from affectkit.errors import AffectkitError, ConfigError, InputError, did_you_mean
+from affectkit.folders import make_folder
 from affectkit.model import Model
 from affectkit.results.places import check_file, is_unfinished
 from affectkit.video.opening import HEIC_SUFFIXES, is_picture
@@ -180,7 +181,7 @@ def analyze_many(
     """
     paths, root = list_files(videos, root=root)
     _check_options(options, workers)
-    folder = make_folder(Path(out))
+    folder = make_folder(Path(out), "the tables", parents=False)
     summary = folder / SUMMARY_FILE
     check_file(summary, overwrite=overwrite or resume)
     tables = _tables(paths, names_below(paths, root), folder, table_format)
@@ -360,23 +361,6 @@ def _tables(paths: list[Path], names: list[Path], folder: Path, table_format: st
     for table in tables:
         table.parent.mkdir(parents=True, exist_ok=True)
     return tables
-
-
-def make_folder(folder: Path) -> Path:
-    """The folder, made if its parent is there.
-
-    Raises:
-        InputError: it is a file, or can't be made.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder for the tables")
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise InputError(f"{folder}: no folder {str(folder.parent)!r}; create it") from None
-    except OSError as error:
-        raise InputError(f"{folder}: can't be made ({error.strerror}); choose another folder") from error
-    return folder
 
 
 _OPTIONS = (

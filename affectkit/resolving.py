@@ -21,6 +21,7 @@ from affectkit.model import Model
 from affectkit.published import from_pretrained
 from affectkit.registry import Registry
 from affectkit.results.info import RANDOM_WEIGHTS
+from affectkit.seeds import check_seed
 from affectkit.tensor_files import load_state
 from affectkit.weights import sha256
 
@@ -131,8 +132,7 @@ def check_options(precision: str, batch_size: int, seed: int, fps: float | None)
         raise ConfigError(f"{precision!r} is not accepted", "write 'float32' or 'bfloat16'", path="precision")
     if batch_size < 1:
         raise ConfigError(f"{batch_size!r} frames", "write 1 or more", path="batch_size")
-    if not 0 <= seed < 2**63:
-        raise ConfigError(f"{seed!r} is not accepted", "write a whole number from 0 to 2**63 - 1", path="seed")
+    check_seed(seed)
     if fps is not None and not 0 < fps < float("inf"):
         raise ConfigError(f"{fps!r} is not a frame rate", "write frames per second, or leave it out", path="fps")
 

@@ -158,6 +158,31 @@ def test_wrong_options(
     assert (code, err) == (1, f"error: {message}\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--workers", "0"), "workers: 0; give 1 or more"),
+        (("--seed", "-1"), "seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1"),
+    ],
+)
+def test_what_is_wrong_leaves_no_folder(
+    tmp_path: Path,
+    files: tuple[str, str, str],
+    words: tuple[str, ...],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, _, err = run(capsys, "search", *files, "--out", tmp_path / "out", *words)
+    assert (code, err, (tmp_path / "out").exists()) == (1, f"error: {message}\n", False)
+
+
+def test_a_file_in_place_of_the_folder(
+    tmp_path: Path, files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "search", *files, "--out", files[0], "--workers", "1")
+    assert (code, err) == (1, f"error: {files[0]}: is a file; name a folder for the search\n")
+
+
 def test_the_live_table() -> None:
     space = make_space(objectives=FLOPS)
     everybody = [

@@ -16,8 +16,9 @@ import affectkit
 PACKAGE = Path(affectkit.__file__).parent
 # Each module may import, at its top level, those before it.
 TORCH_FREE = (
-    "errors", "spelling", "streams", "records", "fields", "tracing", "configs", "codec", "dials", "specs", "hookspecs",
-    "plugins", "registry", "pipeline", "score_streams", "tying", "graphs", "ensemble", "files", "lookup", "recipes",
+    "errors", "spelling", "seeds", "streams", "records", "fields", "tracing", "configs", "codec", "dials", "specs",
+    "hookspecs", "plugins", "registry", "pipeline", "score_streams", "tying", "graphs", "ensemble", "files", "folders",
+    "lookup", "recipes",
 )  # fmt: skip
 TORCH_FROM_HERE = (
     "sequences", "interfaces", "devices", "agreement", "score_joining", "stage_building", "batch_checks", "outputs",

@@ -141,6 +141,12 @@ def test_spaces_that_do_not_fit(tables: dict[str, Any], message: str) -> None:
     assert str(caught.value) == message
 
 
+def test_an_empty_space_is_searched_by_nobody() -> None:
+    with pytest.raises(ConfigError) as caught:
+        find_genes(SearchSpace(), CONFIG)
+    assert str(caught.value) == "nothing to search; write values to try under dials or fields"
+
+
 def test_no_such_field() -> None:
     with pytest.raises(ConfigError) as caught:
         find_genes(SearchSpace(fields={"temporal.hiden": (4,)}), CONFIG)

@@ -75,9 +75,9 @@ def refuse_times(args: argparse.Namespace) -> None:
 
 
 def _in_folder(out: Path) -> Path:
-    from affectkit.batch import make_folder
+    from affectkit.folders import make_folder
 
-    return make_folder(out) / PICTURES_FILE
+    return make_folder(out, "the tables", parents=False) / PICTURES_FILE
 
 
 def _run_pictures(

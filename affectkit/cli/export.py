@@ -61,11 +61,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from affectkit.export.onnx_export import export_onnx
     from affectkit.registry import default_registry
     from affectkit.resolving import resolve_model
+    from affectkit.seeds import check_seed
     from affectkit.weights import sha256
 
     if args.int8 != (args.calibrate is not None):
         fact = "given without --calibrate" if args.int8 else "not given, and --calibrate is"
         raise ConfigError(fact, "give both or neither", path="--int8")
+    check_seed(args.seed)
     model = resolve_model(args.pipeline, device=None, seed=args.seed, registry=default_registry())
     seen: dict[str, Any] = {}
     real = () if args.check_on is None else _check_on(args, model, seen, output)

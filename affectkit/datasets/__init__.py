@@ -24,6 +24,7 @@ def make_tree(name: str, root: str | Path, *, seed: int = 0, more: int = 0, pict
 
     Raises:
         InputError: no tree of that name is known, `root` holds something, or `more` is negative or not for this set.
+        ConfigError: `seed` is not from 0 to 2**63 - 1.
         MissingDependencyError: openpyxl, which writes the tables, is not installed.
     """
     from affectkit.datasets.trees.making import make

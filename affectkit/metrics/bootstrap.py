@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from affectkit.errors import InputError
 from affectkit.metrics.recognition import Counts, Scores
+from affectkit.seeds import check_seed
 
 Score = Callable[[Counts], Scores]
 # Matrices that are summed at once: some tens of MB.
@@ -77,6 +78,7 @@ def bootstrap_score(
 
     Raises:
         InputError: there are fewer than two subjects, or an argument is out of its range.
+        ConfigError: the seed is.
     """
     runs = _runs(counts, "counts")
     value, drawn = _mean_score(runs, score, replicates, seed)
@@ -103,7 +105,7 @@ def bootstrap_difference(
         score, level, replicates, seed: as `bootstrap_score`.
 
     Raises:
-        InputError: as `bootstrap_score`; or the subjects, or what they did, differ.
+        InputError, ConfigError: as `bootstrap_score`; or the subjects, or what they did, differ.
     """
     one, other = _runs(ours, "ours"), _runs(theirs, "theirs")
     is_same = one.shape[1:] == other.shape[1:]
@@ -131,6 +133,7 @@ def _mean_score(runs: Counts, score: Score, replicates: int, seed: int) -> tuple
     """The score of all subjects, and of each replicate; means over the seeds."""
     if replicates < 1:
         raise InputError(f"replicates: {replicates!r} is too few; give 1 or more")
+    check_seed(seed)
     rng, subjects = np.random.default_rng(seed), runs.shape[1]
     drawn = []
     for start in range(0, replicates, _CHUNK):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from affectkit.errors import InputError
+from affectkit.seeds import check_seed
 
 HALVES = ("train", "validation", "test")
 
@@ -56,7 +57,9 @@ def split_subjects(subjects: Items[str], folds: int, *, seed: int = 0) -> list[F
 
     Raises:
         InputError: `folds` is less than 2, or more than there are subjects.
+        ConfigError: the seed is not from 0 to 2**63 - 1.
     """
+    check_seed(seed)
     names, counts = np.unique(np.asarray(subjects, dtype=np.str_), return_counts=True)
     if not 2 <= folds <= len(names):
         raise InputError(f"folds: {folds!r} for {len(names)} subjects; give 2 to {len(names)}")
@@ -78,7 +81,9 @@ def split_inner(fold: Fold, subjects: Items[str], *, share: float = 0.2, seed: i
 
     Raises:
         InputError: the share is not between 0 and 1, or the training half has fewer than two subjects.
+        ConfigError: the seed is not from 0 to 2**63 - 1.
     """
+    check_seed(seed)
     if not 0 < share < 1:
         raise InputError(f"share: {share!r}; give more than 0 and less than 1")
     names = sorted({subjects[index] for index in fold.train})

@@ -10,7 +10,7 @@ from typing import Any
 from affectkit.configs import ComponentConfig, ModelConfig
 from affectkit.dials import Dial, find_dials
 from affectkit.errors import ConfigError, did_you_mean, join
-from affectkit.search.space import Range, SearchSpace, Value
+from affectkit.search.space import Range, SearchSpace, Value, check_not_empty
 
 # Kinds that are part of a config, and not of the model that is built from it.
 _UNBUILT = ("faces", "spotter", "dataset")
@@ -40,8 +40,10 @@ def find_genes(space: SearchSpace, config: ModelConfig) -> tuple[Gene, ...]:
     """The genes of a space, dials first, each in the order in which it is written.
 
     Raises:
-        ConfigError: there is no such dial or field, a value is outside the dial's domain, or a field is a dial.
+        ConfigError: the space is empty, there is no such dial or field, a value is outside the dial's domain, or a
+            field is a dial.
     """
+    check_not_empty(space)
     dials = {dial.path: dial for dial in find_dials(config)}
     fields = dict(find_fields(config))
     genes = []

@@ -14,10 +14,8 @@ from affectkit.files import write_text
 from affectkit.model import Model
 from affectkit.protocols.splits import Fold, check_disjoint, split_inner
 from affectkit.recipes import Recipe
-from affectkit.registry import default_registry
-from affectkit.search.genes import find_genes
+from affectkit.search.checking import check_search
 from affectkit.search.running import SearchResult, Watch, search
-from affectkit.search.scoring import find_metric
 from affectkit.search.space import SearchSpace
 from affectkit.training.evaluation import fingerprint
 from affectkit.training.examples import Examples
@@ -97,8 +95,17 @@ def search_fold(
     """
     inner = prepare_inner(examples, fold, share=share, seed=seed)
     # first, since training takes long
-    find_genes(space, config)
-    find_metric(space.objectives.score, config, inner.validation, head, default_registry())
+    check_search(
+        config,
+        inner.validation,
+        space,
+        head=head,
+        folder=folder,
+        storage=storage,
+        name=name,
+        resume=resume,
+        workers=workers,
+    )
     recipe = Recipe() if recipe is None else recipe
     if adapt:
         recipe = replace(recipe, random_dials=tuple(space.dials))
@@ -111,7 +118,6 @@ def search_fold(
     model = None if folder is None else _find(Path(folder), record, resume=resume)
     if model is None:
         if folder is not None:
-            Path(folder).mkdir(parents=True, exist_ok=True)
             # first, so that a model without it is not from here
             # the dials are in the fingerprint too, from which nobody can read them
             told = {**record, DIALS: list(recipe.random_dials)}
@@ -176,16 +182,19 @@ def find_unadapted(space: SearchSpace, adapted: Iterable[str]) -> tuple[str, ...
 
 
 def _find(folder: Path, record: dict[str, object], *, resume: bool) -> Model | None:
-    """The model of an earlier run; None where there is none, or it was killed before there was one."""
-    if not (folder / RECORD).is_file():
+    """The model of an earlier run; None where there is none, or it ended before there was one."""
+    path = folder / MODEL
+    if not path.exists():
         return None
+    if not (folder / RECORD).is_file():
+        raise InputError(f"{path}: no {RECORD} beside it says of which search it is; give another folder")
     if not resume:
         raise InputError(f"{folder}: holds a search already; resume it, or give another folder")
     there = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     for key, value in record.items():
         if there.get(key) != value:
             raise InputError(f"{folder}: holds a model with {_other(key)}; give another folder")
-    return load(folder / MODEL) if (folder / MODEL).exists() else None
+    return load(path)
 
 
 def _other(key: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Mapping, Sequence as Items
+from types import ModuleType
 from typing import Any
 
 from affectkit.codec import Data
@@ -57,7 +58,7 @@ class Ledger:
         self._optuna, self._objectives = optuna, objectives
         self._where = "search" if url is None else url
         self._distributions = distributions_of(genes)
-        self._storage = optuna.storages.InMemoryStorage() if url is None else self._connect(url)
+        self._storage = optuna.storages.InMemoryStorage() if url is None else _connect(optuna, url)
         self._study = self._open(name, record, resume)
         self._id = self._storage.get_study_id_from_name(name)
 
@@ -124,21 +125,7 @@ class Ledger:
 
     def close(self) -> None:
         """Give connections back."""
-        self._storage.remove_session()
-        if hasattr(self._storage, "engine"):
-            self._storage.engine.dispose()
-
-    def _connect(self, url: str) -> Any:
-        # Optuna itself would wait 5 seconds, which a busy disk can take
-        options = {"connect_args": {"timeout": _PATIENCE}} if url.startswith("sqlite") else {}
-        try:
-            with warnings.catch_warnings():
-                # of drivers and migrations; none is about what is kept
-                warnings.simplefilter("ignore")
-                return self._optuna.storages.RDBStorage(url, engine_kwargs=options)
-        except Exception as error:
-            fact = " ".join(str(error).split())
-            raise InputError(f"{url}: can't be opened ({fact}); give a database such as sqlite:///search.db") from error
+        _disconnect(self._storage)
 
     def _open(self, name: str, record: Data, resume: bool | None) -> Any:
         optuna = self._optuna
@@ -154,9 +141,7 @@ class Ledger:
         # as it comes back from a database
         there, wanted = study.user_attrs.get(_RECORD), json.loads(json.dumps(record))
         if resume is False and there is not None:
-            raise InputError(
-                f"{self._where}: holds a search {name!r} already; resume it, or give another folder or name"
-            )
+            raise _holds_one(self._where, name)
         if there is None and not study.trials:
             # killed between the two lines that begin one
             study.set_user_attr(_RECORD, record)
@@ -190,3 +175,52 @@ class Ledger:
             reason="" if trial.state.name == "COMPLETE" else about.get("reason", ""),
             same_as=about.get("same_as"),
         )
+
+
+def check_storage(url: str | None, name: str, *, resume: bool) -> None:
+    """Open the database of a search before there are weights, and close it; one that isn't there is made.
+
+    Arguments:
+        url, name: as `Ledger` takes them.
+        resume: whether the search may be there already.
+
+    Raises:
+        InputError: it can't be opened, or holds a search of that name and `resume` isn't asked for.
+        MissingDependencyError: Optuna is not installed.
+    """
+    optuna = import_optuna()
+    if url is None:
+        return
+    storage = _connect(optuna, url)
+    try:
+        study = optuna.load_study(study_name=name, storage=storage)
+        if not resume and study.user_attrs.get(_RECORD) is not None:
+            raise _holds_one(url, name)
+    except KeyError:
+        # nothing of that name is there
+        return
+    finally:
+        _disconnect(storage)
+
+
+def _connect(optuna: ModuleType, url: str) -> Any:
+    # Optuna itself would wait 5 seconds, which a busy disk can take
+    options = {"connect_args": {"timeout": _PATIENCE}} if url.startswith("sqlite") else {}
+    try:
+        with warnings.catch_warnings():
+            # of drivers and migrations; none is about what is kept
+            warnings.simplefilter("ignore")
+            return optuna.storages.RDBStorage(url, engine_kwargs=options)
+    except Exception as error:
+        fact = " ".join(str(error).split())
+        raise InputError(f"{url}: can't be opened ({fact}); give a database such as sqlite:///search.db") from error
+
+
+def _disconnect(storage: Any) -> None:
+    storage.remove_session()
+    if hasattr(storage, "engine"):
+        storage.engine.dispose()
+
+
+def _holds_one(where: str, name: str) -> InputError:
+    return InputError(f"{where}: holds a search {name!r} already; resume it, or give another folder or name")

@@ -17,10 +17,12 @@ from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import InputError
 from affectkit.files import config_to_data
+from affectkit.folders import make_folder
 from affectkit.model import Model
 from affectkit.pipeline_model import hash_stages
 from affectkit.search.breeding import Breeder
 from affectkit.search.candidates import Candidate, find_front, write_candidates
+from affectkit.search.checking import TABLE, check_unused, check_workers, database_in
 from affectkit.search.crew import Crew
 from affectkit.search.fitness import Fitness, Task
 from affectkit.search.genes import Gene, find_genes
@@ -33,7 +35,7 @@ from affectkit.search.space import SearchSpace, space_to_data
 from affectkit.training.examples import Examples, write_examples
 from affectkit.workers import Workers
 
-DATABASE, TABLE, WINNER = "search.db", "candidates.parquet", "winner"
+WINNER = "winner"
 Watch = Callable[[list[Candidate]], None]
 
 
@@ -95,8 +97,9 @@ def search(
     Raises:
         ConfigError: the space names no dial or field, values that it can't have, or needs other weights; or the model
             has no such score on such examples.
-        InputError: a subject is among those trained on; there are too few labels to score by; `storage` holds another
-            search, or this one and `resume` isn't asked for; too few candidates meet the limits or can be scored.
+        InputError: a subject is among those trained on; there are too few labels to score by; `folder` is a file or
+            can't be made; `storage` can't be opened, or holds another search, or this one and `resume` isn't asked for;
+            too few candidates meet the limits or can be scored.
         MissingDependencyError: Optuna is not installed.
     """
     with _opened(model, examples, space, trained_on, head, folder, storage, name, resume, workers, device) as run:
@@ -168,8 +171,7 @@ def _opened(
     device: str,
 ) -> Iterator[_Run]:
     """Everything checked and open; closed, and what lay on the disk for the workers alone deleted, whatever happens."""
-    if workers < 1:
-        raise InputError(f"workers: {workers!r}; give 1 or more")
+    check_workers(workers)
     both = sorted(set(examples.subjects) & set(trained_on))
     if both:
         raise InputError(
@@ -182,14 +184,12 @@ def _opened(
     with ExitStack() as stack:
         stack.enter_context(quiet_optuna())
         temporary = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        place = temporary if folder is None else Path(folder)
-        place.mkdir(parents=True, exist_ok=True)
-        # its database may be another one
-        if (place / TABLE).exists() and not resume:
-            raise InputError(f"{place}: holds a search already; resume it, or give another folder")
         url = storage
-        if url is None and folder is not None:
-            url = f"sqlite:///{(place / DATABASE).resolve()}"
+        if folder is not None:
+            place = make_folder(Path(folder), "the search")
+            if not resume:
+                check_unused(place)
+            url = database_in(place) if storage is None else storage
         record = _record(model, examples, space, metric)
         if space.needs_latency and resume is not None:
             # what was timed on one machine can't be compared with what is on another; who helps doesn't time

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from affectkit.codec import encode
 from affectkit.configs import Config
 from affectkit.errors import ConfigError
-from affectkit.files import read_data
+from affectkit.files import errors_in_file, read_data
 from affectkit.registry import Registry, default_registry
 
 Value = bool | int | float | str
@@ -127,6 +127,9 @@ class Timing(Config):
 class SearchSpace(Config):
     """What is searched, for what, and how.
 
+    One without dials and fields is written where somebody else says what they are, as a plan of phases does. It can't
+    be searched.
+
     Attributes:
         dials: by path the values to try: `all` for the dial's own domain, some of it, or a range of it.
         fields: the same for fields that are no dials, as values; none of them may need other weights.
@@ -144,8 +147,6 @@ class SearchSpace(Config):
     timing: Timing = field(default_factory=Timing)
 
     def validate(self) -> None:
-        if not self.dials and not self.fields:
-            raise ConfigError("nothing to search", "write values to try under dials or fields")
         for table in ("dials", "fields"):
             for path, values in getattr(self, table).items():
                 if isinstance(values, tuple):
@@ -166,9 +167,18 @@ def read_space(path: str | Path, *, registry: Registry | None = None) -> SearchS
     """The search space in a `.toml` or `.json` file.
 
     Raises:
-        ConfigError: not readable, or something in it is wrong; names file, path and remedy.
+        ConfigError: not readable, empty, or something in it is wrong; names file, path and remedy.
     """
-    return read_data(SearchSpace, path, registry=registry)
+    space = read_data(SearchSpace, path, registry=registry)
+    with errors_in_file(path):
+        check_not_empty(space)
+    return space
+
+
+def check_not_empty(space: SearchSpace) -> None:
+    """Raise ConfigError where a space names no dial and no field."""
+    if not space.dials and not space.fields:
+        raise ConfigError("nothing to search", "write values to try under dials or fields")
 
 
 def space_to_data(space: SearchSpace, *, registry: Registry | None = None) -> Any:

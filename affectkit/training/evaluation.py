@@ -24,6 +24,7 @@ from affectkit.protocols.predictions import Predictions, write_predictions
 from affectkit.protocols.splits import Fold
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
+from affectkit.seeds import check_seed
 from affectkit.streams import PredictionStream
 from affectkit.training.examples import Examples, write_examples
 from affectkit.training.folds import FoldJob, FoldResult, run_fold
@@ -99,7 +100,7 @@ def evaluate(
     Raises:
         InputError: `folder` holds another run, or a run and `resume` isn't asked for; or the examples don't fit: a clip
             has no label that it could be scored by.
-        ConfigError: no such head, or none that tells classes apart.
+        ConfigError: no such head, or none that tells classes apart; or a seed is not from 0 to 2**63 - 1.
     """
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
@@ -110,6 +111,8 @@ def evaluate(
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen:
         raise InputError("seeds: none; give at least 1")
+    for seed in chosen:
+        check_seed(seed, path="seeds")
     if keep_models and folder is None:
         raise InputError("keep_models: no folder to keep them in; give folder")
     with ExitStack() as stack:

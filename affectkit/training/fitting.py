@@ -16,10 +16,12 @@ from affectkit.caching import digest
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, UntrainedWarning, unlike_targets
 from affectkit.files import config_to_data, write_text
+from affectkit.folders import make_folder
 from affectkit.graphs import check_no_graphs
 from affectkit.model import Model
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
+from affectkit.seeds import check_seed
 from affectkit.training.balancing import balance
 from affectkit.training.examples import Examples
 from affectkit.training.lightning_import import import_lightning
@@ -90,12 +92,13 @@ def fit(
         The model after the last epoch, on the CPU, in evaluation mode.
 
     Raises:
-        ConfigError: the recipe doesn't fit the model.
+        ConfigError: the recipe doesn't fit the model, or the seed is not from 0 to 2**63 - 1.
         InputError: a member is an exported pipeline; the examples don't fit the model, or the weights of `start`; or
-            `folder` has a checkpoint and `resume` is False, or one of another run.
+            `folder` is a file or can't be made, or has a checkpoint and `resume` is False, or one of another run.
         MissingDependencyError: Lightning is not installed.
         KeyboardInterrupt: Ctrl-C; and SystemExit with the code 143 where SIGTERM says so. `resume` goes on.
     """
+    check_seed(seed)
     check_no_graphs(config, "which can't be trained; put the pipeline there that it was made of")
     recipe = Recipe() if recipe is None else recipe
     state = None if start is None else start.state_dict()
@@ -209,7 +212,7 @@ def _open_folder(folder: Path, record: dict[str, Any], *, resume: bool) -> None:
     """Say in the folder what the run is, unless there is a checkpoint, which has to be of the same one."""
     checkpoint = folder / CHECKPOINT
     if not checkpoint.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder, "the run")
         write_text(folder / RUN, json.dumps(record, indent=1))
     elif not resume:
         raise InputError(f"{checkpoint}: is there from an earlier run; resume it, or give another folder")

@@ -30,6 +30,7 @@ from affectkit.protocols.splits import Fold, check_disjoint, split_inner, split_
 from affectkit.published import from_pretrained
 from affectkit.recipes import Recipe, recipe_to_data
 from affectkit.registry import Registry, default_registry
+from affectkit.seeds import check_seed
 from affectkit.tracks.predicting import check_encoders
 from affectkit.training.examples import Examples, read_examples, write_examples
 from affectkit.training.fitting import fit
@@ -114,8 +115,9 @@ def evaluate_frames(
         InputError: the examples are no segments of videos, or have labels per clip, or shares of units in place of 0
             and 1; they have no official split, or somebody in both halves of it; a fold has no artifact, or one with
             other outputs; or `folder` holds another run, or a run and `resume` isn't asked for.
-        ConfigError: a head scores clips, or has no labels.
+        ConfigError: a head scores clips, or has no labels; or the seed is not from 0 to 2**63 - 1.
     """
+    check_seed(seed)
     recipe = Recipe() if recipe is None else recipe
     names = registry if registry is not None else default_registry()
     _check(config, examples, unlabeled, names)

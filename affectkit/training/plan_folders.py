@@ -10,6 +10,7 @@ from affectkit.codec import encode
 from affectkit.configs import Config
 from affectkit.errors import InputError
 from affectkit.files import read_data, write_text
+from affectkit.folders import make_folder
 from affectkit.registry import default_registry
 
 RECORD = "plan.json"
@@ -20,11 +21,9 @@ def open_folder(folder: Path, plan: Config) -> None:
     """Make a run's folder with its plan, or find it again.
 
     Raises:
-        InputError: it is a file, or holds a run of another plan.
+        InputError: it is a file or can't be made, or holds a run of another plan.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder for the run")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "the run")
     path = folder / RECORD
     if not path.is_file():
         write_text(path, json.dumps(encode(plan, default_registry()), indent=2) + "\n")

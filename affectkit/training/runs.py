@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from affectkit.codec import Data
 from affectkit.errors import InputError
 from affectkit.files import write_text
+from affectkit.folders import make_folder
 from affectkit.lookup import find_preset
 from affectkit.registry import Registry
 from affectkit.workers import Workers
@@ -31,9 +32,9 @@ def open_run(place: Path, record: Data, *, is_kept: bool, resume: bool) -> None:
         resume: whether to go on with a run that is there, if it has the same record.
 
     Raises:
-        InputError: `place` holds another run, or one and `resume` isn't asked for.
+        InputError: `place` is a file or can't be made, or holds another run, or one and `resume` isn't asked for.
     """
-    place.mkdir(parents=True, exist_ok=True)
+    make_folder(place, "the run")
     path = place / RECORD
     if is_kept and path.is_file():
         if not resume:

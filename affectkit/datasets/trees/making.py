@@ -9,6 +9,7 @@ import numpy as np
 
 from affectkit.datasets.trees.writing import Tree, Writer
 from affectkit.errors import InputError, did_you_mean
+from affectkit.seeds import check_seed
 
 TREES = (
     "4dme", "aff-wild2", "affectnet", "bp4d", "c-expr-db", "cas-me-2", "cas-me-3", "casme", "casme2", "clip-table",
@@ -23,6 +24,7 @@ def make(name: str, root: str | Path, *, seed: int, more: int, pictures: bool) -
         raise InputError(f"{name}: no synthetic tree of that name; {did_you_mean(name, TREES, noun='trees')}")
     if more < 0 or (more and name != "casme2"):
         raise InputError(f"more: {more!r} clips of {name}; give 0, or a positive number for 'casme2'")
+    check_seed(seed)
     root = Path(root)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError(f"{root}: is there already and not an empty folder; give a new one")

@@ -10,6 +10,7 @@ from affectkit.configs import Config
 from affectkit.errors import ConfigError, listed
 from affectkit.files import read_data
 from affectkit.recipes import Augmentation, Recipe
+from affectkit.seeds import check_seed
 from affectkit_abaw7.system import ENCODERS
 
 # A batch is of whole videos: 4 have about 80 frames that encoders see.
@@ -38,7 +39,7 @@ class Plan(Config):
         every: encoders learn from every so manieth listed frame of a video, since neighbors look alike.
         fusion: recipe of fusion, Transformer and heads, on stored features of whole videos.
         mirrored: whether features of mirrored videos are stored as well, as further examples for the fusion.
-        seed: of all that is random in training.
+        seed: of all that is random in training, 0 to 2**63 - 1.
     """
 
     train_videos: int = 1200
@@ -51,6 +52,7 @@ class Plan(Config):
     seed: int = 0
 
     def validate(self) -> None:
+        check_seed(self.seed)
         for name in ("train_videos", "choice_videos"):
             if not 1 <= getattr(self, name) <= 5000:
                 raise ConfigError(f"{getattr(self, name)!r} videos", "write 1 to 5000", path=name)

@@ -415,6 +415,9 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
         f"{folder}: holds a run of another plan; give another folder, or --plan {folder / 'plan.json'}"
     )
     assert refusal(lambda: Plan(choice_videos=0), ConfigError) == "choice_videos: 0 videos; write 1 to 5000"
+    assert refusal(lambda: Plan(seed=-1), ConfigError) == (
+        "seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1"
+    )
     assert refusal(lambda: Plan(every=0), ConfigError) == (
         "every: 0 is no step; write 1 for all frames, 2 for every second"
     )

@@ -20,6 +20,8 @@ from affectkit.files import config_to_data, write_text
 from affectkit.protocols.predictions import Predictions
 from affectkit.protocols.splits import Fold, leave_one_out, split_subjects
 from affectkit.registry import default_registry
+from affectkit.search.checking import check_workers
+from affectkit.search.scoring import find_metric
 from affectkit.search.space import Value
 from affectkit.training import Examples
 from affectkit.training.evaluation import check_truth, find_class_head, tabulate
@@ -98,14 +100,16 @@ def evaluate_phases(
     Raises:
         InputError: `folder` holds a run of another config, plan, number of searches or other examples; or `searches`
             does not fit; a clip has no class; or `seeds` or `workers` is less than 1.
-        ConfigError: the plan doesn't fit the pipeline.
+        ConfigError: the plan doesn't fit the pipeline or the examples.
     """
-    for name, value in (("seeds", seeds), ("workers", workers)):
-        if value < 1:
-            raise InputError(f"{name}: {value!r}; give 1 or more")
+    check_workers(workers)
+    if seeds < 1:
+        raise InputError(f"seeds: {seeds!r}; give 1 or more")
     plan = resolve_plan(plan, config)
     head, output = find_class_head(config, None, default_registry())
     check_truth(examples, head, len(output.targets))
+    if plan.space is not None:
+        find_metric(plan.space.objectives.score, config, examples, None, default_registry())
     groups = split_subjects(examples.subjects, searches)
     record = {
         "config": config_to_data(config),
@@ -178,7 +182,6 @@ def _run(
     workers: int,
     progress: Callable[[int, int, str], None] | None,
 ) -> dict[tuple[int, str], GroupResult]:
-    place.mkdir(exist_ok=True)
     paths = {key: place / f"seed-{key[0]}-{key[1].replace(' ', '-')}.json" for key in jobs}
     done = {
         key: GroupResult(**json.loads(path.read_text(encoding="utf-8")))
@@ -188,6 +191,7 @@ def _run(
     waiting = {key: job for key, job in jobs.items() if key not in done}
 
     def take(key: tuple[int, str], result: GroupResult) -> None:
+        place.mkdir(exist_ok=True)
         write_text(paths[key], json.dumps(asdict(result)))
         done[key] = result
         if progress is not None:

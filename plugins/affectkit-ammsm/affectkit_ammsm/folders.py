@@ -9,6 +9,7 @@ from typing import Any
 
 from affectkit.errors import InputError
 from affectkit.files import write_text
+from affectkit.folders import make_folder
 
 RECORD = "run.json"
 
@@ -17,13 +18,14 @@ def open_folder(folder: Path, record: Mapping[str, Any]) -> None:
     """Make a run's folder, or find it again.
 
     Raises:
-        InputError: it holds a run of something else; names what differs.
+        InputError: it is a file or can't be made, or holds a run of something else; names what differs.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "the run")
     path = folder / RECORD
     # as a reader gets it: tuples are lists there
     plain = json.loads(json.dumps(dict(record)))
-    if path.is_file():
+    # a start that failed has left the record alone, and nothing that another one could be mixed up with
+    if path.is_file() and any(one.is_file() and one != path for one in folder.rglob("*")):
         there = json.loads(path.read_text(encoding="utf-8"))
         for name in sorted(plain.keys() | there.keys()):
             if there.get(name) != plain.get(name):

@@ -14,8 +14,12 @@ from affectkit.motion.gains import measure_gains
 from affectkit.protocols.splits import Fold, split_inner
 from affectkit.protocols.text_tables import write_columns
 from affectkit.recipes import Recipe
+from affectkit.registry import default_registry
 from affectkit.search import search
+from affectkit.search.checking import check_workers
+from affectkit.search.scoring import find_metric
 from affectkit.search.space import Value
+from affectkit.seeds import check_seed
 from affectkit.training import Examples, fit
 from affectkit.training.tails import cut_model, cut_path, cut_recipe
 from affectkit_ammsm.folders import open_folder
@@ -137,19 +141,25 @@ def run_phases(
         progress: called with the name of the phase that begins.
 
     Raises:
-        ConfigError: the plan doesn't fit the pipeline, or there is nothing to search `until` a search.
-        InputError: `folder` holds a run of another config, plan, seed or other examples.
+        ConfigError: the plan doesn't fit the pipeline or the examples, there is nothing to search `until` a search, or
+            the seed is not from 0 to 2**63 - 1.
+        InputError: `folder` is a file or can't be made, or holds a run of another config, plan, seed or other examples;
+            `workers` is less than 1; or there are too few subjects or labels to search by.
     """
+    check_workers(workers)
+    check_seed(seed)
     plan = resolve_plan(plan, config)
     if until == "search" and plan.space is None:
         raise ConfigError("'none', so there is nothing to search", "write 'all', or a space", path="search")
+    inner = Fold("all", tuple(range(len(examples))), ())
+    if plan.space is not None:
+        inner = split_inner(inner, examples.subjects, share=plan.share, seed=seed)
+        # training takes long, and would not know
+        find_metric(plan.space.objectives.score, config, examples.take(inner.test), None, default_registry())
     folder = None if folder is None else Path(folder)
     if folder is not None:
         record = {"config": config_to_data(config), "plan": plan_to_data(plan), "seed": seed}
         open_folder(folder, record | {"examples": examples.digest()})
-    inner = Fold("all", tuple(range(len(examples))), ())
-    if plan.space is not None:
-        inner = split_inner(inner, examples.subjects, share=plan.share, seed=seed)
     learned = examples.take(inner.train)
 
     def keep(phase: Phase, make: Callable[[], Model]) -> Model:

@@ -34,8 +34,8 @@ class Plan(Config):
         joint: all of the model is trained, its dials as its config says.
         adaptation: goes on from there with random dials in every step, so that one set of weights serves all values:
             with those that are searched, unless its `random_dials` name others.
-        search: dials, with the weights as adaptation left them: a space; `all` dials of the pipeline; or `none`, so
-            that they stay.
+        search: dials, with the weights as adaptation left them: a space, in which no dials means all of the pipeline;
+            `all`, which is a space of nothing but defaults; or `none`, so that they stay.
         share: of the subjects of the training half, set apart to score candidates by: neither of the first two phases
             sees them, in a search.
         tuning: goes on from the adapted weights with the dials that were found, on all of the training half.
@@ -58,7 +58,10 @@ class Plan(Config):
 
     @property
     def space(self) -> SearchSpace | None:
-        """What is searched, where it is written; None for `none`, and for `all` until a pipeline says what that is."""
+        """What is searched, where it is written; None for `none`, and for `all` until a pipeline says what that is.
+
+        Without dials, a pipeline has still to say what they are.
+        """
         return self.search if isinstance(self.search, SearchSpace) else None
 
 
@@ -74,11 +77,12 @@ def resolve_plan(plan: Plan, config: ModelConfig, *, evolution: Evolution | None
         ConfigError: the pipeline has no dials to search, or not those of the space.
     """
     if plan.search == "all":
+        plan = replace(plan, search=SearchSpace(search=Evolution() if evolution is None else evolution))
+    if plan.space is not None and not plan.space.dials:
         dials: dict[str, Any] = {dial.path: "all" for dial in find_dials(config)}
         if not dials:
-            raise ConfigError("'all', and the pipeline has no dials", "write 'none'", path="search")
-        space = SearchSpace(dials=dials, search=Evolution() if evolution is None else evolution)
-        plan = replace(plan, search=space)
+            raise ConfigError("all dials, and the pipeline has none", "write 'none'", path="search")
+        plan = replace(plan, search=replace(plan.space, dials=dials))
     if plan.space is not None:
         find_genes(plan.space, config)
         if not plan.adaptation.random_dials:

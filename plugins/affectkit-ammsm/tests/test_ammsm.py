@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ from affectkit import (
 from affectkit.errors import ConfigError, InputError
 from affectkit.files import write_config, write_text
 from affectkit.recipes import Recipe
-from affectkit.search.space import Evolution, SearchSpace
+from affectkit.search.space import Evolution, Limits, Objectives, SearchSpace
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
 
@@ -109,11 +110,89 @@ def test_a_plan_searches_all_dials_unless_it_says_otherwise(tmp_path: Path) -> N
     assert (none.space, none.adaptation.random_dials) == (None, ())
 
 
+def test_a_space_without_dials_is_one_of_all_dials(tmp_path: Path) -> None:
+    path = tmp_path / "plan.toml"
+    path.write_text("[search.dials]\n[search.search]\npopulation = 3\n[search.objectives]\ncost = 'flops'\n")
+    space = resolve_plan(read_plan(path), CONFIG).space
+    everything = resolve_plan(Plan(), CONFIG).space
+    assert space is not None
+    assert everything is not None
+    assert space == replace(everything, search=Evolution(population=3), objectives=Objectives(cost="flops"))
+    path.write_text("[search.limits]\nflops = 1e9\n")
+    plan = resolve_plan(read_plan(path), CONFIG)
+    assert plan.space == replace(everything, limits=Limits(flops=1e9))
+    assert plan.adaptation.random_dials == tuple(everything.dials)
+    path.write_text("[search.search]\npopulation = 1\n")
+    with pytest.raises(ConfigError) as caught:
+        read_plan(path)
+    assert str(caught.value) == f"{path}: search.search.population: 1 can't have children; write 2 or more"
+    stiff = replace(CONFIG, branches={"flow": Branch(features=ConvStemConfig(dim=8))})
+    with pytest.raises(ConfigError) as caught:
+        resolve_plan(Plan(search=SearchSpace()), stiff)
+    assert str(caught.value) == "search: all dials, and the pipeline has none; write 'none'"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"workers": 0}, "workers: 0; give 1 or more"),
+        ({"seed": -1}, "seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1"),
+        (
+            {"plan": replace(PLAN, search=SearchSpace(objectives=Objectives(score="F1")))},
+            "objectives.score: no score 'F1' of clips; did you mean 'UF1'? scores: 'UF1', 'UAR', 'accuracy'",
+        ),
+        ({"examples": clips(people=1)}, "all: 1 subject to learn from; an inner split needs at least 2"),
+    ],
+    ids=["workers", "seed", "score", "people"],
+)
+def test_what_is_wrong_is_said_before_anything_is_trained_or_written(
+    options: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affectkit_ammsm.phases.fit", None)
+    given: dict[str, Any] = {"config": CONFIG, "examples": clips(), "plan": PLAN, "folder": tmp_path / "run"}
+    for until in PHASES:
+        with pytest.raises((ConfigError, InputError)) as caught:
+            run_phases(**(given | options), until=until)
+        assert str(caught.value) == message
+    if options.keys() & {"workers", "plan"}:
+        with pytest.raises((ConfigError, InputError)) as caught:
+            evaluate_phases(**(given | options), searches=2)
+        assert str(caught.value) == message
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_failed_blocks_no_other(tmp_path: Path) -> None:
+    run, none = tmp_path / "run", replace(PLAN, search="none")
+    wrong = replace(none, joint=replace(SHORT, random_dials=("branches.none",)))
+    for call in (
+        lambda plan: run_phases(CONFIG, clips(), plan, until="joint", folder=run),
+        lambda plan: evaluate_phases(CONFIG, clips(), plan, searches=2, folder=tmp_path / "loso"),
+    ):
+        with pytest.raises(ConfigError, match=r"^random_dials"):
+            call(wrong)
+        call(none)
+        with pytest.raises(InputError, match=r"holds a run with another plan; give another folder$"):
+            call(wrong)
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("mine")
+    for call in (
+        lambda: run_phases(CONFIG, clips(), PLAN, folder=file),
+        lambda: evaluate_phases(CONFIG, clips(), PLAN, searches=2, folder=file),
+    ):
+        with pytest.raises(InputError) as caught:
+            call()
+        assert str(caught.value) == f"{file}: is a file; name a folder for the run"
+    assert file.read_text() == "mine"
+
+
 def test_what_a_plan_and_a_pipeline_do_not_agree_on() -> None:
     stiff = replace(CONFIG, branches={"flow": Branch(features=ConvStemConfig(dim=8))})
     with pytest.raises(ConfigError) as caught:
         run_phases(stiff, clips(), Plan())
-    assert str(caught.value) == "search: 'all', and the pipeline has no dials; write 'none'"
+    assert str(caught.value) == "search: all dials, and the pipeline has none; write 'none'"
     with pytest.raises(ConfigError) as caught:
         run_phases(stiff, clips(), Plan(search="none"), until="search")
     assert str(caught.value) == "search: 'none', so there is nothing to search; write 'all', or a space"
@@ -298,3 +377,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     )
     assert main(["all", *common, "--out", str(tmp_path / "run"), "--seed", "1"]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / 'run'}: holds a run with another seed; give another folder\n"
+    assert main(["all", *common, "--out", str(tmp_path / "new"), "--seed", "-1"]) == 1
+    wanted = "error: seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1\n"
+    assert (capsys.readouterr().err, (tmp_path / "new").exists()) == (wanted, False)

@@ -11,6 +11,7 @@ from affectkit.configs import Config
 from affectkit.errors import ConfigError, listed
 from affectkit.files import read_data
 from affectkit.recipes import Augmentation, Recipe
+from affectkit.seeds import check_seed
 from affectkit_compound.system import MEMBERS
 
 # Of `synthetic_faces`, which says what they are.
@@ -35,7 +36,7 @@ class Plan(Config):
         rates: factor of a member's learning rate in both recipes, by its name; 1 where it is not named.
         compound: recipe of what follows, on the 11 compound ones too.
         fusion: recipe of the fusion of features, on stored features.
-        seed: of all that is random in training.
+        seed: of all that is random in training, 0 to 2**63 - 1.
     """
 
     world: World = "BOTH_V1"
@@ -49,6 +50,7 @@ class Plan(Config):
     seed: int = 0
 
     def validate(self) -> None:
+        check_seed(self.seed)
         for name, least, most in (("train_people", 1, 5000), ("stills", 1, 1000), ("choice_people", 2, 5000)):
             if not least <= getattr(self, name) <= most:
                 raise ConfigError(f"{getattr(self, name)!r} is out of range", f"write {least} to {most}", path=name)

@@ -111,6 +111,8 @@ def test_a_plan_in_a_file(tmp_path: Path) -> None:
     assert refusal(lambda: open_folder(path, plan)) == f"{path}: is a file; name a folder for the run"
     wrong = refusal(lambda: Plan(choice_people=1), ConfigError)
     assert wrong == "choice_people: 1 is out of range; write 2 to 5000"
+    wrong = refusal(lambda: Plan(seed=-1), ConfigError)
+    assert wrong == "seed: -1 is not accepted; write a whole number from 0 to 2**63 - 1"
     wrong = refusal(lambda: Plan(rates={"vgg": 1.0}), ConfigError)
     assert wrong == "rates: no member 'vgg'; members: 'resnet', 'vit', 'manet'"
     assert refusal(lambda: Plan(rates={"vit": 0.0}), ConfigError) == "rates.vit: 0.0 is no factor; write more than 0"
