@@ -382,8 +382,9 @@ def test_what_tied_members_share_is_changed_in_all_of_them_by_one(tmp_path: Path
     weighted = replace(model.config, fusion=WeightedFusionConfig(weights={"a": 0.25, "b": 0.75}))
     model._adopt(weighted, weighted.trace(registry=REGISTRY))
     assert joined.config.members["plain"] == weighted
-    assert joined.config.members["mirrored"].fusion == weighted.fusion
-    assert joined.members["mirrored"].config == joined.config.members["mirrored"]
+    other: Any = joined.config.members["mirrored"]
+    assert other.fusion == weighted.fusion
+    assert joined.members["mirrored"].config == other
     after = joined.predict(clip())["va"]
     assert not torch.allclose(before, after)
     loaded = load(save(joined, tmp_path / "joined"), registry=REGISTRY)
