@@ -28,7 +28,7 @@ from affectkit.errors import (
 )
 from affectkit.files import FORMAT, config_from_data, config_to_data, parse_text
 from affectkit.graphs import ENDING, OnnxConfig, check_below, graphs_of, with_paths
-from affectkit.lookup import CONFIG_FILE, errors_in_saved_model, read_saved_config
+from affectkit.lookup import CONFIG_FILE, check_no_graph_file, errors_in_saved_model, read_saved_config
 from affectkit.model import Model, check_has_weights
 from affectkit.registry import Registry
 from affectkit.specs import Weights
@@ -129,8 +129,10 @@ def read_artifact(folder: Path) -> Data:
     """`pipeline.json` of a saved model, checked as far as that goes without building anything.
 
     Raises:
-        ArtifactError: it or the weights are missing, of a newer format, or not what was saved.
+        ArtifactError: it or the weights are missing, of a newer format, or not what was saved; or `folder` is an
+            exported pipeline.
     """
+    check_no_graph_file(folder)
     path = folder / CONFIG_FILE
     for needed in (path, folder / WEIGHTS_FILE):
         if not needed.is_file():

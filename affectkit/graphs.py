@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path, PureWindowsPath
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from affectkit.configs import ModelConfig, Tracking
 from affectkit.errors import ArtifactError, ConfigError, InputError, RegistryError, join
 from affectkit.registry import Registry, default_registry
-from affectkit.streams import FeatureStream, FrameStream, InputStream
+from affectkit.streams import FeatureStream, FrameStream, InputStream, PredictionStream
 from affectkit.tracing import Trace
 
 if TYPE_CHECKING:
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from affectkit.pipeline import PipelineConfig
 
 ENDING = ".onnx"
+S = TypeVar("S", FrameStream | FeatureStream, PredictionStream)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_STREAMS: Mapping[str, type[InputStream]] = {"frames": FrameStream, "features": FeatureStream}
+_INPUTS: Mapping[str, type[InputStream]] = {"frames": FrameStream, "features": FeatureStream}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +117,7 @@ class OnnxConfig(ModelConfig):
         return config
 
     def input_streams(self) -> Mapping[str, InputStream]:
-        try:
-            return {name: _stream(said) for name, said in self.facts.inputs.items()}
-        except (ConfigError, KeyError, TypeError) as error:
-            fact = f"its metadata describe an input that can't be ({error})"
-            raise ArtifactError(f"{self.path}: {fact}; export the pipeline again") from error
+        return read_inputs(self.path, self.facts)
 
     def trace(self, *, registry: Registry | None = None) -> Trace:
         names = registry if registry is not None else default_registry()
@@ -136,10 +133,35 @@ class OnnxConfig(ModelConfig):
         return load_member(self, registry=registry)
 
 
-def _stream(said: Mapping[str, Any]) -> InputStream:
-    kind = _STREAMS[said["kind"]]
-    # other keys are for other programs, or of a later release
-    return kind(**{item.name: said[item.name] for item in fields(kind) if item.name in said})
+def read_inputs(path: str | Path, facts: OnnxFacts) -> dict[str, InputStream]:
+    """Inputs by name, as the metadata of the file `path` describe them; an ArtifactError where there can't be such."""
+    return _read_streams(path, "an input", facts.inputs, _INPUTS)
+
+
+def read_outputs(path: str | Path, facts: OnnxFacts) -> dict[str, PredictionStream]:
+    """The same of outputs."""
+    return _read_streams(path, "an output", facts.outputs, {"predictions": PredictionStream})
+
+
+def _read_streams(
+    path: str | Path, what: str, described: Mapping[str, Any], kinds: Mapping[str, type[S]]
+) -> dict[str, S]:
+    found = {}
+    try:
+        for name, said in described.items():
+            kind = kinds[said["kind"]]
+            # other keys are for other programs, or of a later release
+            names = [item.name for item in fields(kind) if item.name in said]
+            found[name] = kind(**{field: said[field] for field in names})
+    except (ConfigError, IndexError, KeyError, TypeError) as error:
+        fact = f"its metadata describe {what} that can't be ({error})"
+        raise ArtifactError(f"{path}: {fact}; export the pipeline again") from error
+    return found
+
+
+def is_graph_file(name: str | Path) -> bool:
+    """Whether `name` is, or would be by its ending, an exported pipeline; a folder is a saved model, as always."""
+    return Path(name).suffix == ENDING and not Path(name).is_dir()
 
 
 def graphs_of(config: ModelConfig, path: str = "") -> dict[str, OnnxConfig]:

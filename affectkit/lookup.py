@@ -11,6 +11,7 @@ from affectkit.codec import Data
 from affectkit.configs import ModelConfig
 from affectkit.errors import ArtifactError, ConfigError, RegistryError
 from affectkit.files import config_from_data, errors_in_file, parse_text, read_config
+from affectkit.graphs import is_graph_file
 from affectkit.registry import Preset, Registry
 from affectkit.tracing import Trace
 
@@ -25,7 +26,8 @@ def is_path(name: str | Path) -> bool:
     A bare name that is also some other folder's, such as a plugin's sources, is no path.
     """
     text, path = str(name), Path(name)
-    return is_written_as_path(text) or path.suffix in ENDINGS or path.is_file() or is_saved_model(path)
+    has_ending = path.suffix in ENDINGS or is_graph_file(path)
+    return is_written_as_path(text) or has_ending or path.is_file() or is_saved_model(path)
 
 
 def is_written_as_path(name: str) -> bool:
@@ -62,13 +64,21 @@ def read_saved_config(folder: str | Path) -> Data:
     return data
 
 
+def check_no_graph_file(name: str | Path) -> None:
+    """Raise ArtifactError if `name` is an exported pipeline, where one is asked for that can be built."""
+    if is_graph_file(name) and Path(name).is_file():
+        fact = "is an exported pipeline, which analyze and predict can run and nothing can train, fit or join"
+        raise ArtifactError(f"{name}: {fact}; give the pipeline or saved model that it was made of")
+
+
 def find_config(name: str | Path, registry: Registry) -> tuple[ModelConfig, str]:
     """The config that `name` means, and what it was found as: `file`, `saved model` or `preset`.
 
     Raises:
-        ConfigError, ArtifactError: a file or folder that is not what it should be.
+        ConfigError, ArtifactError: a file or folder that is not what it should be, or an exported pipeline.
         RegistryError: no such preset, or a component that no plugin provides.
     """
+    check_no_graph_file(name)
     if is_path(name) and Path(name).is_dir():
         data = read_saved_config(name)
         with errors_in_saved_model(name, data):

@@ -15,7 +15,7 @@ from affectkit.export.onnx_model import OnnxModel, load_onnx
 from affectkit.faces.auto import AutoFacesConfig
 from affectkit.faces.given_boxes import GivenBoxesConfig
 from affectkit.files import errors_in_file, read_config
-from affectkit.graphs import ENDING, OnnxConfig
+from affectkit.graphs import OnnxConfig, is_graph_file
 from affectkit.lookup import find_preset, is_config_file
 from affectkit.model import Model
 from affectkit.published import from_pretrained
@@ -57,7 +57,7 @@ def resolve_model(
     if isinstance(pipeline, str | Path) and Path(pipeline).suffix in _WEIGHTS and Path(pipeline).is_file():
         hint = f"name the pipeline that they are of, and add --weights {pipeline} (in Python weights=)"
         raise ConfigError(f"{pipeline} has weights alone", hint, path="pipeline")
-    if isinstance(pipeline, str | Path) and Path(pipeline).suffix == ENDING:
+    if isinstance(pipeline, str | Path) and is_graph_file(pipeline):
         if device not in (None, "cpu"):
             raise ConfigError(f"{device!r}, and {pipeline} runs on the CPU", "leave it out", path="device")
         return load_onnx(pipeline, engine=engine or ENGINES[0], precision=precision, registry=registry)

@@ -32,7 +32,7 @@ from affectkit import (
     save,
     write_config,
 )
-from affectkit.configs import HeadConfig, ModelConfig
+from affectkit.configs import HeadConfig, LateFusionConfig, ModelConfig
 from affectkit.data.labels import BASIC_7, COMPOUND_11
 from affectkit.datasets import make_tree
 from affectkit.ensemble_model import Ensemble
@@ -45,6 +45,7 @@ from affectkit.training import evaluate, fit
 from affectkit.training.evaluation import only_class_head
 from affectkit.training.examples import join_examples
 from affectkit.training.late_fusions import fit_late_fusion
+from affectkit.training.mixing import check_mixing
 from affectkit.training.reading import Gathered
 from affectkit.training.sources import open_data
 from affectkit.training.temperature import calibrate_members
@@ -297,16 +298,28 @@ def test_two_datasets_train_two_heads(tmp_path: Path) -> None:
 
 
 @quiet
-def test_joined_scores_are_sampled_by_class_and_not_mixed(tmp_path: Path) -> None:
+def test_joined_scores_are_sampled_by_class(tmp_path: Path) -> None:
     config = scores(expression=BASIC)
-    examples = open_tree("raf-db", tmp_path, config).examples
-    fit(config, examples, replace(RECIPE, sampling="balanced"))
-    with pytest.raises(ConfigError) as caught:
-        fit(config, examples, replace(RECIPE, mixing=Mixing()))
-    assert str(caught.value) == (
-        "mixing: the head 'expression' may not take shares of classes for labels; "
-        "leave it out, or use a head derived from ClassHead"
-    )
+    fit(config, open_tree("raf-db", tmp_path, config).examples, replace(RECIPE, sampling="balanced"))
+
+
+@pytest.mark.parametrize(
+    "fusion",
+    [MeanFusionConfig(), WeightedFusionConfig(weights={"wide": 1.0, "small": 2.0}), StackingConfig()],
+)
+def test_joined_scores_are_not_mixed(fusion: LateFusionConfig) -> None:
+    model = replace(scores(expression=BASIC), fusion=fusion).build()
+    for mixing in (Mixing(how="blend"), Mixing(how="box")):
+        with pytest.raises(ConfigError) as caught:
+            check_mixing(mixing, model)
+        assert str(caught.value) == (
+            "mixing: 'expression' is joined from members' scores, and the loss of these takes no shares of classes for "
+            "labels; leave it out, or train the members by themselves and join them"
+        )
+
+
+def test_what_is_joined_by_features_is_mixed() -> None:
+    check_mixing(Mixing(how="blend"), features(expression=BASIC).build())
 
 
 @quiet

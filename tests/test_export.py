@@ -1181,7 +1181,7 @@ def test_files_without_a_face_are_counted(here: Path, capsys: pytest.CaptureFixt
     code, out, _ = run(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures")
     assert code == 0
     assert out.splitlines()[:2] == [f"--check-on {said}", f"--calibrate {said}"]
-    read = {"files": 6, "read": 6, "no_face": [f"pictures/{name}.png" for name in "bcf"]}
+    read = {"files": 6, "read": 6, "no_face": [f"pictures/{name}.png" for name in "bcf"], "not_read": []}
     data = run_json(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures", "--overwrite")
     assert data["seen"] == {"check_on": read, "calibrate": read}
     (here / "none").mkdir()
@@ -1201,6 +1201,85 @@ def test_files_without_a_face_are_counted(here: Path, capsys: pytest.CaptureFixt
     ):
         code, _, err = run(capsys, *words, "--calibrate", "pictures", option, "none", "--overwrite")
         assert (code, err.splitlines()[-1]) == (1, f"error: {error}")
+
+
+def test_files_that_can_not_be_read_are_counted(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    from affectkit.files import write_config
+
+    write_config(faces(), here / "faces.toml")
+    (here / "pictures").mkdir()
+    for name in "adef":
+        cv2.imwrite(str(here / "pictures" / f"{name}.png"), np.zeros((40, 40, 3), np.uint8))
+    (here / "pictures" / "b.jpg").touch()
+    # its pixels are cut off
+    (here / "pictures" / "c.png").write_bytes((here / "pictures" / "a.png").read_bytes()[:60])
+    words = ("export", "faces.toml", "faces.onnx", "--int8", "--max-drop", "0.9")
+    code, out, _ = run(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures")
+    said = "pictures: 2 of 6 files can't be read and are left out, first pictures/b.jpg: is empty; copy it again"
+    assert (code, out.splitlines()[:2]) == (0, [f"--check-on {said}", f"--calibrate {said}"])
+    data = run_json(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures", "--overwrite")
+    assert data["gate"]["decisions"]["expr"] == 2
+    for seen in (data["seen"]["check_on"], data["seen"]["calibrate"]):
+        assert (seen["files"], seen["read"], seen["no_face"]) == (6, 6, [])
+        first, second = seen["not_read"]
+        assert first == {"file": "pictures/b.jpg", "reason": "is empty; copy it again"}
+        assert second["file"] == "pictures/c.png"
+    # a file that is named itself has no others to go on with
+    code, out, err = run(capsys, "export", "faces.toml", "f.onnx", "--check-on", "pictures/b.jpg")
+    assert (code, out, err.splitlines()[-1]) == (1, "", "error: pictures/b.jpg: is empty; copy it again")
+
+
+def test_what_has_faces_is_halved(here: Path) -> None:
+    import cv2
+
+    from affectkit.faces.haar import HaarConfig
+    from affectkit.testing.examples import face_picture
+    from affectkit.video.batches import face_batches
+
+    face, gray = face_picture(), np.full((120, 120, 3), 90, np.uint8)
+    model = build(faces())
+    for name in "abcdef":
+        cv2.imwrite(f"{name}.png", gray if name in "be" else np.roll(face, ord(name) - ord("a"), axis=1))
+
+    def sizes(names: str, *, most: int = 64) -> tuple[list[int], int, str]:
+        found = face_batches([f"{name}.png" for name in names], model, HaarConfig(), most=most, parts=2)
+        return [len(part) for part in found.parts], found.read, "".join(path.stem for path in found.without)
+
+    assert sizes("abc") == ([1, 1], 3, "b")
+    assert sizes("ab") == ([1, 0], 2, "b")
+    assert sizes("abcdef") == ([2, 2], 6, "be")
+    # no more is read when both are full
+    assert sizes("abcdef", most=1) == ([1, 1], 3, "b")
+
+
+def test_files_in_turn_past_full_parts(here: Path) -> None:
+    from affectkit.video.batches import face_batches
+
+    write_levels(here / "long.mp4", [100] * 40)
+    write_levels(here / "short.mp4", [100] * 8)
+    names = ["long.mp4", "short.mp4", "short.mp4", "short.mp4", "long.mp4"]
+    found = face_batches(names, build(faces()), WholeFrameConfig(), most=3, parts=2)
+    assert ([len(part) for part in found.parts], found.read) == ([3, 3], 4)
+
+
+def test_still_pictures_are_refused_where_events_are_looked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import cv2
+
+    (here / "pictures").mkdir()
+    cv2.imwrite("pictures/one.png", np.zeros((40, 40, 3), np.uint8))
+    code, _, refused = run(capsys, "analyze", "pictures/one.png", "--pipeline", "micro")
+    assert code == 1
+    said = "error: pictures/one.png: is a still picture, and micro looks for events over time, by MotionEventsConfig; "
+    assert refused.splitlines()[-1].startswith(said)
+    for words in (
+        ("--check-on", "pictures/one.png"),
+        ("--check-on", "pictures"),
+        ("--int8", "--calibrate", "pictures"),
+    ):
+        code, out, err = run(capsys, "export", "micro", "x.onnx", *words)
+        assert (code, out, err.splitlines()[-1]) == (1, "", refused.splitlines()[-1])
 
 
 def test_files_that_are_not_needed_are_counted(

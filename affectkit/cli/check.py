@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 from affectkit.cli.output import Output
 
-SUMMARY = "check a pipeline file, preset or saved model, or the components of a plugin"
+SUMMARY = "check a pipeline file, preset, saved model or exported pipeline, or the components of a plugin"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target",
         metavar="TARGET",
-        help="a .toml or .json file, a preset, a saved model's folder, or an installed plugin's distribution",
+        help="a .toml, .json or .onnx file, a preset, a saved model's folder, or an installed plugin's distribution",
     )
 
 
@@ -40,13 +41,17 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 
 def _check_pipeline(name: str, registry: Any, output: Output) -> int:
+    from affectkit.cli.graph import check_graph
     from affectkit.cli.trace import print_trace, trace_data
+    from affectkit.graphs import is_graph_file
     from affectkit.lookup import find_trace
 
+    if is_graph_file(name):
+        check_graph(Path(name), registry, output)
+        output.text("ok")
+        return 0
     config, kind, trace = find_trace(name, registry)
     if kind == "saved model":
-        from pathlib import Path
-
         from affectkit.artifact import read_artifact
 
         read_artifact(Path(name))

@@ -1,4 +1,4 @@
-"""`affectkit describe`: everything about a component, a preset, a pipeline file or a saved model."""
+"""`affectkit describe`: everything about a component, preset, pipeline file, saved model or exported pipeline."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import Any
 
 from affectkit.cli.output import Output
 
-SUMMARY = "show a component, preset, pipeline file or saved model"
+SUMMARY = "show a component, preset, pipeline file, saved model or exported pipeline"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """`NAME`, and `--kind` where several kinds have that name."""
-    parser.add_argument("name", metavar="NAME", help="a name, an id, a .toml or .json file, or a saved model's folder")
+    parser.add_argument(
+        "name", metavar="NAME", help="a name, an id, a .toml, .json or .onnx file, or a saved model's folder"
+    )
     parser.add_argument("--kind", metavar="K", help="only look among this kind, such as temporal or pipeline")
 
 
@@ -141,9 +143,14 @@ def _describe_preset(item: Any, registry: Any, output: Output) -> None:
 
 
 def _describe_path(path: Path, registry: Any, output: Output) -> None:
+    from affectkit.cli.graph import describe_graph, print_provenance
     from affectkit.cli.trace import print_trace, trace_data
+    from affectkit.graphs import is_graph_file
     from affectkit.lookup import find_trace, read_saved_config
 
+    if is_graph_file(path):
+        describe_graph(path, output)
+        return
     config, kind, trace = find_trace(path, registry)
     saved = read_saved_config(path) if kind == "saved model" else {}
     facts = {name: saved[name] for name in ("affectkit", "requires", "weights", "encoders") if name in saved}
@@ -159,10 +166,7 @@ def _describe_path(path: Path, registry: Any, output: Output) -> None:
         output.text(f"features {name!r}: computed by the encoder {digest[:12]}")
     weights = saved.get("weights", {})
     output.text(f"weights: sha256 {weights.get('sha256', '?')}")
-    for item in weights.get("provenance", ()):
-        license, training = (item.get(key) or "not known" for key in ("license", "training_data_terms"))
-        address = item.get("url") or "no address"
-        output.text(f"  from {item['name']}: license {license}, training data {training}, {address}")
+    print_provenance(weights.get("provenance", ()), output)
 
 
 def _print_weights(weights: Any, output: Output) -> None:

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--int8", action="store_true", help="eight-bit weights and activations; needs --calibrate")
     parser.add_argument(
         "--calibrate", metavar="DATA",
-        help="a folder of pictures or videos: every second file is calibrated on, the others are held out; or data "
-        "with labels, as train takes it (NAME=ROOT, .toml, .npz): half of the people are held out, with their labels",
+        help="a folder of pictures or videos: every second file with a face is calibrated on, the others are held out; "
+        "or data with labels, as train takes it (NAME=ROOT, .toml, .npz): half of the people are held out",
     )  # fmt: skip
     parser.add_argument(
         "--max-drop",
@@ -119,9 +119,9 @@ def _int8(args: argparse.Namespace, model: Model, seen: dict[str, Any], output: 
         return int8_by_labels(args, model, seen, output, most=_MOST)
     folder = Path(args.calibrate)
     files = _files(folder)
-    halves = _read(args, model, files[::2]), _read(args, model, files[1::2])
-    seen["calibrate"] = _seen("--calibrate", folder, files, halves, output)
-    calibrate, held_out = (half.batches for half in halves)
+    found = _read(args, model, folder, files, parts=2)
+    seen["calibrate"] = _seen("--calibrate", folder, files, found, output)
+    calibrate, held_out = found.parts
     if not calibrate or not held_out:
         fact = f"{len(files)} files, with faces in {len(calibrate)} batches to calibrate on and {len(held_out)} others"
         raise InputError(f"{args.calibrate}: {fact}; give pictures of faces, two at the least, better hundreds")
@@ -132,12 +132,13 @@ def _check_on(args: argparse.Namespace, model: Model, seen: dict[str, Any], outp
     from affectkit.errors import InputError
 
     files = _files(args.check_on)
-    found = _read(args, model, files)
-    seen["check_on"] = _seen("--check-on", args.check_on, files, (found,), output)
-    if not found.batches:
+    found = _read(args, model, args.check_on, files, parts=1)
+    seen["check_on"] = _seen("--check-on", args.check_on, files, found, output)
+    (batches,) = found.parts
+    if not batches:
         fact = f"no face that the pipeline could be given in {len(files)} files"
         raise InputError(f"{args.check_on}: {fact}; give files with faces, or another detector (--faces)")
-    return found.batches
+    return batches
 
 
 def _files(path: Path) -> list[Path]:
@@ -146,22 +147,41 @@ def _files(path: Path) -> list[Path]:
     return find_videos(path) if path.is_dir() else [path]
 
 
-def _read(args: argparse.Namespace, model: Model, files: list[Path]) -> FaceBatches:
+def _read(args: argparse.Namespace, model: Model, path: Path, files: list[Path], *, parts: int) -> FaceBatches:
+    """Faces in the files that an option names by `path`; a file that is named itself has to be readable."""
+    from affectkit.analysis import pipeline_name
+    from affectkit.errors import InputError
     from affectkit.resolving import resolve_detector
+    from affectkit.stills import check_still
     from affectkit.video.batches import face_batches
+    from affectkit.video.opening import is_picture
 
+    picture = next(filter(is_picture, files), None)
+    if picture is not None:
+        check_still(model.config, pipeline_name(args.pipeline, model), str(picture), model.registry)
     detector = resolve_detector(args.faces, model.config, model.registry)
-    return face_batches(files, model, detector, most=_MOST)
+    found = face_batches(files, model, detector, most=_MOST, parts=parts)
+    if found.not_read and not path.is_dir():
+        raise InputError(f"{path}: {found.not_read[path]}")
+    return found
 
 
-def _seen(option: str, path: Path, files: list[Path], parts: tuple[FaceBatches, ...], output: Output) -> dict[str, Any]:
-    """Say which files an option names without effect: those without a face, and those that were not needed."""
-    read = sum(part.read for part in parts)
-    without = sorted(one for part in parts for one in part.without)
+def _seen(option: str, path: Path, files: list[Path], found: FaceBatches, output: Output) -> dict[str, Any]:
+    """Say which files an option names without effect: not readable, without a face, or not needed."""
+    without, not_read = found.without, found.not_read
+    if not_read:
+        first, reason = next(iter(not_read.items()))
+        counted = f"{len(not_read)} of {found.read} files can't be read and are left out"
+        output.text(f"{option} {path}: {counted}, first {first}: {reason}")
     if without:
         output.text(
-            f"{option} {path}: no face in {len(without)} of {read} files, first {without[0]}; they are left out"
+            f"{option} {path}: no face in {len(without)} of {found.read} files, first {without[0]}; they are left out"
         )
-    if read < len(files):
-        output.text(f"{option} {path}: {read} of {len(files)} files are read, which is enough")
-    return {"files": len(files), "read": read, "no_face": [str(one) for one in without]}
+    if found.read < len(files):
+        output.text(f"{option} {path}: {found.read} of {len(files)} files are read, which is enough")
+    return {
+        "files": len(files),
+        "read": found.read,
+        "no_face": [str(one) for one in without],
+        "not_read": [{"file": str(one), "reason": reason} for one, reason in not_read.items()],
+    }

@@ -171,7 +171,7 @@ def _digest(bare: bytes, text: str) -> str:
 def _properties(model: bytes) -> Mapping[str, str]:
     for number, raw, content in fields(model):
         # a file that was cut off ends within a field, which is then shorter than it says
-        if content and len(bytes_field(number, content)) != len(raw):
+        if content and bytes_field(number, content) != raw:
             raise ValueError("cut off")
     if not contents(model, MODEL_GRAPH):
         raise ValueError("no graph")

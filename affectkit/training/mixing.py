@@ -16,6 +16,7 @@ from torch import Tensor
 from affectkit.data.labels import COMPOUND_BASICS
 from affectkit.errors import ConfigError, InputError, did_you_mean, listed
 from affectkit.heads.linear_head_net import ClassHead, class_labels, share_labels, value_labels
+from affectkit.interfaces import LateFusion
 from affectkit.model import Model
 from affectkit.outputs import name_head
 from affectkit.recipes import Mixing
@@ -50,6 +51,11 @@ def check_mixing(mixing: Mixing, model: Model) -> None:
         remedy = f"set its targets to such as {listed(COMPOUND_BASICS, 3)}"
         raise ConfigError(fact, remedy, path="mixing.compound")
     for name in (mixing.basics,) if mixing.compound is not None else outputs:
+        if outputs[name].problem == "multiclass" and isinstance(heads[name], LateFusion):
+            fact = (
+                f"{name!r} is joined from members' scores, and the loss of these takes no shares of classes for labels"
+            )
+            raise ConfigError(fact, "leave it out, or train the members by themselves and join them", path="mixing")
         if outputs[name].problem == "multiclass" and not isinstance(heads[name], ClassHead):
             fact = f"the head {name!r} may not take shares of classes for labels"
             raise ConfigError(fact, "leave it out, or use a head derived from ClassHead", path="mixing")

@@ -12,7 +12,7 @@ from affectkit.codec import Data
 from affectkit.errors import InputError
 from affectkit.files import write_text
 from affectkit.folders import make_folder
-from affectkit.lookup import find_preset
+from affectkit.lookup import check_no_graph_file, find_preset
 from affectkit.registry import Registry
 from affectkit.workers import Workers
 
@@ -92,6 +92,7 @@ def find_artifact(pattern: str, fold: str, seed: int, registry: Registry) -> Pat
 
     Raises:
         InputError: no such folder.
+        ArtifactError: it is an exported pipeline.
     """
     preset = find_preset(pattern, registry)
     if preset is not None and preset.spec.weights:
@@ -99,6 +100,7 @@ def find_artifact(pattern: str, fold: str, seed: int, registry: Registry) -> Pat
     for field in ("{subject}", "{seed}"):
         pattern = pattern.replace(field, plain_name(fold) if field == "{subject}" else str(seed))
     path = Path(pattern)
+    check_no_graph_file(path)
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; give the saved model of every fold, as 'models/{{subject}}'")
     return path

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from affectkit.configs import Events, FaceDetectorConfig, Windows
+from affectkit.errors import InputError
+from affectkit.interfaces import FaceDetector
 from affectkit.model import Model
 from affectkit.sequences import Batch
 from affectkit.streams import FrameStream
 from affectkit.video.clips import video_streams
 from affectkit.video.cutter import Cutter
-from affectkit.video.detection import build_detector
+from affectkit.video.detection import AnyFrame, build_detector
 from affectkit.video.engine import Engine
 from affectkit.video.event_scoring import EventScoring, build_spotter
 from affectkit.video.footage import open_footage
+from affectkit.video.frames import SkippedFrame
 from affectkit.video.scoring import Scorer, Scoring, WindowScoring
 from affectkit.video.shots import Shot
 
@@ -28,55 +33,101 @@ class FaceBatches:
     """What was read of files.
 
     Attributes:
-        batches: of one file each.
-        read: how many files were read, to the end or until there were enough batches.
+        parts: batches of one file each, in as many parts as were asked for; all of a file's are in one.
+        read: how many files were opened, until there were enough batches.
         without: those of them of which there is no batch, since no face could be given to the pipeline.
+        not_read: why the others without a batch can't be read, by file.
     """
 
-    batches: tuple[Batch, ...]
+    parts: tuple[tuple[Batch, ...], ...]
     read: int
     without: tuple[Path, ...]
+    not_read: Mapping[Path, str]
 
 
 def face_batches(
-    paths: Iterable[str | Path], model: Model, detector: FaceDetectorConfig, *, most: int, batch_size: int = 8
+    paths: Iterable[str | Path],
+    model: Model,
+    detector: FaceDetectorConfig,
+    *,
+    most: int,
+    parts: int = 1,
+    batch_size: int = 8,
 ) -> FaceBatches:
     """Batches of the faces in videos and pictures, cut and sampled as `analyze` does; none where there is no face.
+
+    Files with faces go to the parts in turn, past parts that are full. What can't be read, or breaks off, is left out.
 
     Arguments:
         paths: files.
         model: a pipeline that takes frames.
         detector: which faces there are.
-        most: how many batches at the most; reading ends there.
-        batch_size: about how many frames one has.
+        most: how many batches a part has at the most; reading ends where all have them.
+        parts: how many there are.
+        batch_size: about how many frames a batch has.
 
     Raises:
-        InputError: a file is no video or picture, or the pipeline does not take frames of one.
+        InputError: the pipeline does not take frames of a video.
     """
-    sampling = model.config.sampling or Windows()
-    streams = video_streams(model.config.input_streams(), events=isinstance(sampling, Events))
-    recorder = _Recorder(model, streams)
+    streams = video_streams(model.config.input_streams(), events=isinstance(model.config.sampling, Events))
     built = build_detector(detector, model.registry)
-    read, without = 0, []
-    for path in paths:
+    found: list[list[Batch]] = [[] for _ in range(parts)]
+    read, turn, without, not_read = 0, 0, list[Path](), dict[Path, str]()
+    for path in map(Path, paths):
+        open_parts = [part for part in found[turn:] + found[:turn] if len(part) < most]
+        if not open_parts:
+            break
+        read += 1
+        try:
+            batches = _batches(path, model, streams, built, most - len(open_parts[0]), batch_size)
+        except InputError as error:
+            # the file is named beside it
+            not_read[path] = str(error).removeprefix(f"{path}: ")
+            continue
+        if not batches:
+            without.append(path)
+            continue
+        open_parts[0] += batches
+        turn = (next(i for i, part in enumerate(found) if part is open_parts[0]) + 1) % parts
+    return FaceBatches(
+        parts=tuple(map(tuple, found)), read=read, without=tuple(without), not_read=MappingProxyType(not_read)
+    )
+
+
+def _batches(
+    path: Path,
+    model: Model,
+    streams: Mapping[str, FrameStream],
+    detector: FaceDetector[Any],
+    most: int,
+    batch_size: int,
+) -> list[Batch]:
+    """At most so many batches of a file; an InputError if it can't be read, or none of its frames."""
+    sampling = model.config.sampling or Windows()
+    recorder = _Recorder(model, streams)
+    footage = open_footage(path, None, None, start=None, stop=None, fps=None)
+    scoring: Scoring
+    if isinstance(sampling, Events):
+        source = next(iter(streams))
+        spotter = build_spotter(sampling, streams[source], model.registry)
+        scoring = EventScoring(spotter, sampling, source, recorder, footage.fps)
+    else:
+        scoring = WindowScoring(recorder, sampling, batch_size)
+    reasons = list[str | None]()
+    frames = _noted(footage.read(None), reasons)
+    for _ in Engine(detector, model.config.tracking, Cutter(streams), scoring).run(frames):
         if len(recorder.batches) >= most:
             break
-        before = len(recorder.batches)
-        footage = open_footage(path, None, None, start=None, stop=None, fps=None)
-        scoring: Scoring
-        if isinstance(sampling, Events):
-            source = next(iter(streams))
-            spotter = build_spotter(sampling, streams[source], model.registry)
-            scoring = EventScoring(spotter, sampling, source, recorder, footage.fps)
-        else:
-            scoring = WindowScoring(recorder, sampling, batch_size)
-        for _ in Engine(built, model.config.tracking, Cutter(streams), scoring).run(footage.read(None)):
-            if len(recorder.batches) >= most:
-                break
-        read += 1
-        if len(recorder.batches) == before:
-            without.append(Path(path))
-    return FaceBatches(batches=tuple(recorder.batches[:most]), read=read, without=tuple(without))
+    if reasons and reasons[0] is not None and None not in reasons:
+        raise InputError(reasons[0])
+    return recorder.batches[:most]
+
+
+def _noted(frames: Iterable[AnyFrame], reasons: list[str | None]) -> Iterator[AnyFrame]:
+    """The frames; why each of them can't be used goes to `reasons`, None where it can."""
+    for frame in frames:
+        reasons.append(frame.reason if isinstance(frame, SkippedFrame) else None)
+        yield frame
 
 
 class _Recorder(Scorer):
