@@ -1160,7 +1160,8 @@ def test_one_picture_can_not_be_both(here: Path, capsys: pytest.CaptureFixture[s
     code, _, err = run(capsys, "export", "faces.toml", "f.onnx", "--int8", "--calibrate", "one.png")
     assert code == 1
     assert err.splitlines()[-1] == (
-        "error: one.png: 1 files, with faces in 1 batches to calibrate on and 0 others; "
+        "error: one.png: 1 files, every second one held out, with faces in 1 batches to calibrate on and 0 "
+        "others; "
         "give pictures of faces, two at the least, better hundreds"
     )
 
@@ -1195,7 +1196,8 @@ def test_files_without_a_face_are_counted(here: Path, capsys: pytest.CaptureFixt
         ),
         (
             "--calibrate",
-            "none: 2 files, with faces in 0 batches to calibrate on and 0 others; "
+            "none: 2 files, every second one held out, with faces in 0 batches to calibrate on and 0 "
+            "others; "
             "give pictures of faces, two at the least, better hundreds",
         ),
     ):
@@ -1231,7 +1233,7 @@ def test_files_that_can_not_be_read_are_counted(here: Path, capsys: pytest.Captu
     assert (code, out, err.splitlines()[-1]) == (1, "", "error: pictures/b.jpg: is empty; copy it again")
 
 
-def test_what_has_faces_is_halved(here: Path) -> None:
+def test_files_are_halved_by_their_place(here: Path) -> None:
     import cv2
 
     from affectkit.faces.haar import HaarConfig
@@ -1247,21 +1249,22 @@ def test_what_has_faces_is_halved(here: Path) -> None:
         found = face_batches([f"{name}.png" for name in names], model, HaarConfig(), most=most, parts=2)
         return [len(part) for part in found.parts], found.read, "".join(path.stem for path in found.without)
 
-    assert sizes("abc") == ([1, 1], 3, "b")
+    # whatever is in them: names may keep a person in one half
+    assert sizes("abc") == ([2, 0], 3, "b")
     assert sizes("ab") == ([1, 0], 2, "b")
     assert sizes("abcdef") == ([2, 2], 6, "be")
     # no more is read when both are full
     assert sizes("abcdef", most=1) == ([1, 1], 3, "b")
 
 
-def test_files_in_turn_past_full_parts(here: Path) -> None:
+def test_a_full_half_takes_no_more_files(here: Path) -> None:
     from affectkit.video.batches import face_batches
 
     write_levels(here / "long.mp4", [100] * 40)
     write_levels(here / "short.mp4", [100] * 8)
     names = ["long.mp4", "short.mp4", "short.mp4", "short.mp4", "long.mp4"]
     found = face_batches(names, build(faces()), WholeFrameConfig(), most=3, parts=2)
-    assert ([len(part) for part in found.parts], found.read) == ([3, 3], 4)
+    assert ([len(part) for part in found.parts], found.read) == ([3, 2], 3)
 
 
 def test_still_pictures_are_refused_where_events_are_looked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--int8", action="store_true", help="eight-bit weights and activations; needs --calibrate")
     parser.add_argument(
         "--calibrate", metavar="DATA",
-        help="a folder of pictures or videos: every second file with a face is calibrated on, the others are held out; "
-        "or data with labels, as train takes it (NAME=ROOT, .toml, .npz): half of the people are held out",
+        help="a folder of pictures or videos: every second file is calibrated on, the others are held out; or data "
+        "with labels, as train takes it (NAME=ROOT, .toml, .npz): half of the people are held out, with their labels",
     )  # fmt: skip
     parser.add_argument(
         "--max-drop",
@@ -123,7 +123,8 @@ def _int8(args: argparse.Namespace, model: Model, seen: dict[str, Any], output: 
     seen["calibrate"] = _seen("--calibrate", folder, files, found, output)
     calibrate, held_out = found.parts
     if not calibrate or not held_out:
-        fact = f"{len(files)} files, with faces in {len(calibrate)} batches to calibrate on and {len(held_out)} others"
+        counted = f"{len(calibrate)} batches to calibrate on and {len(held_out)} others"
+        fact = f"{len(files)} files, every second one held out, with faces in {counted}"
         raise InputError(f"{args.calibrate}: {fact}; give pictures of faces, two at the least, better hundreds")
     return Int8(calibrate=calibrate, held_out=held_out, max_drop=args.max_drop)
 

@@ -56,7 +56,7 @@ def face_batches(
 ) -> FaceBatches:
     """Batches of the faces in videos and pictures, cut and sampled as `analyze` does; none where there is no face.
 
-    Files with faces go to the parts in turn, past parts that are full. What can't be read, or breaks off, is left out.
+    Files go to the parts in turn, whatever is in them. What can't be read, or breaks off, is left out.
 
     Arguments:
         paths: files.
@@ -72,23 +72,24 @@ def face_batches(
     streams = video_streams(model.config.input_streams(), events=isinstance(model.config.sampling, Events))
     built = build_detector(detector, model.registry)
     found: list[list[Batch]] = [[] for _ in range(parts)]
-    read, turn, without, not_read = 0, 0, list[Path](), dict[Path, str]()
-    for path in map(Path, paths):
-        open_parts = [part for part in found[turn:] + found[:turn] if len(part) < most]
-        if not open_parts:
+    read, without, not_read = 0, list[Path](), dict[Path, str]()
+    for position, path in enumerate(map(Path, paths)):
+        if all(len(part) >= most for part in found):
             break
+        # by the place alone: who sorts files so that a person is in one part can rely on it
+        part = found[position % parts]
+        if len(part) >= most:
+            continue
         read += 1
         try:
-            batches = _batches(path, model, streams, built, most - len(open_parts[0]), batch_size)
+            batches = _batches(path, model, streams, built, most - len(part), batch_size)
         except InputError as error:
             # the file is named beside it
             not_read[path] = str(error).removeprefix(f"{path}: ")
             continue
+        part += batches
         if not batches:
             without.append(path)
-            continue
-        open_parts[0] += batches
-        turn = (next(i for i, part in enumerate(found) if part is open_parts[0]) + 1) % parts
     return FaceBatches(
         parts=tuple(map(tuple, found)), read=read, without=tuple(without), not_read=MappingProxyType(not_read)
     )
