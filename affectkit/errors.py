@@ -99,7 +99,7 @@ class DataWarning(UserWarning):
 
 
 class LeftOutWarning(UserWarning):
-    """A member of an ensemble gave no finite numbers, and was left out where it did not."""
+    """A member of an ensemble, or a whole model, gave no finite numbers, and was left out where it did not."""
 
 
 class UntrainedWarning(UserWarning):

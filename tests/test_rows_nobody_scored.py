@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +49,12 @@ def make(*broken: str) -> Any:
 @pytest.mark.filterwarnings("ignore::affectkit.errors.UntrainedWarning")
 def test_cells_are_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     video, out = write_levels(tmp_path / "clip.mp4", [60, 90, 120]), tmp_path / "rows.csv"
-    with pytest.warns(LeftOutWarning):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
         results = analyze(video, make("a", "b"), faces="whole-frame", out=out)
+    texts = [str(one.message) for one in told if one.category is LeftOutWarning]
+    assert texts.count("expression: is NaN for some faces; their cells are empty") == 1
+    assert [text.partition(":")[0] for text in texts] == ["members.a", "members.b", "expression"]
     columns = [f"expression.{name}" for name in TARGETS]
     rows = list(results)
     assert [row.status for row in rows] == ["ok"] * 3

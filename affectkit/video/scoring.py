@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor
 
 from affectkit.configs import Frames, Windows
-from affectkit.errors import InputError
+from affectkit.errors import InputError, LeftOutWarning
 from affectkit.model import Model
 from affectkit.results.rows import EventRow, Row
+from affectkit.score_streams import AGREEMENT
 from affectkit.sequences import Batch, Sequence
 from affectkit.streams import FrameStream, PredictionStream
 from affectkit.video.detection import AnyFrame
@@ -62,6 +64,7 @@ class Scorer:
         self.model, self.streams, self.device, self.precision = model, streams, device, precision
         self.outputs: Mapping[str, PredictionStream] = model.traced.outputs
         self.columns = output_columns(self.outputs)
+        self._told = set[str]()
         self._is_small = sum(parameter.numel() for parameter in model.parameters()) < _SMALL
 
     def score(self, clips: list[tuple[Shot, ...]]) -> list[Tensor]:
@@ -78,8 +81,17 @@ class Scorer:
             elif values.shape[1] != steps:
                 fact = f"{name}: gives {values.shape[1]} scores for {steps} frames"
                 raise InputError(f"{fact}; a video needs one per frame, or resolution='clip'")
+            self._tell_nan(name, values, clips)
             parts.append(values)
         return list(torch.cat(parts, dim=-1))
+
+    def _tell_nan(self, name: str, values: Tensor, clips: list[tuple[Shot, ...]]) -> None:
+        """Warn once of an output that is NaN where there is a face; its agreement is NaN for the same reason."""
+        if name in self._told or name.endswith(AGREEMENT) or not values.isnan().any():
+            return
+        if any(values[at, : len(clip)].isnan().any() for at, clip in enumerate(clips)):
+            self._told.add(name)
+            warnings.warn(f"{name}: is NaN for some faces; their cells are empty", LeftOutWarning, stacklevel=2)
 
     def batch(self, clips: list[tuple[Shot, ...]]) -> Batch:
         """Clips by input name, padded, on the device."""

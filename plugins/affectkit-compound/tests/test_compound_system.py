@@ -368,7 +368,8 @@ def test_the_preset_is_its_parts_joined_again() -> None:
     faces = torch.rand(2, 1, 3, 112, 112)
     theirs = preset.predict(faces)
     for name, ours in again.predict(faces).items():
-        assert torch.equal(ours, theirs[name])
+        # frozen ones look one by one, those of the preset at once: they differ in rounding
+        torch.testing.assert_close(ours, theirs[name], rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("way", [MeanFusionConfig(), WAYS["features"]])
