@@ -18,9 +18,9 @@ def make_folder(folder: Path, noun: str, *, parents: bool = True) -> Path:
     Raises:
         InputError: it is a file, or can't be made.
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder for {noun}")
     try:
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; name a folder for {noun}")
         folder.mkdir(parents=parents, exist_ok=True)
     except FileNotFoundError:
         raise InputError(f"{folder}: no folder {str(folder.parent)!r}; create it") from None

@@ -446,6 +446,12 @@ def test_nothing_is_written_over(capsys: pytest.CaptureFixture[str]) -> None:
             "before it is joined",
         ),
         (
+            EnsembleConfig(members={"one": pipeline(**MAPS)}, fusion=MeanFusionConfig(), outputs=("expression",)),
+            ("--fit", "members.one.maps.sure"),
+            "model: nothing that is fitted after the training; members.one.maps.sure is of a member, calibrate that "
+            "before it is joined",
+        ),
+        (
             pipeline(**MAPS),
             ("--fit", "maps.cuts"),
             "maps.cuts: nothing that is fitted; did you mean 'maps.cut'? "

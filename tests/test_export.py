@@ -1228,6 +1228,11 @@ def test_files_that_can_not_be_read_are_counted(here: Path, capsys: pytest.Captu
         first, second = seen["not_read"]
         assert first == {"file": "pictures/b.jpg", "reason": "is empty; copy it again"}
         assert second["file"] == "pictures/c.png"
+    for name in "adef":
+        (here / "pictures" / f"{name}.png").unlink()
+    code, _, err = run(capsys, *words, "--calibrate", "pictures", "--overwrite", "--json")
+    fact = "error: pictures: none of 2 files can be read, first pictures/b.jpg: is empty; copy it again"
+    assert (code, err.splitlines()[-1]) == (1, fact)
     # a file that is named itself has no others to go on with
     code, out, err = run(capsys, "export", "faces.toml", "f.onnx", "--check-on", "pictures/b.jpg")
     assert (code, out, err.splitlines()[-1]) == (1, "", "error: pictures/b.jpg: is empty; copy it again")

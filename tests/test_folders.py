@@ -35,6 +35,10 @@ def test_what_can_not_be_a_folder(tmp_path: Path) -> None:
     assert refusal(lambda: make_folder(below, "the run")) == (
         f"{below}: can't be made (Not a directory); choose another folder"
     )
+    long = tmp_path / ("x" * 300)
+    assert refusal(lambda: make_folder(long, "the run")) == (
+        f"{long}: can't be made (File name too long); choose another folder"
+    )
     lost = tmp_path / "no" / "run"
     assert refusal(lambda: make_folder(lost, "the run", parents=False)) == (
         f"{lost}: no folder {str(tmp_path / 'no')!r}; create it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from affectkit import (
 from affectkit.cli import main
 from affectkit.errors import LeftOutWarning
 from affectkit.results.findings import findings_of
+from affectkit.video.event_scoring import _label
 from tests.clips import write_levels
 
 TARGETS = ("joy", "fear")
@@ -73,3 +75,11 @@ def test_one_member_is_enough(tmp_path: Path) -> None:
         rows = list(analyze(video, make("a"), faces="whole-frame"))
     assert [row.predictions["expression_agreement.members"] for row in rows] == [1.0, 1.0]
     assert rows[0].predictions["expression.joy"] + rows[0].predictions["expression.fear"] == pytest.approx(1)
+
+
+def test_an_event_that_nobody_scored_has_no_label() -> None:
+    """By hand: an event's label is the most probable class of what was scored."""
+    model = make()
+    scorer: Any = SimpleNamespace(outputs=model.traced.outputs)
+    assert _label({"expression.joy": 0.3, "expression.fear": 0.7}, scorer) == "fear"
+    assert _label({}, scorer) is None

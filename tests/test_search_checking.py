@@ -101,6 +101,23 @@ def test_databases_that_can_not_be_opened(url: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("untrained")
+@pytest.mark.usefixtures("untrained")
+def test_a_database_in_the_folder_that_is_made(tmp_path: Path) -> None:
+    out = tmp_path / "new"
+    with pytest.raises(TrainedError):
+        search_fold(
+            CONFIG,
+            EXAMPLES,
+            first_fold(EXAMPLES),
+            make_space(search=ONE),
+            SHORT,
+            share=0.4,
+            folder=out,
+            storage=f"sqlite:///{out}/my.db",
+        )
+    assert (out / "my.db").is_file()
+
+
 def test_without_optuna_nothing_is_trained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert refusal(tmp_path / "out", MissingDependencyError) == (

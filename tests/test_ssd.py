@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -178,10 +179,11 @@ def test_a_state_and_a_chunk_have_to_fit() -> None:
         with pytest.raises(InputError) as caught:
             form(*tensors(), initial_state=torch.zeros(2, 4, 5, 3))
         assert str(caught.value) == "initial_state: axis 2, P, is 5, but P of x is 3; give (B, H, P, N)"
-    for chunk in (0, 2.5):
+    assert torch.equal(ssd(*tensors(), chunk=np.int64(2))[0], ssd(*tensors(), chunk=2)[0])  # type: ignore[arg-type]
+    for chunk in (0, 2.5, True):
         with pytest.raises(InputError) as caught:
             ssd(*tensors(), chunk=chunk)  # type: ignore[arg-type]
-        assert str(caught.value) == f"chunk: {chunk!r} tokens; give 1 or more"
+        assert str(caught.value) == f"chunk: {chunk!r} tokens; give a whole number, 1 or more"
 
 
 @pytest.mark.parametrize("form", [ssd, ssd_ref, nc_ssd, nc_ssd_ref])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -157,13 +158,23 @@ def _read(args: argparse.Namespace, model: Model, path: Path, files: list[Path],
     from affectkit.video.batches import face_batches
     from affectkit.video.opening import is_picture
 
-    picture = next(filter(is_picture, files), None)
-    if picture is not None:
-        check_still(model.config, pipeline_name(args.pipeline, model), str(picture), model.registry)
+    pictures, refused = [one for one in files if is_picture(one)], dict[Path, str]()
+    if pictures:
+        try:
+            check_still(model.config, pipeline_name(args.pipeline, model), str(pictures[0]), model.registry)
+        except InputError as error:
+            if len(pictures) == len(files):
+                raise
+            # among videos they are left out, as what can't be read
+            refused = dict.fromkeys(pictures, str(error).removeprefix(f"{pictures[0]}: "))
     detector = resolve_detector(args.faces, model.config, model.registry)
-    found = face_batches(files, model, detector, most=_MOST, parts=parts)
+    found = face_batches([one for one in files if one not in refused], model, detector, most=_MOST, parts=parts)
+    found = replace(found, read=found.read + len(refused), not_read={**refused, **found.not_read})
     if found.not_read and not path.is_dir():
         raise InputError(f"{path}: {found.not_read[path]}")
+    if len(found.not_read) == found.read:
+        first, reason = next(iter(found.not_read.items()))
+        raise InputError(f"{path}: none of {found.read} files can be read, first {first}: {reason}")
     return found
 
 

@@ -12,6 +12,7 @@ Letters: B batch, L tokens, H heads, P width of a head, G groups of heads that s
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping
 
 import torch
@@ -61,8 +62,9 @@ def ssd(
     """
     tensors = {"x": x, "dt": dt, "A": A, "B": B, "C": C, "D": D, "initial_state": initial_state}
     _check(tensors, strict=strict)
-    if not isinstance(chunk, int) or chunk < 1:
-        raise InputError(f"chunk: {chunk!r} tokens; give 1 or more")
+    if isinstance(chunk, bool) or not hasattr(chunk, "__index__") or chunk < 1:
+        raise InputError(f"chunk: {chunk!r} tokens; give a whole number, 1 or more")
+    chunk = operator.index(chunk)
     exact = torch.promote_types(x.dtype, torch.float32)
     groups = B.shape[2]
     batch, length, heads, width = x.shape

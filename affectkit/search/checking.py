@@ -76,6 +76,13 @@ def check_search(
     url = storage
     if url is None and place is not None and (place / DATABASE).exists():
         url = database_in(place)
-    check_storage(url, name, resume=resume)
+    is_new = place is not None and not place.exists()
     if place is not None:
+        # before the database, which may lie in it
         make_folder(place, "the search")
+    try:
+        check_storage(url, name, resume=resume)
+    except BaseException:
+        if place is not None and is_new and not any(place.iterdir()):
+            place.rmdir()
+        raise

@@ -120,7 +120,8 @@ def calibrate(
     known, left = list_fittable(model.config), dict(_of_members(model.config) if names is None else ())
     chosen = list(known) if names is None else list(names)
     if not (chosen and known) and not add_temperatures:
-        there = f"; {next(iter(left))} is of a member, calibrate that before it is joined" if left else ""
+        of_members = dict(_of_members(model.config))
+        there = f"; {next(iter(of_members))} is of a member, calibrate that before it is joined" if of_members else ""
         remedy = "give it a score map such as temperature or thresholds, or join members by weighted or stacking"
         raise InputError(f"model: nothing that is fitted after the training{there or f'; {remedy}'}")
     for path in chosen:

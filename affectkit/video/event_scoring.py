@@ -240,10 +240,11 @@ class EventScoring(Scoring):
 
 
 def _label(predictions: Mapping[str, float], scorer: Scorer) -> str | None:
-    """The most probable target of the first output that is one of several classes."""
+    """The most probable target of the first output that is one of several classes; None where that is NaN."""
     for name, output in scorer.outputs.items():
         if output.problem == "multiclass":
-            return max(output.targets, key=lambda target: predictions[f"{name}.{target}"])
+            known = [target for target in output.targets if f"{name}.{target}" in predictions]
+            return max(known, key=lambda target: predictions[f"{name}.{target}"], default=None)
     return None
 
 
