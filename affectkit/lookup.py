@@ -67,7 +67,7 @@ def read_saved_config(folder: str | Path) -> Data:
 def check_no_graph_file(name: str | Path) -> None:
     """Raise ArtifactError if `name` is an exported pipeline, where one is asked for that can be built."""
     if is_graph_file(name) and Path(name).is_file():
-        fact = "is an exported pipeline, which analyze and predict can run and nothing can train, fit or join"
+        fact = "is an exported pipeline, which analyze and predict can run and no command can train, fit or join"
         raise ArtifactError(f"{name}: {fact}; give the pipeline or saved model that it was made of")
 
 

@@ -30,7 +30,7 @@ pytest.importorskip("onnx", reason="needs the extra export")
 pytest.importorskip("onnxscript", reason="needs the extra export")
 
 REFUSAL = (
-    "error: m.onnx: is an exported pipeline, which analyze and predict can run and nothing can train, fit or join; "
+    "error: m.onnx: is an exported pipeline, which analyze and predict can run and no command can train, fit or join; "
     "give the pipeline or saved model that it was made of\n"
 )
 

@@ -1219,7 +1219,7 @@ def test_files_that_can_not_be_read_are_counted(here: Path, capsys: pytest.Captu
     (here / "pictures" / "c.png").write_bytes((here / "pictures" / "a.png").read_bytes()[:60])
     words = ("export", "faces.toml", "faces.onnx", "--int8", "--max-drop", "0.9")
     code, out, _ = run(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures")
-    said = "pictures: 2 of 6 files can't be read and are left out, first pictures/b.jpg: is empty; copy it again"
+    said = "pictures: 2 of 6 files can't be used and are left out, first pictures/b.jpg: is empty; copy it again"
     assert (code, out.splitlines()[:2]) == (0, [f"--check-on {said}", f"--calibrate {said}"])
     data = run_json(capsys, *words, "--calibrate", "pictures", "--check-on", "pictures", "--overwrite")
     assert data["gate"]["decisions"]["expr"] == 2
@@ -1231,7 +1231,7 @@ def test_files_that_can_not_be_read_are_counted(here: Path, capsys: pytest.Captu
     for name in "adef":
         (here / "pictures" / f"{name}.png").unlink()
     code, _, err = run(capsys, *words, "--calibrate", "pictures", "--overwrite", "--json")
-    fact = "error: pictures: none of 2 files can be read, first pictures/b.jpg: is empty; copy it again"
+    fact = "error: pictures: none of 2 files can be used, first pictures/b.jpg: is empty; copy it again"
     assert (code, err.splitlines()[-1]) == (1, fact)
     # a file that is named itself has no others to go on with
     code, out, err = run(capsys, "export", "faces.toml", "f.onnx", "--check-on", "pictures/b.jpg")
@@ -1281,6 +1281,15 @@ def test_still_pictures_are_refused_where_events_are_looked_for(here: Path, caps
     assert code == 1
     said = "error: pictures/one.png: is a still picture, and micro looks for events over time, by MotionEventsConfig; "
     assert refused.splitlines()[-1].startswith(said)
+    (here / "both").mkdir()
+    write_levels(here / "both" / "clip.mp4", [100] * 4)
+    cv2.imwrite("both/poster.png", np.zeros((40, 40, 3), np.uint8))
+    code, out, err = run(capsys, "export", "micro", "x.onnx", "--check-on", "both")
+    reason = refused.splitlines()[-1].removeprefix("error: pictures/one.png: ")
+    left = f"--check-on both: 1 of 2 files can't be used and are left out, first both/poster.png: {reason}"
+    assert (code, out.splitlines()[0]) == (1, left)
+    fact = "no face that the pipeline could be given in 2 files; give files with faces, or another detector (--faces)"
+    assert err.splitlines()[-1] == f"error: both: {fact}"
     for words in (
         ("--check-on", "pictures/one.png"),
         ("--check-on", "pictures"),

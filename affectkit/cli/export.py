@@ -172,9 +172,9 @@ def _read(args: argparse.Namespace, model: Model, path: Path, files: list[Path],
     found = replace(found, read=found.read + len(refused), not_read={**refused, **found.not_read})
     if found.not_read and not path.is_dir():
         raise InputError(f"{path}: {found.not_read[path]}")
-    if len(found.not_read) == found.read:
+    if found.not_read and len(found.not_read) == found.read:
         first, reason = next(iter(found.not_read.items()))
-        raise InputError(f"{path}: none of {found.read} files can be read, first {first}: {reason}")
+        raise InputError(f"{path}: none of {found.read} files can be used, first {first}: {reason}")
     return found
 
 
@@ -183,7 +183,7 @@ def _seen(option: str, path: Path, files: list[Path], found: FaceBatches, output
     without, not_read = found.without, found.not_read
     if not_read:
         first, reason = next(iter(not_read.items()))
-        counted = f"{len(not_read)} of {found.read} files can't be read and are left out"
+        counted = f"{len(not_read)} of {found.read} files can't be used and are left out"
         output.text(f"{option} {path}: {counted}, first {first}: {reason}")
     if without:
         output.text(
