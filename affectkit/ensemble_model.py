@@ -7,7 +7,6 @@ State-dict prefixes: `members.cnn...`, `fusion.expression` (score level, one lat
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,14 +15,14 @@ from torch import Tensor, nn
 from affectkit.batch_checks import check_batch, check_targets
 from affectkit.configs import ModelConfig
 from affectkit.devices import check_device, device_of
-from affectkit.dials import at_path
+from affectkit.dials import at_path, change
 from affectkit.ensemble import EnsembleConfig
 from affectkit.errors import ConfigError, InputError, did_you_mean, join
 from affectkit.interfaces import NamedModules, Stage, State
 from affectkit.looks import find_fronts, run_looks
 from affectkit.member_agreement import pass_on, say_agreement
 from affectkit.member_outputs import join_output
-from affectkit.model import Memo, Model
+from affectkit.model import Memo, Model, turned_elsewhere
 from affectkit.outputs import Clocks, add_auxiliary, decode_output, name_head, run_maps, score_heads
 from affectkit.registry import Registry, default_registry
 from affectkit.score_joining import (
@@ -35,7 +34,7 @@ from affectkit.score_streams import AGREEMENT
 from affectkit.sequences import Batch, Losses, Scores, Sequence, Targets
 from affectkit.stage_building import build_stage
 from affectkit.tracing import Trace
-from affectkit.tying import follow, tied_stages
+from affectkit.tying import tied_stages
 
 if TYPE_CHECKING:
     from affectkit.streaming import EnsembleStream
@@ -57,10 +56,13 @@ class Ensemble(Model):
     Attributes:
         asked: whose scores, or whose own members' agreement, that of an output is made of; by output.
         scoring: all of these.
+        on_nan, fill, has_agreement: as in the config.
 
     Raises:
         InputError: a model of `members` has another config than the member of that name.
     """
+
+    _config: EnsembleConfig
 
     def __init__(
         self, config: EnsembleConfig, *, registry: Registry | None = None, members: Mapping[str, Model] | None = None
@@ -68,8 +70,9 @@ class Ensemble(Model):
         super().__init__()
         self.registry = registry if registry is not None else default_registry()
         self._config = config
-        # no dial changes an input; looked up in every forward
+        # no dial changes these; looked up in every forward, where `config` would ask all members
         self._routes, self._inputs = config.routes(), config.input_streams()
+        self.on_nan, self.fill, self.has_agreement = config.on_nan, config.fill, config.has_agreement
         self.traced = traced = config.trace(registry=self.registry)
         given = dict(members or {})
         for name, model in given.items():
@@ -105,25 +108,29 @@ class Ensemble(Model):
         self._fronts = find_fronts(self.members) if config.tied and config.level == "scores" else None
 
     @property
-    def config(self) -> EnsembleConfig:  # type: ignore[override]
+    def config(self) -> EnsembleConfig:
         """What it was built from, with the dials as they are now, also those that were set on a member."""
         members = {name: self.members[name].config for name in self.members}
-        # identity is enough, as configs are replaced and never changed
-        changed = [name for name, member in members.items() if member is not self._config.members[name]]
-        if changed and self._config.tied:
-            for name in members.keys() - changed:
-                # what they share has been changed in all of them, by way of one
-                members[name] = follow(members[changed[0]], members[name])
-                self.members[name]._adopt(members[name], members[name].trace(registry=self.registry))
-        if changed:
-            self._config = replace(self._config, members=members)
+        turned = {
+            join("members", name): member
+            for name, member in members.items()
+            if member is not self._config.members[name]
+        }
+        if self.is_tied:
+            own = {path: stage for path, stage in self.stages().items() if not path.startswith("members.")}
+            # one config, a module per output: `fusion.expression` is no path in the config
+            own = {"fusion" if path.startswith("fusion") else path: stage for path, stage in own.items()}
+            turned |= turned_elsewhere(self._config, own)
+        if turned:
+            self._config = change(self._config, turned)
+            self.traced = self._config.trace(registry=self.registry)
         return self._config
 
     def stages(self) -> dict[str, Stage[Any]]:
         found: dict[str, Stage[Any]] = {}
         for name in self.members:
             found |= {join("members", name, path): stage for path, stage in self.members[name].stages().items()}
-        if self.config.level == "scores":
+        if self._config.level == "scores":
             found |= {f"fusion.{name}": self.fusion[name] for name in self.fusion}
         else:
             found["fusion"] = self.fusion
@@ -343,7 +350,7 @@ class Ensemble(Model):
     def _said_by(self, member: str, output: str, raw: Scores, clocks: Clocks) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """A member's raw scores and clock. A row that a nested ensemble gave up is NaN and real, not padding."""
         model, scores, (mask, times) = self.members[member], raw[output], clocks[output]
-        if not isinstance(model, Ensemble) or model._config.on_nan == "refuse":
+        if not isinstance(model, Ensemble) or model.on_nan == "refuse":
             return scores, (mask, times)
         source = output
         while source in model.maps:
@@ -369,6 +376,9 @@ class Ensemble(Model):
                 source, known = _holder(self.members[first], here)
                 holder, key = _holder(self.members[name], there)
                 holder._modules[key] = source._modules[known]
+        for part in self.members.modules():
+            if isinstance(part, Model):
+                part.is_tied = True
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
         assert isinstance(config, EnsembleConfig)

@@ -39,7 +39,7 @@ def say_agreement(
         return said
     return (
         _compare(ensemble, output, scores, raw, clocks)
-        if ensemble.config.has_agreement
+        if ensemble.has_agreement
         else pass_on(ensemble, output, raw, scores.device)
     )
 

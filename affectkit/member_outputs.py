@@ -54,7 +54,6 @@ def join_output(
     Raises:
         InputError: members score other clips or steps, or at other times; or one is not finite, unless it is dropped.
     """
-    config = ensemble.config
     first, *others = raw
     for name in others:
         one, other = tuple(raw[first].shape[:-1]), tuple(raw[name].shape[:-1])
@@ -69,7 +68,7 @@ def join_output(
     usable: dict[str, Tensor] = {}
     if not all_finite(decoded.values()):
         usable = find_usable(decoded, {name: own for name, (own, _) in clocks.items()}, stream.resolution)
-    if config.on_nan == "drop":
+    if ensemble.on_nan == "drop":
         joined = (
             join_rows(ensemble.fusion[output], values, usable, output) if usable else ensemble.fusion[output](values)
         )
@@ -84,7 +83,7 @@ def join_output(
             check_finite(name, f"output {output!r} is", one_usable, hint)
         joined = ensemble.fusion[output](values)
     agreement = None
-    if config.has_agreement:
+    if ensemble.has_agreement:
         who = torch.stack(list(usable.values())) if usable else None
         agreement = measure_agreement(torch.stack(list(values.values())), who, joined, stream.problem)
     return Joined(to_scores(joined, stream.problem), mask, times, agreement)
@@ -94,8 +93,8 @@ def decode_members(
     ensemble: Ensemble, output: str, raw: Mapping[str, Tensor], device: torch.device
 ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
     """Members' probabilities or values: of their own targets, and of the ensemble's."""
-    stream, config = ensemble.traced.outputs[output], ensemble.config
-    fill = 0.0 if config.fill is None else config.fill
+    stream = ensemble.traced.outputs[output]
+    fill = 0.0 if ensemble.fill is None else ensemble.fill
     # decoded where the member is: its head may have tensors of its own
     decoded = {name: ensemble.members[name].decode(output, scores).to(device) for name, scores in raw.items()}
     values = {

@@ -30,7 +30,6 @@ class Model(nn.Module, ABC):
     """Base of built models.
 
     Attributes:
-        config: what it was built from, with the dials as they are now.
         traced: the trace of `config`.
         provenance: where the weights come from, as a saved model's `pipeline.json` says; empty for random ones, and for
             those that were trained here.
@@ -38,13 +37,20 @@ class Model(nn.Module, ABC):
             where it is known.
     """
 
-    config: ModelConfig
     traced: Trace
     provenance: tuple[Mapping[str, str], ...] = ()
     encoders: Mapping[str, str] = MappingProxyType({})
     registry: Registry
     # Whether its weights are tensors of the module, so that it can be saved and recorded.
     has_weights: ClassVar[bool] = True
+    # Whether it shares stages with another model, on which their dials may be turned too.
+    is_tied: bool = False
+    _config: ModelConfig
+
+    @property
+    def config(self) -> ModelConfig:
+        """What it was built from, with the dials as they are now."""
+        return self._config
 
     @abstractmethod
     def forward(self, batch: Batch | Sequence | Tensor, targets: Mapping[str, Targets] | None = None) -> Any:
@@ -132,9 +138,15 @@ class Model(nn.Module, ABC):
             self._adopt(*before)
 
     def _adopt(self, config: ModelConfig, traced: Trace) -> None:
-        self.config, self.traced = config, traced
+        self._config, self.traced = config, traced
         for path, stage in self.stages().items():
             stage.config = at_path(config, path)
+
+
+def turned_elsewhere(config: ModelConfig, stages: Mapping[str, Stage[Any]]) -> dict[str, Any]:
+    """By path, the configs of stages that are not those in `config`: somebody else who has the stages turned them."""
+    # identity is enough, as configs are replaced and never changed
+    return {path: stage.config for path, stage in stages.items() if stage.config is not at_path(config, path)}
 
 
 def find_training(model: nn.Module) -> list[nn.Module]:

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from affectkit.batch_checks import check_batch, check_precision, check_targets
 from affectkit.configs import ComponentConfig
+from affectkit.dials import change
 from affectkit.errors import InputError
 from affectkit.interfaces import Fusion, NamedModules, Stage, TemporalEncoder
-from affectkit.model import Memo, Model
+from affectkit.model import Memo, Model, turned_elsewhere
 from affectkit.outputs import Clocks, add_auxiliary, decode_output, run_maps, score_heads
 from affectkit.pipeline import PipelineConfig
 from affectkit.registry import Registry, default_registry
@@ -65,12 +66,12 @@ class Pipeline(Model):
         heads, maps: by name.
     """
 
-    config: PipelineConfig
+    _config: PipelineConfig
 
     def __init__(self, config: PipelineConfig, *, registry: Registry | None = None) -> None:
         super().__init__()
         self.registry = registry if registry is not None else default_registry()
-        self.config = config
+        self._config = config
         self.traced = traced = config.trace(registry=self.registry)
 
         def make(path: str, part: ComponentConfig) -> Any:
@@ -89,6 +90,15 @@ class Pipeline(Model):
         )
         self.heads = NamedModules({name: make(f"heads.{name}", head) for name, head in config.heads.items()})
         self.maps = NamedModules({name: make(f"maps.{name}", part) for name, part in config.maps.items()})
+
+    @property
+    def config(self) -> PipelineConfig:
+        """What it was built from, with the dials as they are now, also those that were set on what it is tied to."""
+        turned = turned_elsewhere(self._config, self.stages()) if self.is_tied else {}
+        if turned:
+            self._config = change(self._config, turned)
+            self.traced = self._config.trace(registry=self.registry)
+        return self._config
 
     def stages(self) -> dict[str, Stage[Any]]:
         found: dict[str, Stage[Any]] = {}
@@ -111,11 +121,11 @@ class Pipeline(Model):
     ) -> Any:
         losses: Losses = {}
         check_targets(targets, self.heads)
-        scores, _ = self.run(check_batch(batch, self.config.inputs), targets, losses, memo)
+        scores, _ = self.run(check_batch(batch, self._config.inputs), targets, losses, memo)
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
-        encoded = self.encode(check_batch(batch, self.config.inputs), None, {}, memo)
+        encoded = self.encode(check_batch(batch, self._config.inputs), None, {}, memo)
         if encoded is None:
             raise InputError("features: the pipeline has no branches; there is nothing to extract")
         return encoded
@@ -159,7 +169,7 @@ class Pipeline(Model):
         check_precision(batch, self)
         outputs: dict[str, Sequence] = {}
         motions: Motions = {}
-        for name, branch in self.config.branches.items():
+        for name, branch in self._config.branches.items():
             outputs[name] = self._run_branch(name, batch[branch.source], targets, losses, memo, motions)
         if not outputs:
             return None
@@ -186,7 +196,7 @@ class Pipeline(Model):
         if memo is not None and key is not None and key in memo:
             return memo[key][1]
         given = sequence
-        shared: tuple[Any, ...] | None = (self.config.branches[name].source,)
+        shared: tuple[Any, ...] | None = (self._config.branches[name].source,)
         for i, motion in enumerate(branch.motion):
             # without weights, equal configs compute the same: once for all branches that begin alike
             shared = (*shared, motion.config) if shared is not None and is_fixed(motion) else None
@@ -207,7 +217,7 @@ class Pipeline(Model):
         digest = self.branches[name].digest()
         # The tensors themselves: the memo keeps them, so that an id is theirs alone.
         # The stream, because modules are built for it and the digest does not hold it.
-        stream = self.config.inputs[self.config.branches[name].source]
+        stream = self._config.inputs[self._config.branches[name].source]
         return None if digest is None else (digest, stream, *map(id, sequence[:3]))
 
 

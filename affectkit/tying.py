@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from affectkit.configs import ModelConfig
-from affectkit.dials import at_path, change
+from affectkit.dials import at_path
 from affectkit.errors import ConfigError, join
 from affectkit.pipeline import PipelineConfig
 from affectkit.tracing import Trace
@@ -63,11 +63,6 @@ def tied_stages(first: Any, other: Any) -> Iterator[tuple[str, str]]:
         alone = ["fusion"]
     for path in (*alone, *(f"{group}.{name}" for group in ("heads", "maps") for name in getattr(first, group))):
         yield path, path
-
-
-def follow(source: ModelConfig, other: ModelConfig) -> ModelConfig:
-    """`other`, with what it shares with `source` as it is there."""
-    return change(other, {there: at_path(source, here) for here, there in tied_stages(source, other)})
 
 
 def leading_stages(first: Any, other: Any) -> dict[str, list[list[str]]] | None:

@@ -18,6 +18,7 @@ from affectkit.configs import HeadConfig, MotionConfig, Windows
 from affectkit.ensemble import EnsembleConfig
 from affectkit.ensemble_model import Ensemble
 from affectkit.errors import AffectkitError, ConfigError, InputError, StreamError
+from affectkit.fusion.concat import ConcatFusionConfig
 from affectkit.heads.action_units import ActionUnitsConfig
 from affectkit.heads.expression import ExpressionConfig
 from affectkit.heads.valence_arousal import ValenceArousalConfig
@@ -343,6 +344,36 @@ def test_a_dial_of_tied_members_is_turned_for_all() -> None:
     with joined.dialed({f"members.{name}.{path}": 0.5 for name in joined.members}):
         assert not torch.allclose(joined.predict(clip())["va"], before)
     assert torch.equal(joined.predict(clip())["va"], before)
+
+
+def test_dials_of_tied_members_are_turned_on_one_after_the_other(tmp_path: Path) -> None:
+    """On members themselves, of which each knows what was turned on another: its own next turn takes nothing back."""
+    branches = {name: Branch(features=ToyPixelsConfig(frozen=True)) for name in ("x", "y")}
+    joined = mirrored(built(config(branches=branches, fusion=ConcatFusionConfig())))
+    plain, flipped = joined.members["plain"], joined.members["mirrored"]
+    plain.set_dials({"branches.x.features.gain": 0.5})
+    assert [dial.value for dial in flipped.dials] == [0.5, 1.0]
+    flipped.set_dials({"branches.y.features.gain": 0.25})
+    with plain.dialed({"branches.x.features.gain": 2.0}):
+        assert [dial.value for dial in flipped.dials] == [2.0, 0.25]
+    for member in (plain, flipped):
+        assert [dial.value for dial in member.dials] == [0.5, 0.25]
+    assert [dial.value for dial in joined.dials] == [0.5, 0.25, 0.5, 0.25]
+    loaded = load(save(joined, tmp_path / "joined"), registry=REGISTRY)
+    assert torch.equal(loaded.predict(clip())["va"], joined.predict(clip())["va"])
+
+
+def test_dials_of_what_tied_ensembles_hold() -> None:
+    """Turned on a pipeline of the one, then on the other as a whole."""
+    pair = EnsembleConfig(members={"a": config(), "b": config()}, fusion=MeanFusionConfig())
+    joined = mirrored(built(pair))
+    plain, flipped = joined.members["plain"], joined.members["mirrored"]
+    plain.members["a"].set_dials({"branches.x.features.gain": 0.5})
+    flipped.set_dials({"members.b.branches.x.features.gain": 0.25})
+    for model in (plain, flipped):
+        assert [dial.value for dial in model.dials] == [0.5, 0.25]
+    assert [dial.value for dial in joined.dials] == [0.5, 0.25, 0.5, 0.25]
+    assert plain.members["b"].config.branches["x"].features.gain == 0.25
 
 
 def test_built_members_have_to_be_those_of_the_config() -> None:

@@ -55,7 +55,7 @@ class OnnxModel(Model):
     ) -> None:
         super().__init__()
         self.facts, self.engine, self.precision, self.registry = facts, engine, precision, registry
-        self.config, self.traced = config, config.trace(registry=registry)
+        self._config, self.traced = config, config.trace(registry=registry)
         self.provenance = tuple(facts.provenance)
         self.eval()
 
