@@ -21,14 +21,11 @@ from affectkit.analysis import analyze
 from affectkit.configs import ModelConfig
 from affectkit.errors import AffectkitError, ConfigError, InputError, did_you_mean
 from affectkit.folders import make_folder
+from affectkit.media_files import list_files, names_below
 from affectkit.model import Model
 from affectkit.results.places import check_file, is_unfinished
-from affectkit.video.opening import HEIC_SUFFIXES, is_picture
 from affectkit.workers import Outcome, Workers
 
-# What FFmpeg reads and people keep faces in; other files of a folder are left alone.
-VIDEO_ENDINGS = (".mp4", ".mov", ".avi", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".mts", ".3gp", ".gif")
-PICTURE_ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 SUMMARY_FILE = "summary.csv"
 Progress = Callable[["VideoSummary", int, int], None]
 R = TypeVar("R")
@@ -103,41 +100,6 @@ class _Job:
     options: Mapping[str, Any]
     is_new: bool = True
     has_old: bool = False
-
-
-def find_videos(folder: str | Path) -> list[Path]:
-    """Videos and pictures in a folder and the folders in it, sorted; links to nothing too, but no hidden files.
-
-    Raises:
-        InputError: no such folder, or nothing in it has the ending of a video or picture.
-    """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; check the path")
-    endings = {*VIDEO_ENDINGS, *PICTURE_ENDINGS}
-    found = sorted(
-        path
-        for path in folder.rglob("*")
-        # of what can't be read, whoever looks for it learns why; so too of a link to a disk that is not there
-        if path.suffix.lower() in (*endings, *HEIC_SUFFIXES)
-        and (path.is_file() or not path.exists())
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-    )
-    if not found:
-        raise InputError(f"{folder}: holds no video or picture; endings are {', '.join(sorted(endings))}")
-    return found
-
-
-def find_pictures(folder: str | Path) -> list[Path]:
-    """The pictures among what `find_videos` finds.
-
-    Raises:
-        InputError: no such folder, or nothing in it has the ending of a picture.
-    """
-    found = [path for path in find_videos(folder) if is_picture(path)]
-    if not found:
-        raise InputError(f"{folder}: holds no picture; endings are {', '.join(sorted(PICTURE_ENDINGS))}")
-    return found
 
 
 def analyze_many(
@@ -302,53 +264,6 @@ def _failed(job: _Job, error: Exception, seconds: float) -> VideoSummary:
 def _died(job: _Job) -> VideoSummary:
     text = f"{job.video}: the worker process died, for want of memory perhaps; analyze it alone, or with fewer workers"
     return VideoSummary(video=str(job.video), status="failed", error=text)
-
-
-def list_files(
-    files: str | Path | Iterable[str | Path],
-    *,
-    root: str | Path | None = None,
-    find: Callable[[str | Path], list[Path]] = find_videos,
-) -> tuple[list[Path], Path]:
-    """What is to be analyzed, and the folder that names in tables are below.
-
-    Arguments:
-        files: a folder, or paths of files and folders.
-        root: that folder, where it is known already.
-        find: gives what is in a folder.
-
-    Raises:
-        InputError: a folder is missing or holds nothing, or the list is empty.
-    """
-    if isinstance(files, str | Path):
-        if not Path(files).is_dir():
-            raise InputError(f"{files}: no such folder; give a folder, or a list of paths")
-        return find(files), Path(root if root is not None else files)
-    paths = [path for file in map(Path, files) for path in (find(file) if file.is_dir() else [file])]
-    if not paths:
-        raise InputError("videos: the list is empty; name at least one")
-    if root is not None:
-        return paths, Path(root)
-    return [path.absolute() for path in paths], Path(os.path.commonpath([_plain(path).parent for path in paths]))
-
-
-def names_below(paths: Iterable[Path], root: Path) -> list[Path]:
-    """The paths as seen from a folder.
-
-    Raises:
-        InputError: one lies elsewhere.
-    """
-    names = []
-    for path in paths:
-        if not _plain(path).is_relative_to(_plain(root)):
-            raise InputError(f"{path}: is not below the folder {str(root)!r}; leave root out, or name a folder above")
-        names.append(_plain(path).relative_to(_plain(root)))
-    return names
-
-
-def _plain(path: Path) -> Path:
-    """Without `..`: for names only, since behind a link to a folder it may be another file."""
-    return Path(os.path.abspath(path))
 
 
 def _tables(paths: list[Path], names: list[Path], folder: Path, table_format: str) -> list[Path]:

@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from affectkit.analysis import pipeline_name, run_info, warn_if_synthetic
-from affectkit.batch import find_pictures, list_files, names_below
 from affectkit.configs import Events, FaceDetectorConfig, ModelConfig, Windows
 from affectkit.devices import check_device
 from affectkit.errors import InputError
 from affectkit.export.engines import EngineName
 from affectkit.export.onnx_model import OnnxModel
+from affectkit.media_files import find_pictures, list_files, names_below
 from affectkit.model import Model
 from affectkit.registry import Registry, default_registry
 from affectkit.resolving import check_options, default_pipeline, device_of, resolve_detector, resolve_model

@@ -17,9 +17,10 @@ from typing import Any
 import pytest
 
 import affectkit
-from affectkit.batch import VideoSummary, analyze_many, find_videos
+from affectkit.batch import VideoSummary, analyze_many
 from affectkit.configs import Frames
 from affectkit.errors import ConfigError, InputError, UntrainedWarning
+from affectkit.media_files import find_videos
 from affectkit.model import Model
 from affectkit.results.reading import read_results
 from affectkit.workers import Workers

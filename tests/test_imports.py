@@ -52,9 +52,10 @@ ABOVE = {
     "export": ("faces", "video"),
     "resolving": ("export", "faces", "results"),
     "stills": (),
+    "media_files": ("video",),
     "analysis": ("export", "motion", "resolving", "results", "stills", "video"),
-    "batch": ("analysis", "results", "video", "workers"),
-    "many_pictures": ("analysis", "batch", "export", "resolving", "results", "stills", "video"),
+    "batch": ("analysis", "media_files", "results", "video", "workers"),
+    "many_pictures": ("analysis", "export", "media_files", "resolving", "results", "stills", "video"),
     "magnification": ("motion", "results", "video"),
 }
 # Reading and results need no torch, and nothing heavy before they are asked for something; but for these.

@@ -33,8 +33,8 @@ def expanded(names: Iterable[str]) -> list[str]:
 
 def run_several(args: argparse.Namespace, output: Output, options: dict[str, Any]) -> int:
     """Pictures first, then videos; 1 if any could not be read."""
-    from affectkit.batch import list_files
     from affectkit.errors import ConfigError
+    from affectkit.media_files import list_files
     from affectkit.results.places import TABLE_ENDINGS
     from affectkit.video.opening import is_picture
 

@@ -144,7 +144,7 @@ def _check_on(args: argparse.Namespace, model: Model, seen: dict[str, Any], outp
 
 
 def _files(path: Path) -> list[Path]:
-    from affectkit.batch import find_videos
+    from affectkit.media_files import find_videos
 
     return find_videos(path) if path.is_dir() else [path]
 

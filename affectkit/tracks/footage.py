@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affectkit.batch import VIDEO_ENDINGS
 from affectkit.datasets.frame_folders import list_frames
 from affectkit.errors import InputError
+from affectkit.media_files import VIDEO_ENDINGS
 from affectkit.records import FramesSource, Index, Issue, Sample, VideoSource
 from affectkit.video.frames import SkippedFrame, VideoFrame
 from affectkit.video.reader import read_frames
