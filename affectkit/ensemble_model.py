@@ -123,7 +123,6 @@ class Ensemble(Model):
             turned |= turned_elsewhere(self._config, own)
         if turned:
             self._config = change(self._config, turned)
-            self.traced = self._config.trace(registry=self.registry)
         return self._config
 
     def stages(self) -> dict[str, Stage[Any]]:

@@ -30,7 +30,7 @@ class Model(nn.Module, ABC):
     """Base of built models.
 
     Attributes:
-        traced: the trace of `config`.
+        traced: the trace of `config`; no dial changes it.
         provenance: where the weights come from, as a saved model's `pipeline.json` says; empty for random ones, and for
             those that were trained here.
         encoders: by input of stored features, the hash of the encoder that computed those that it was trained on; only

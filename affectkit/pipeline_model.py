@@ -97,7 +97,6 @@ class Pipeline(Model):
         turned = turned_elsewhere(self._config, self.stages()) if self.is_tied else {}
         if turned:
             self._config = change(self._config, turned)
-            self.traced = self._config.trace(registry=self.registry)
         return self._config
 
     def stages(self) -> dict[str, Stage[Any]]:
