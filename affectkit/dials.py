@@ -94,8 +94,8 @@ def _below(value: Any, path: str) -> Iterator[Dial]:
 def _replace(value: Any, changes: Mapping[str, Any], path: str) -> Any:
     if path in changes:
         return changes[path]
-    # a shared prefix that is no parent (`a` of `ab.c`) costs a walk, and changes nothing
-    if not any(other.startswith(path) for other in changes):
+    # what is not on the way to a change stays the same object; `a` is not on the way to `ab.c`
+    if path and not any(other.startswith((f"{path}.", f"{path}[")) for other in changes):
         return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         new = {

@@ -153,7 +153,7 @@ class Ensemble(Model):
         return scores if targets is None else (scores, losses)
 
     def features(self, batch: Batch | Sequence | Tensor, *, memo: Memo | None = None) -> Sequence:
-        if self.config.level == "scores":
+        if self._config.level == "scores":
             raise InputError("features: the ensemble joins scores; ask a member, or fuse features")
         checked = check_batch(batch, self._inputs)
         return self.encode(checked, None, {}, {} if memo is None else memo)

@@ -42,6 +42,9 @@ class PipelineStream(Stream):
 
     def __init__(self, model: Pipeline, batch: int) -> None:
         self.model, self.batch = model, batch
+        # no dial changes these; `config` would ask every stage
+        self.inputs = model.config.inputs
+        self.sources = {name: branch.source for name, branch in model.config.branches.items()}
         self.states: dict[str, State] = {path: stage.initial_state(batch) for path, stage in model.stages().items()}
 
     # the states would keep the graph of every step so far, until memory runs out
@@ -64,13 +67,13 @@ class PipelineStream(Stream):
 
     def features(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> Sequence:
         """What the last stage before the heads puts out for this step, `(B, 1, D)`."""
-        checked = check_batch(batch, self.model.config.inputs)
+        checked = check_batch(batch, self.inputs)
         for name, sequence in checked.items():
             if tuple(sequence.mask.shape) != (self.batch, 1):
                 shape = tuple(sequence.mask.shape)
                 raise InputError(f"stream.{name}: (B, T) is {shape}; this session takes {(self.batch, 1)} a step")
         check_precision(checked, self.model)
-        outputs = {name: self._branch(name, checked[b.source], memo) for name, b in self.model.config.branches.items()}
+        outputs = {name: self._branch(name, checked[source], memo) for name, source in self.sources.items()}
         if self.model.fusion is None:
             features = next(iter(outputs.values()))
         else:
@@ -108,8 +111,9 @@ class EnsembleStream(Stream):
     def __init__(self, model: Ensemble, batch: int) -> None:
         self.model = model
         self.members = {name: open_stream(model.members[name], batch) for name in model.members}
+        self.level = model.config.level
         # late fusions of scores have no state: each step is joined alone
-        self.state = model.fusion.initial_state(batch) if model.config.level == "features" else None
+        self.state = model.fusion.initial_state(batch) if self.level == "features" else None
         self.states: dict[str, State] = {f"maps.{name}": model.maps[name].initial_state(batch) for name in model.maps}
 
     @torch.no_grad()
@@ -118,7 +122,7 @@ class EnsembleStream(Stream):
 
     def run(self, batch: Batch | Sequence | Tensor, memo: Memo | None = None) -> tuple[Scores, Clocks]:
         """As `step`, and by output the clock of what was scored."""
-        if self.model.config.level == "features":
+        if self.level == "features":
             return self.features_and_scores(batch, memo)[1:]
         raw: dict[str, Scores] = {}
         clocks: dict[str, Clocks] = {}

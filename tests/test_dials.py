@@ -67,6 +67,16 @@ def test_turning_one_changes_nothing_else(path: str, value: Any, stored: Any) ->
     assert at_path(CONFIG, path) == before[path]
 
 
+def test_what_is_not_turned_stays_the_same_object() -> None:
+    """Also where its name begins the name of what is: whoever asks whether a part was turned, asks by identity."""
+    members = {name: pipeline(temporal=LeakyConfig()) for name in ("a", "ab")}
+    ensemble = EnsembleConfig(members=members, fusion=AverageConfig())
+    turned = turn(ensemble, {"members.ab.temporal.rate": 0.25})
+    assert turned.members["a"] is ensemble.members["a"]
+    assert at_path(turned, "members.ab.temporal.rate") == 0.25
+    assert at_path(turned, "members.ab.heads.expression") is at_path(ensemble, "members.ab.heads.expression")
+
+
 def test_turning_all_or_none() -> None:
     values = dict(zip(PATHS, [1.0, 2.0, 0.0, 3, 3, 1.0], strict=True))
     assert {item.path: item.value for item in find_dials(turn(CONFIG, values))} == values

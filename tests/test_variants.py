@@ -376,6 +376,16 @@ def test_dials_of_what_tied_ensembles_hold() -> None:
     assert plain.members["b"].config.branches["x"].features.gain == 0.25
 
 
+def test_a_config_is_the_same_until_a_dial_is_turned() -> None:
+    """By which a model is known to need no rebuilding."""
+    for names in (("a", "ab"), ("b", "a")):
+        joined = built(EnsembleConfig(members=dict.fromkeys(names, config()), fusion=MeanFusionConfig()))
+        before = joined.config
+        joined.members[names[1]].set_dials({"branches.x.features.gain": 0.5})
+        assert joined.config is not before
+        assert joined.config is joined.config
+
+
 def test_built_members_have_to_be_those_of_the_config() -> None:
     model, pair = built(), EnsembleConfig(members={"a": config(), "b": config()}, fusion=MeanFusionConfig())
     assert refused(lambda: Ensemble(pair, registry=REGISTRY, members={"c": model})) == (
