@@ -294,6 +294,9 @@ def test_sparse_vssd(given: dict[str, Any], motion: tuple[FlowMagnifierConfig, .
     check_engines(model, tmp_path / "m.onnx", with_gaps((4, 3, 2, 10, 10)))
 
 
+INPUTS_OF_ATTENTION = {"query": 5, "key": 7, "value": 7}
+
+
 # what torch says of itself while it exports
 @pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
 @pytest.mark.parametrize("dim", [1, -1])
@@ -315,6 +318,48 @@ def test_of_equal_values_the_first_comes_first(dim: int, *, descending: bool) ->
     for engine in engines():
         found = start_engine(program.model_proto.SerializeToString(), engine).run({"values": values.numpy()})["order"]
         assert torch.equal(torch.from_numpy(found), Order()(values)), engine
+
+
+# what torch says of itself while it exports
+@pytest.mark.filterwarnings("ignore:.*LeafSpec.* is deprecated:FutureWarning")
+@pytest.mark.parametrize(
+    ("options", "operators"),
+    [
+        ({}, ["MatMul", "MatMul", "Mul", "Softmax", "Transpose"]),
+        ({"scale": 0.25}, ["MatMul", "MatMul", "Mul", "Softmax", "Transpose"]),
+        # as torch.onnx has it
+        ({"is_causal": True}, None),
+        ({"attn_mask": torch.arange(35).reshape(5, 7) % 7 < 4}, None),
+        ({"attn_mask": torch.linspace(-2, 2, 35).reshape(5, 7)}, None),
+    ],
+)
+def test_attention(options: dict[str, Any], operators: list[str] | None) -> None:
+    from affectkit.export.operators import TRANSLATIONS
+
+    class Attention(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("mask", options.get("attn_mask"))
+
+        def forward(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            given = {**options, "attn_mask": self.mask}
+            return torch.nn.functional.scaled_dot_product_attention(query, key, value, **given)
+
+    generator = torch.Generator().manual_seed(0)
+    given = {name: torch.randn(2, 3, steps, 8, generator=generator) for name, steps in INPUTS_OF_ATTENTION.items()}
+    program = torch.onnx.export(
+        Attention().eval(), tuple(given.values()), dynamo=True, verbose=False, opset_version=graph.OPSET,
+        custom_translation_table=TRANSLATIONS, input_names=list(given), output_names=["out"],
+    )  # fmt: skip
+    assert program is not None
+    if operators is not None:
+        assert (
+            sorted(node.op_type for node in program.model_proto.graph.node if node.op_type != "Constant") == operators
+        )
+    for engine in engines():
+        feeds = {name: one.numpy() for name, one in given.items()}
+        found = start_engine(program.model_proto.SerializeToString(), engine).run(feeds)["out"]
+        torch.testing.assert_close(torch.from_numpy(found), Attention()(**given), atol=1e-5, rtol=1e-5)
 
 
 def test_a_video_gives_the_same_table(exported: Path, tmp_path: Path) -> None:
@@ -894,10 +939,12 @@ def test_what_an_exported_pipeline_can_not_do(exported: Path) -> None:
         "dials: dials are fixed in an exported pipeline; turn them, then export"
     )
     values = batch.values.clone()
-    values[1, 2, 0, 0, 0] = float("nan")
-    assert message(lambda: model.predict(Sequence.of(values))) == (
-        "batch.clip: NaN or infinity in clip 1, step 2; give finite values, or mask False for what is not real"
-    )
+    # the sum of all is NaN in both cases, of the second for what its parts are
+    for faulty in ([float("nan")], [float("inf"), -float("inf")]):
+        values[1, 2, 0, 0, : len(faulty)] = torch.tensor(faulty)
+        assert message(lambda: model.predict(Sequence.of(values))) == (
+            "batch.clip: NaN or infinity in clip 1, step 2; give finite values, or mask False for what is not real"
+        )
     assert message(lambda: model.predict(batch.values.double())) == (
         "batch.clip: dtype torch.float64; the file takes float32"
     )

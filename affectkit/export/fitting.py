@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -44,8 +45,7 @@ def _check(name: str, sequence: Sequence, first: Sequence) -> None:
     """Refuse what the stages themselves refuse in PyTorch, which a graph can't."""
     if sequence.values.dtype != torch.float32:
         raise InputError(f"batch.{name}: dtype {sequence.values.dtype}; the file takes float32")
-    # one NaN or infinity makes the sum one, which is had far sooner
-    if not math.isfinite(sequence.values.sum().item()):
+    if not _has_finite_sum(sequence.values):
         real = sequence.values.flatten(2).isfinite().all(dim=2)
         if (faulty := (sequence.mask & ~real).nonzero()).numel():
             clip, step = faulty[0].tolist()
@@ -57,6 +57,15 @@ def _check(name: str, sequence: Sequence, first: Sequence) -> None:
     # written so that a NaN time counts as different
     if not same or not bool(((sequence.times - first.times).abs().masked_fill(~first.mask, 0) <= _SAME_TIME).all()):
         raise InputError(f"batch.{name}: another clock than the first input's; resample them to one in the loader")
+
+
+def _has_finite_sum(values: Tensor) -> bool:
+    """Whether all is finite, by a sum, which one NaN or infinity makes one: it is had far sooner than each value."""
+    if values.device.type != "cpu":
+        return math.isfinite(values.sum().item())
+    # not torch's, whose threads go on looking for work for a while, and would be in the way of the engine's
+    with np.errstate(all="ignore"):
+        return math.isfinite(values.detach().numpy().sum())
 
 
 def _padded(tensor: Tensor, missing: int) -> Tensor:

@@ -56,6 +56,8 @@ class OnnxModel(Model):
         super().__init__()
         self.facts, self.engine, self.precision, self.registry = facts, engine, precision, registry
         self._config, self.traced = config, config.trace(registry=registry)
+        # looked up in every forward
+        self._inputs = config.input_streams()
         self.provenance = tuple(facts.provenance)
         self.eval()
 
@@ -63,12 +65,10 @@ class OnnxModel(Model):
         """Raw scores by output; as a pipeline's, but without losses."""
         if targets is not None:
             raise InputError("targets: given to an exported pipeline, which can't be trained; train, then export it")
-        found = self._run(batch)
-        return {name: found[f"scores.{name}"] for name in self.traced.outputs}
+        return self._run(batch, "scores.")
 
     def predict(self, batch: Batch | Sequence | Tensor) -> Scores:
-        found = self._run(batch)
-        return {name: found[name] for name in self.traced.outputs}
+        return self._run(batch, "")
 
     def run(
         self, batch: Batch, targets: Mapping[str, Targets] | None, losses: Losses, memo: Memo | None
@@ -116,26 +116,26 @@ class OnnxModel(Model):
     def set_dials(self, changes: Mapping[str, Any]) -> NoReturn:
         raise ConfigError("dials are fixed in an exported pipeline", "turn them, then export", path="dials")
 
-    def _run(self, batch: Batch | Sequence | Tensor) -> dict[str, Tensor]:
+    def _run(self, batch: Batch | Sequence | Tensor, prefix: str) -> Scores:
+        """What the graph gives by names with that prefix, by output."""
         if torch.is_autocast_enabled("cpu") and self.precision == "float32":
             hint = "write engine='openvino' (--engine openvino), which computes in it"
             raise ConfigError("an exported pipeline is not under autocast", hint, path="precision")
-        tensors, clips, steps = fitted(batch, self.config.input_streams(), self.facts.steps)
+        tensors, clips, steps = fitted(batch, self._inputs, self.facts.steps)
         feeds = {name: tensors[name].detach().cpu().contiguous().numpy() for name in self.facts.takes}
         try:
             found = self.engine.run(feeds)
         # engines raise classes of their own
         except Exception as error:
             raise _unusable(self.engine.name, error) from error
-        results = {}
+        results: Scores = {}
         for name, stream in self.traced.outputs.items():
-            for key in (name, f"scores.{name}"):
-                scores = torch.from_numpy(found[key])
-                is_right = scores.ndim == (3 if stream.resolution == "frame" else 2)
-                if not is_right or (scores.shape[0], scores.shape[-1]) != (clips, len(stream.targets)):
-                    fact = f"output {key!r} has shape {tuple(scores.shape)} for {clips} clips"
-                    raise ArtifactError(f"{fact} and {len(stream.targets)} targets; export the pipeline again")
-                results[key] = scores[:, :steps] if stream.resolution == "frame" else scores
+            scores = torch.from_numpy(found[prefix + name])
+            is_right = scores.ndim == (3 if stream.resolution == "frame" else 2)
+            if not is_right or (scores.shape[0], scores.shape[-1]) != (clips, len(stream.targets)):
+                fact = f"output {prefix + name!r} has shape {tuple(scores.shape)} for {clips} clips"
+                raise ArtifactError(f"{fact} and {len(stream.targets)} targets; export the pipeline again")
+            results[name] = scores[:, :steps] if stream.resolution == "frame" else scores
         return results
 
 
