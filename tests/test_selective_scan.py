@@ -17,6 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.autograd import forward_ad
 
 from affectkit.errors import FallbackWarning, InputError, MissingDependencyError
 from affectkit.ops import scan_checks, scan_mamba_ssm, scan_native, scan_op, scan_paths, scan_team, scan_tiles
@@ -816,6 +817,20 @@ def test_a_file_from_torch_onnx_runs() -> None:
         expected = selective_scan_ref(**given, delta_softplus=True, return_last_state=True)
         for one, exact in zip(found, expected, strict=True):
             torch.testing.assert_close(torch.from_numpy(one), exact, rtol=1e-5, atol=1e-5)
+
+
+# what torch loads for forward derivatives
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated:DeprecationWarning")
+def test_derivatives_that_it_lacks_are_refused_without_gradients_too(path: str) -> None:
+    """Not computed as if nothing was asked: without gradients a scan goes by no operation of autograd's."""
+    inputs = make(1, 3, 5, 2)
+    with torch.no_grad(), forward_ad.dual_level():
+        moved = forward_ad.make_dual(inputs["u"], torch.ones_like(inputs["u"]))  # type: ignore[no-untyped-call]
+        with pytest.raises(NotImplementedError, match="forward mode AD"):
+            selective_scan(**{**inputs, "u": moved}, path=path)
+    many = torch.stack([inputs["u"], inputs["u"]])
+    with torch.no_grad(), pytest.raises(RuntimeError, match="vmap"):
+        torch.func.vmap(lambda u: selective_scan(**{**inputs, "u": u}, path=path))(many)
 
 
 def test_importing_the_package_of_operations_costs_nothing() -> None:

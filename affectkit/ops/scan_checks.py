@@ -11,6 +11,7 @@ from torch import Tensor
 from affectkit.errors import InputError
 from affectkit.ops.exporting import is_watched
 
+_WIDE = (torch.float32, torch.float64)
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 # Arguments by the layout that they have; B and C may come in groups.
 _LAYOUTS = {
@@ -87,7 +88,8 @@ def can_look(out: Tensor) -> bool:
 
 def _is_finite(out: Tensor) -> bool:
     # a sum is the fastest look at all values; that of half precision would overflow
-    return math.isfinite(out.detach().sum(dtype=torch.promote_types(out.dtype, torch.float32)).item())
+    kind = out.dtype if out.dtype in _WIDE else torch.float32
+    return math.isfinite(out.detach().sum(dtype=kind).item())
 
 
 def _check_rank(name: str, tensor: Tensor) -> None:

@@ -76,7 +76,8 @@ def selective_scan(
         check_outcome(y, tensors)
     else:
         y, last = scan(_uniform(tensors, delta_softplus, exact, exact), kernel)
-    return (y.to(u.dtype), last) if return_last_state else y.to(u.dtype)
+    y = y if y.dtype == u.dtype else y.to(u.dtype)
+    return (y, last) if return_last_state else y
 
 
 def describe_scan() -> str:
