@@ -110,17 +110,12 @@ class Ensemble(Model):
     @property
     def config(self) -> EnsembleConfig:
         """What it was built from, with the dials as they are now, also those that were set on a member."""
-        members = {name: self.members[name].config for name in self.members}
-        turned = {
-            join("members", name): member
-            for name, member in members.items()
-            if member is not self._config.members[name]
-        }
+        parts: dict[str, Any] = {join("members", name): self.members[name] for name in self.members}
         if self.is_tied:
             own = {path: stage for path, stage in self.stages().items() if not path.startswith("members.")}
             # one config, a module per output: `fusion.expression` is no path in the config
-            own = {"fusion" if path.startswith("fusion") else path: stage for path, stage in own.items()}
-            turned |= turned_elsewhere(self._config, own)
+            parts |= {"fusion" if path.startswith("fusion") else path: stage for path, stage in own.items()}
+        turned = turned_elsewhere(self._config, parts)
         if turned:
             self._config = change(self._config, turned)
         return self._config

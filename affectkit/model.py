@@ -143,10 +143,11 @@ class Model(nn.Module, ABC):
             stage.config = at_path(config, path)
 
 
-def turned_elsewhere(config: ModelConfig, stages: Mapping[str, Stage[Any]]) -> dict[str, Any]:
-    """By path, the configs of stages that are not those in `config`: somebody else who has the stages turned them."""
+def turned_elsewhere(config: ModelConfig, parts: Mapping[str, Stage[Any] | Model]) -> dict[str, Any]:
+    """By path, the configs of stages and members that are not those in `config`: a dial was turned, but not here."""
+    found = {path: part.config for path, part in parts.items()}
     # identity is enough, as configs are replaced and never changed
-    return {path: stage.config for path, stage in stages.items() if stage.config is not at_path(config, path)}
+    return {path: one for path, one in found.items() if one is not at_path(config, path)}
 
 
 def find_training(model: nn.Module) -> list[nn.Module]:

@@ -31,20 +31,16 @@ def scan(inputs: ScanInputs, path: str) -> tuple[Tensor, Tensor]:
     Raises:
         InputError: an input is not finite and so neither is the output; or the gradient itself is differentiated.
     """
+    learns = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
     if torch.compiler.is_compiling() or not _is_plain(inputs):
-        keep = torch.is_grad_enabled() and any(isinstance(one, Tensor) and one.requires_grad for one in inputs)
-        out, last, _ = _scan_op(*inputs.grouped(), keep, path)
+        out, last, _ = _scan_op(*inputs.grouped(), learns, path)
         return out, last
     # for a small scan, what autograd does around it takes a tenth of the time
-    if not is_watched() and not (torch.is_grad_enabled() and any(one.requires_grad for one in _tensors(inputs))):
+    if not learns and not is_watched():
         out, last, _ = _forward(*inputs, False, path)
         return out, last
     found: tuple[Tensor, Tensor] = _Scan.apply(path, torch.is_grad_enabled(), *inputs)  # type: ignore[no-untyped-call]
     return found
-
-
-def _tensors(inputs: ScanInputs) -> list[Tensor]:
-    return [one for one in inputs[:-1] if one is not None]
 
 
 def _is_plain(inputs: ScanInputs) -> bool:
