@@ -62,10 +62,8 @@ class FrameNetwork(FeatureExtractor[C]):
         return self
 
     def forward(self, inputs: Sequence) -> Sequence:
-        mask, real = inputs.mask.unsqueeze(-1), inputs.mask.flatten()
-        frames = (inputs.values - self.mean) / self.std
-        # NaN in padding would reach the weights' gradient through outputs that are masked
-        frames = torch.where(mask[..., None, None], frames, 0.0).flatten(0, 1)
+        real = inputs.mask.flatten()
+        frames = ((inputs.values - self.mean) / self.std).flatten(0, 1)
         # twice as fast on a CPU
         frames = frames.contiguous(memory_format=torch.channels_last)
         if is_exporting():

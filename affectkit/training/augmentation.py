@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from affectkit.motion.flow_maps_net import mirror
 from affectkit.recipes import Augmentation
@@ -52,11 +53,9 @@ def _augment(one: Sequence, stream: FrameStream, augmentation: Augmentation, gen
 
 
 def _shifted(values: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    by = torch.randint(-most, most + 1, (2, len(values), 1), generator=generator).to(values.device)
-    for axis, offsets in ((-2, by[0]), (-1, by[1])):
-        size = values.shape[axis]
-        index = (torch.arange(size, device=values.device) + offsets).clamp(0, size - 1)
-        shape = [len(values), 1, 1, 1, 1]
-        shape[axis] = size
-        values = values.gather(axis, index.view(shape).expand(values.shape))
-    return values
+    rows, columns = (torch.randint(-most, most + 1, (2, len(values)), generator=generator) + most).tolist()
+    height, width = values.shape[-2:]
+    # what lies beyond an edge is as the edge; pieces of a wider frame are cheaper than a gather
+    wider = functional.pad(values.flatten(1, 2), [most] * 4, mode="replicate")
+    pieces = [one[:, y : y + height, x : x + width] for one, y, x in zip(wider, rows, columns, strict=True)]
+    return torch.stack(pieces).view(values.shape)

@@ -18,7 +18,7 @@ from affectkit_compound.system import MEMBERS
 World = Literal["APEX_V1", "STILLS_V2", "BOTH_V1"]
 _AUGMENTATION = Augmentation(flip=0.5, shift=2, gain=0.2, noise=0.02)
 BASIC = Recipe(epochs=14, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
-COMPOUND = Recipe(epochs=20, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
+COMPOUND = Recipe(epochs=12, batch_size=32, learning_rate=2e-3, gradient_clip=1.0, augmentation=_AUGMENTATION)
 FUSION = Recipe(epochs=20, batch_size=128, learning_rate=1e-3, weight_decay=0.05, gradient_clip=1.0)
 
 

@@ -106,7 +106,7 @@ def expressions_of(seed: int, stills: int) -> tuple[str, ...]:
 def draw_stills(seed: int, expressions: tuple[str, ...], settings: StillSettings = BOTH_V1) -> list[NDArray[np.uint8]]:
     """A picture `(H, W, 3)` RGB of each expression, the same for the same arguments; compressed and read again."""
     person, camera = FaceIdentity.from_seed(seed), settings.camera
-    face = Face(person, camera.size, camera.iod)
+    face, sensor = Face(person, camera.size, camera.iod), Sensor(seed, camera.size, camera.noise)
     pictures = []
     for number, expression in enumerate(expressions):
         rng = np.random.default_rng([seed, 0x57111, number])
@@ -118,7 +118,7 @@ def draw_stills(seed: int, expressions: tuple[str, ...], settings: StillSettings
         if rng.random() < camera.occluded_clips:
             occluder = Occluder(rng, face.box(pose), camera.size, camera.occluded_face)
         light = compose(face.draw(pixels, pose), background, occluder)
-        pictures.append(_compressed(Sensor(seed, camera.size, camera.noise).expose(light, number), settings.quality))
+        pictures.append(_compressed(sensor.expose(light, number), settings.quality))
     return pictures
 
 

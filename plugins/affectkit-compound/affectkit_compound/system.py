@@ -36,7 +36,7 @@ SIDE = 112
 TASKS = ("expression", "compound")
 # Of every head.
 DROPOUT, SMOOTHING = 0.2, 0.05
-# The slowest first: workers take them in this order.
+# The slowest first.
 MEMBERS: Mapping[str, MemberConfig] = MappingProxyType(
     {"resnet": ResNetConfig(size="small"), "vit": ViTConfig(size="small"), "manet": MANetConfig(size="small")}
 )

@@ -5,9 +5,13 @@ faces ─▶ members, basic labels ─▶ members, both labels ─▶ their feat
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +27,9 @@ from affectkit_compound.scores import describe_scores, labeled
 from affectkit_compound.system import JOINED, MEMBERS, make_compound, make_small_member, make_tail, name_mirrored
 
 Say = Callable[[str], None]
+Stage = Literal["basic", "compound"]
+# Folders of what comes of each stage.
+RESULTS: Mapping[Stage, str] = MappingProxyType({"basic": "basic", "compound": "members"})
 # Faces whose features are computed at once.
 _AT_ONCE = 256
 NOTES = "Trained on synthetic faces alone, by `affectkit-compound train`."
@@ -30,16 +37,18 @@ NOTES = "Trained on synthetic faces alone, by `affectkit-compound train`."
 
 @dataclass(frozen=True, kw_only=True)
 class MemberJob:
-    """All that a worker needs to train one member.
+    """All that a worker needs to train one member in one stage.
 
     Attributes:
         name: of the member.
+        stage: on basic labels, or on both, which begins with what came of the first.
         plan: how.
         train: file of examples.
-        folder: for its checkpoints and both results.
+        folder: for its checkpoints and results.
     """
 
     name: str
+    stage: Stage
     plan: Plan
     train: Path
     folder: Path
@@ -92,21 +101,31 @@ def train_system(
 def train_members(
     train: Examples, plan: Plan, *, folder: Path, workers: int = 1, say: Say = lambda line: None
 ) -> dict[str, Model]:
-    """Each member, first by basic labels, then by both; `basic/` and `members/` hold what came of it."""
-    waiting = [name for name in MEMBERS if not (folder / "members" / name).is_dir()]
+    """Each member, first by basic labels, then by both; `RESULTS` hold what came of it."""
+    # the shortest first: what two workers do then ends at about the same time
+    names = [name for name in reversed(tuple(MEMBERS)) if not (folder / RESULTS["compound"] / name).is_dir()]
     file = folder / "faces.safetensors"
-    if waiting:
+    if names:
         folder.mkdir(parents=True, exist_ok=True)
         write_examples(train, file)
-        say(f"members {', '.join(waiting)}: {len(train)} faces")
-    jobs = [MemberJob(name=name, plan=plan, train=file.resolve(), folder=folder.resolve()) for name in waiting]
+        say(f"members {', '.join(names)}: {len(train)} faces")
+    jobs = [
+        MemberJob(name=name, stage="basic", plan=plan, train=file.resolve(), folder=folder.resolve()) for name in names
+    ]
     if workers == 1 or len(jobs) < 2:
         for job in jobs:
-            say(f"member {train_member(job)}: done")
+            for stage in RESULTS:
+                say(train_member(replace(job, stage=stage)))
     else:
         with Workers(min(workers, len(jobs))) as pool:
-            for future in [pool.submit(train_member, job) for job in jobs]:
-                say(f"member {pool.take(future.result())}: done")
+            running = {pool.submit(train_member, job): job for job in jobs}
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    job = running.pop(future)
+                    say(pool.take(future.result()))
+                    if job.stage == "basic":
+                        after = replace(job, stage="compound")
+                        running[pool.submit(train_member, after)] = after
     file.unlink(missing_ok=True)
     return load_members(folder)
 
@@ -124,38 +143,29 @@ def load_members(folder: Path, kind: str = "members") -> dict[str, Model]:
 
 
 def train_member(job: MemberJob, *, progress: Callable[..., None] | None = None) -> str:
-    """Train and save one member in both stages; returns its name."""
+    """Train and save one member in one stage, unless that is done; returns a line about it."""
+    started, path = time.perf_counter(), job.folder / RESULTS[job.stage] / job.name
+    if path.is_dir():
+        return f"member {job.name}, {job.stage}: is there"
     examples = read_examples(job.train)
 
     def watch(model: Model, epoch: int) -> None:
         if progress is not None:
             progress(job.name, epoch)
 
-    runs, plan, path = job.folder / "runs", job.plan, job.folder / "basic" / job.name
-    if not path.is_dir():
-        alone = fit(
-            make_small_member(job.name, ("expression",)),
-            labeled(examples, "expression"),
-            plan.recipe("basic", job.name),
-            seed=plan.seed,
-            folder=runs / f"{job.name}-basic",
-            resume=True,
-            after_epoch=watch,
-        )
-        save(alone, path, notes=NOTES)
-    whole = make_small_member(job.name)
+    is_basic = job.stage == "basic"
     model = fit(
-        whole,
-        examples,
-        plan.recipe("compound", job.name),
-        seed=plan.seed,
-        start=_with_compound_head(load(path), job.name, plan.seed),
-        folder=runs / f"{job.name}-compound",
+        make_small_member(job.name, ("expression",)) if is_basic else make_small_member(job.name),
+        labeled(examples, "expression") if is_basic else examples,
+        job.plan.recipe(job.stage, job.name),
+        seed=job.plan.seed,
+        start=None if is_basic else _with_compound_head(job.folder, job.name, job.plan.seed),
+        folder=job.folder / "runs" / f"{job.name}-{job.stage}",
         resume=True,
         after_epoch=watch,
     )
-    save(model, job.folder / "members" / job.name, notes=NOTES)
-    return job.name
+    save(model, path, notes=NOTES)
+    return f"member {job.name}, {job.stage}: done after {time.perf_counter() - started:.0f} s"
 
 
 def extract_features(members: Mapping[str, Model], examples: Examples) -> Examples:
@@ -181,8 +191,9 @@ def train_fusion(features: Examples, plan: Plan) -> Model:
     return fit(make_tail(dims), features, plan.fusion, seed=plan.seed)
 
 
-def _with_compound_head(basic: Model, name: str, seed: int) -> Model:
-    """The member with its second head, which is new."""
+def _with_compound_head(folder: Path, name: str, seed: int) -> Model:
+    """What came of the first stage, with its second head, which is new."""
+    basic = load(folder / RESULTS["basic"] / name)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = make_small_member(name).build()
