@@ -331,6 +331,18 @@ def test_a_shift_repeats_the_border_and_is_the_same_for_all_steps() -> None:
         assert torch.equal(clip[0, 0, 0], (torch.arange(8.0) + offset).clamp(0, 7))
 
 
+def test_a_shift_moves_each_clip_down_and_across_by_itself() -> None:
+    values, most = torch.rand(6, 2, 2, 7, 5), 3
+    generator = torch.Generator().manual_seed(4)
+    batch, stream = {"clip": Sequence.of(values)}, replace(FLOW, steps=("a", "b"))
+    found = augment(batch, {"clip": stream}, Augmentation(flip=0.0, shift=most), generator)["clip"].values
+    down, across = torch.randint(-most, most + 1, (2, 6), generator=generator.manual_seed(4)).tolist()
+    assert len(set(zip(down, across, strict=True))) > 3
+    for clip, kept, y, x in zip(found, values, down, across, strict=True):
+        rows, columns = (torch.arange(7) + y).clamp(0, 6), (torch.arange(5) + x).clamp(0, 4)
+        assert torch.equal(clip, kept[..., rows, :][..., columns])
+
+
 def test_pictures_stay_in_range_and_stored_features_as_they_are() -> None:
     picture = FrameStream(height=8, width=8)
     batch = {"face": Sequence.of(torch.ones(4, 1, 3, 8, 8)), "stored": Sequence.of(torch.ones(4, 1, 5))}

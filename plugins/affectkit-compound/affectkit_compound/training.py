@@ -101,7 +101,7 @@ def train_system(
 def train_members(
     train: Examples, plan: Plan, *, folder: Path, workers: int = 1, say: Say = lambda line: None
 ) -> dict[str, Model]:
-    """Each member, first by basic labels, then by both; `RESULTS` hold what came of it."""
+    """Each member, first by basic labels, then by both; folders of `RESULTS` hold what came of it."""
     # the shortest first: what two workers do then ends at about the same time
     names = [name for name in reversed(tuple(MEMBERS)) if not (folder / RESULTS["compound"] / name).is_dir()]
     file = folder / "faces.safetensors"

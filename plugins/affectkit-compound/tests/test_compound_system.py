@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,7 +29,15 @@ from affectkit_compound.system import (
     make_tail,
     name_mirrored,
 )
-from affectkit_compound.training import extract_features, load_members, mirror, train_fusion, train_system
+from affectkit_compound.training import (
+    RESULTS,
+    extract_features,
+    load_members,
+    mirror,
+    train_fusion,
+    train_members,
+    train_system,
+)
 
 from affectkit import MeanFusionConfig, analyze, analyze_pictures, from_pretrained, load, mirrored, read_results
 from affectkit.agreement import measure_agreement
@@ -276,6 +285,31 @@ def test_from_faces_to_one_model_that_is_as_its_parts(tmp_path: Path) -> None:
     again: list[str] = []
     train_system(train, choice, PLAN, folder=tmp_path, say=again.append)
     assert not [line for line in again if line.startswith(("members ", "member ", "fusion: "))]
+
+
+@pytest.mark.slow
+def test_members_of_two_workers_are_those_of_one(tmp_path: Path) -> None:
+    told: list[str] = []
+    apart = train_members(faces(), PLAN, folder=tmp_path / "two", workers=2, say=told.append)
+    done = [re.fullmatch(r"member (\w+), (\w+): done after \d+ s", line) for line in told[1:]]
+    stages = [found.groups() for found in done if found is not None]
+    assert sorted(stages) == sorted((name, stage) for name in MEMBERS for stage in RESULTS)
+    assert all(stages.index((name, "basic")) < stages.index((name, "compound")) for name in MEMBERS)
+    alone = train_members(faces(), PLAN, folder=tmp_path / "one")
+    for name, member in alone.items():
+        for key, value in member.state_dict().items():
+            torch.testing.assert_close(apart[name].state_dict()[key], value, rtol=1e-2, atol=1e-4)
+
+
+def test_a_stage_that_is_done_is_not_done_again(tmp_path: Path) -> None:
+    train_members(faces(), PLAN, folder=tmp_path)
+    shutil.rmtree(tmp_path / RESULTS["compound"] / "vit")
+    basic = tmp_path / RESULTS["basic"] / "vit" / "model.safetensors"
+    before, told = basic.stat().st_mtime_ns, list[str]()
+    assert tuple(train_members(faces(), PLAN, folder=tmp_path, say=told.append)) == tuple(MEMBERS)
+    assert told[:2] == ["members vit: 36 faces", "member vit, basic: is there"]
+    assert len(told) == 3
+    assert basic.stat().st_mtime_ns == before
 
 
 def test_the_fusion_of_features_learns_and_members_stay() -> None:
