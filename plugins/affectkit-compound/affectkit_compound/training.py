@@ -6,8 +6,8 @@ faces ─▶ members, basic labels ─▶ members, both labels ─▶ their feat
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, wait
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from affectkit import Model, load, save
 from affectkit.errors import InputError
 from affectkit.training import Examples, fit
 from affectkit.training.examples import join_examples, read_examples, write_examples
-from affectkit.workers import Workers
+from affectkit.workers import Outcome, Workers
 from affectkit_compound.joining import halves, join_ways
 from affectkit_compound.plan import Plan
 from affectkit_compound.scores import describe_scores, labeled
@@ -102,8 +102,7 @@ def train_members(
     train: Examples, plan: Plan, *, folder: Path, workers: int = 1, say: Say = lambda line: None
 ) -> dict[str, Model]:
     """Each member, first by basic labels, then by both; folders of `RESULTS` hold what came of it."""
-    # the shortest first: what two workers do then ends at about the same time
-    names = [name for name in reversed(tuple(MEMBERS)) if not (folder / RESULTS["compound"] / name).is_dir()]
+    names = [name for name in MEMBERS if not (folder / RESULTS["compound"] / name).is_dir()]
     file = folder / "faces.safetensors"
     if names:
         folder.mkdir(parents=True, exist_ok=True)
@@ -117,17 +116,31 @@ def train_members(
             for stage in RESULTS:
                 say(train_member(replace(job, stage=stage)))
     else:
-        with Workers(min(workers, len(jobs))) as pool:
-            running = {pool.submit(train_member, job): job for job in jobs}
-            while running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    job = running.pop(future)
-                    say(pool.take(future.result()))
-                    if job.stage == "basic":
-                        after = replace(job, stage="compound")
-                        running[pool.submit(train_member, after)] = after
+        _share_out(jobs, min(workers, len(jobs)), say)
     file.unlink(missing_ok=True)
     return load_members(folder)
+
+
+def _share_out(jobs: Iterable[MemberJob], workers: int, say: Say) -> None:
+    """These first stages and the second ones that follow them, each by the next worker that has nothing to do."""
+    waiting = sorted(jobs, key=_turn)
+    running: dict[Future[Outcome[str]], MemberJob] = {}
+    with Workers(workers) as pool:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                job = waiting.pop(0)
+                running[pool.submit(train_member, job)] = job
+            done = next(as_completed(running))
+            job = running.pop(done)
+            say(pool.take(done.result()))
+            if job.stage == "basic":
+                waiting = sorted([*waiting, replace(job, stage="compound")], key=_turn)
+
+
+def _turn(job: MemberJob) -> tuple[bool, int]:
+    """Short first stages come first, then long second ones, so that workers end at about the same time."""
+    place = tuple(MEMBERS).index(job.name)
+    return job.stage != "basic", place if job.stage == "compound" else -place
 
 
 def load_members(folder: Path, kind: str = "members") -> dict[str, Model]:
