@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections import Counter
@@ -295,10 +296,14 @@ def test_members_of_two_workers_are_those_of_one(tmp_path: Path) -> None:
     stages = [found.groups() for found in done if found is not None]
     assert sorted(stages) == sorted((name, stage) for name in MEMBERS for stage in RESULTS)
     assert all(stages.index((name, "basic")) < stages.index((name, "compound")) for name in MEMBERS)
+    before = torch.get_num_threads()
+    # as many as a worker has: sums of other threads round otherwise, and small gradients turn their sign
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", max((os.cpu_count() or 1) // 2, 1))))
     alone = train_members(faces(), PLAN, folder=tmp_path / "one")
+    torch.set_num_threads(before)
     for name, member in alone.items():
         for key, value in member.state_dict().items():
-            torch.testing.assert_close(apart[name].state_dict()[key], value, rtol=1e-2, atol=1e-4)
+            assert torch.equal(apart[name].state_dict()[key], value), key
 
 
 def test_a_stage_that_is_done_is_not_done_again(tmp_path: Path) -> None:
