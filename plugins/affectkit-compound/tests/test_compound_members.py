@@ -65,6 +65,22 @@ def test_padding_is_zero_and_never_shows(name: str) -> None:
 
 
 @every_member
+@pytest.mark.parametrize("real", [[[True, True], [True, False]], [[False, False], [False, False]]])
+def test_nothing_is_learned_from_padding(name: str, real: list[list[bool]]) -> None:
+    values, mask, module = clip(), torch.tensor(real), network(name).train()
+    values[~mask] = float("nan")
+    values.requires_grad_()
+    torch.autograd.backward(module(Sequence.of(values, mask=mask)).values.square().sum())
+    # where nothing is real, the faces have no part in it
+    assert (values.grad is not None) == bool(mask.any())
+    assert values.grad is None or not values.grad[~mask].any()
+    for key, parameter in module.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.isfinite().all(), key
+    assert all(buffer.isfinite().all() for buffer in module.buffers())
+
+
+@every_member
 def test_everything_learns(name: str) -> None:
     module = network(name).train()
     if name == "resnet":
