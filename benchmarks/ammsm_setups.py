@@ -70,6 +70,8 @@ RATIOS = tuple(f"branches.{name}.features.ratios[{stage}]" for name in SOURCES f
 PLAN = Plan(
     joint=RECIPE,
     adaptation=replace(ADAPTATION, random_dials=RATIOS),
+    # Behind the search all are learned from again, so half of them can be spared to tell candidates apart.
+    share=0.5,
     search=SearchSpace(dials=dict.fromkeys(RATIOS, "all"), search=Evolution(population=16, generations=6)),
     tuning=TUNING,
 )

@@ -1,7 +1,8 @@
 """Leave-one-subject-out with the search inside: nobody is tested with dials that were chosen by his own clips.
 
-The subjects are cut into groups. For each group, the first three phases see all other subjects only; the fourth then
-runs for each of its subjects, on all but that one. As many groups as subjects is a search inside each fold.
+The subjects are cut into groups. For each group, the first three phases, and the refit behind them, see all other
+subjects only; the fourth then runs for each of its subjects, on all but that one. As many groups as subjects is a
+search inside each fold.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from affectkit.training.folds import probabilities
 from affectkit.training.tails import cut_tail
 from affectkit.workers import Workers
 from affectkit_ammsm.folders import open_folder
-from affectkit_ammsm.phases import cut_plan, run_phases, tune
+from affectkit_ammsm.phases import cut_plan, refit, run_phases, tune
 from affectkit_ammsm.plan import Plan, plan_to_data, resolve_plan
 
 
@@ -165,13 +166,15 @@ def run_group(job: GroupJob, *, progress: Callable[..., None] | None = None) -> 
         seed=job.seed,
         progress=watch,
     )
+    start = first.model
+    if job.plan.refits:
+        watch("refit")
+        start = refit(job.config, train, job.plan, seed=job.seed)
     found = {}
     for subject in sorted({everything.subjects[row] for row in job.group.test}):
         fold = next(one for one in leave_one_out(everything.subjects) if one.name == subject)
         watch(subject)
-        model = tune(
-            job.config, everything.take(fold.train), job.plan, start=first.model, values=first.values, seed=job.seed
-        )
+        model = tune(job.config, everything.take(fold.train), job.plan, start=start, values=first.values, seed=job.seed)
         found[subject] = probabilities(model, everything.take(fold.test), job.head).tolist()
     return GroupResult(found, dict(first.values), first.score)
 

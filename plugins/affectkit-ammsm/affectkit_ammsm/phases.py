@@ -97,6 +97,12 @@ def search_dials(
     return {names[short]: value for short, value in found.best.values.items()}, found.best.score
 
 
+def refit(config: PipelineConfig, examples: Examples, plan: Plan, *, seed: int = 0, cache: bool = False) -> Model:
+    """Phases 1 and 2 again, behind a search: what scored candidates is now learned from too."""
+    joint = train_jointly(config, examples, plan, seed=seed, cache=cache)
+    return adapt(config, examples, plan, start=joint, seed=seed, cache=cache)
+
+
 def tune(
     config: PipelineConfig,
     examples: Examples,
@@ -126,7 +132,8 @@ def run_phases(
     """All phases after each other, up to one of them.
 
     With a search, some subjects are set apart: joint training and adaptation see the others only, and the search scores
-    by those. Without one, both see all. Fine-tuning sees all.
+    by those; behind it, both are run again on all, if the plan says so. Without one, both see all. Fine-tuning
+    sees all.
 
     Arguments:
         config: of the pipeline, its dials as joint training has them.
@@ -162,7 +169,7 @@ def run_phases(
         open_folder(folder, record | {"examples": examples.digest()})
     learned = examples.take(inner.train)
 
-    def keep(phase: Phase, make: Callable[[], Model]) -> Model:
+    def keep(phase: str, make: Callable[[], Model]) -> Model:
         def announced() -> Model:
             progress(phase)
             return make()
@@ -188,6 +195,8 @@ def run_phases(
         )
     if until != "tune":
         return Outcome(model, values, score)
+    if plan.refits:
+        model = keep("refit", lambda: refit(config, examples, plan, seed=seed, cache=cache))
     adapted = model
     model = keep("tune", lambda: tune(config, examples, plan, start=adapted, values=values, seed=seed, cache=cache))
     return Outcome(model, values, score)

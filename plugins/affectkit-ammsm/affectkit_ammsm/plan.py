@@ -38,6 +38,8 @@ class Plan(Config):
             `all`, which is a space of nothing but defaults; or `none`, so that they stay.
         share: of the subjects of the training half, set apart to score candidates by: neither of the first two phases
             sees them, in a search.
+        refit: whether the first two phases are run again once the dials are found, on all of the training half, so that
+            what the search took from them is given back. Without it, fine-tuning alone sees those set apart.
         tuning: goes on from the adapted weights with the dials that were found, on all of the training half.
     """
 
@@ -45,6 +47,7 @@ class Plan(Config):
     adaptation: Recipe = ADAPTATION
     search: SearchSpace | Literal["all", "none"] = "all"
     share: float = 0.25
+    refit: bool = True
     tuning: Recipe = TUNING
 
     def validate(self) -> None:
@@ -63,6 +66,11 @@ class Plan(Config):
         Without dials, a pipeline has still to say what they are.
         """
         return self.search if isinstance(self.search, SearchSpace) else None
+
+    @property
+    def refits(self) -> bool:
+        """Whether there is a search, and the first two phases come again behind it."""
+        return self.refit and self.space is not None
 
 
 def resolve_plan(plan: Plan, config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:

@@ -13,7 +13,7 @@ import pytest
 import torch
 from affectkit_ammsm.cli import main
 from affectkit_ammsm.evaluation import evaluate_phases
-from affectkit_ammsm.phases import PHASES, adapt, run_phases, train_jointly, tune
+from affectkit_ammsm.phases import PHASES, adapt, refit, run_phases, train_jointly, tune
 from affectkit_ammsm.plan import Plan, plan_to_data, read_plan, resolve_plan
 from affectkit_ammsm.presets import make_ammsm, make_ammsm_flow
 
@@ -32,10 +32,12 @@ from affectkit import (
 )
 from affectkit.errors import ConfigError, InputError
 from affectkit.files import write_config, write_text
+from affectkit.protocols.splits import leave_one_out
 from affectkit.recipes import Recipe
 from affectkit.search.space import Evolution, Limits, Objectives, SearchSpace
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
+from affectkit.training.folds import probabilities
 
 # The class of `ammsm-flow`, at the size of a test.
 SMALL = SparseVSSDConfig(size="pico", dims=(8, 8), depths=(1, 1), heads=(1, 1), ratios=(0.0, 0.0), state=4, cells=2)
@@ -265,6 +267,38 @@ def test_the_winner_has_the_dials_that_were_found() -> None:
     assert {dial.path: dial.value for dial in found.model.dials}.items() >= found.values.items()
 
 
+def test_behind_a_search_all_subjects_are_learned_from() -> None:
+    examples = clips()
+    found = run_phases(CONFIG, examples, PLAN)
+    start = refit(CONFIG, examples, PLAN)
+    tuned = tune(CONFIG, examples, PLAN, start=start, values=found.values)
+    begun: list[str] = []
+    kept = run_phases(CONFIG, examples, replace(PLAN, refit=False), progress=begun.append)
+    assert begun == ["joint", "adapt", "search", "tune"]
+    assert (kept.values, kept.score) == (found.values, found.score)
+    for name, tensor in tuned.state_dict().items():
+        assert torch.equal(tensor, found.model.state_dict()[name])
+    differ = [not torch.equal(one, kept.model.state_dict()[name]) for name, one in tuned.state_dict().items()]
+    assert any(differ)
+    # without a search nothing was set apart
+    begun.clear()
+    run_phases(CONFIG, examples, replace(PLAN, search="none"), progress=begun.append)
+    assert begun == ["joint", "adapt", "tune"]
+
+
+@pytest.mark.parametrize("is_refit", [True, False])
+def test_a_group_is_predicted_as_by_the_phases_themselves(is_refit: bool) -> None:
+    examples, plan = clips(), replace(PLAN, refit=is_refit)
+    _, groups = evaluate_phases(CONFIG, examples, plan, searches=2)
+    fold = next(one for one in leave_one_out(examples.subjects) if one.name == "made/00")
+    (mine,) = (group for group in groups if fold.name in group.probabilities)
+    others = examples.take([row for row, one in enumerate(examples.subjects) if one not in mine.probabilities])
+    start = refit(CONFIG, others, plan) if is_refit else run_phases(CONFIG, others, plan, until="search").model
+    model = tune(CONFIG, examples.take(fold.train), plan, start=start, values=mine.values)
+    expected = probabilities(model, examples.take(fold.test), "micro").tolist()
+    assert mine.probabilities[fold.name] == expected
+
+
 def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     begun: list[str] = []
     run_phases(CONFIG, clips(), PLAN, until="adapt", folder=tmp_path, progress=begun.append)
@@ -272,7 +306,7 @@ def test_what_is_done_is_not_done_again(tmp_path: Path) -> None:
     first = load(tmp_path / "adapt").state_dict()
     begun.clear()
     found = run_phases(CONFIG, clips(), PLAN, folder=tmp_path, progress=begun.append)
-    assert begun == ["search", "tune"]
+    assert begun == ["search", "refit", "tune"]
     whole = run_phases(CONFIG, clips(), PLAN)
     assert found.values == whole.values
     for name, tensor in found.model.state_dict().items():
@@ -365,7 +399,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "on the subjects that the search chose by: no result" in out
     assert told.splitlines() == ["joint", "adapt", "search"]
     assert main(["all", *common, "--out", str(tmp_path / "run"), "--workers", "1"]) == 0
-    assert capsys.readouterr().err.splitlines() == ["search", "tune"]
+    assert capsys.readouterr().err.splitlines() == ["search", "refit", "tune"]
     assert (tmp_path / "run" / "tune" / "model.safetensors").is_file()
     assert main(["loso", *common, "--out", str(tmp_path / "loso"), "--workers", "1", "--searches", "2"]) == 0
     assert "2 searches, each without the subjects that it is for" in capsys.readouterr().out
