@@ -169,7 +169,7 @@ def _first_picture(frames: Iterator[VideoFrame | SkippedFrame]) -> tuple[int, Vi
 
 
 def _too_few(video: Path, count: int) -> InputError:
-    return InputError(f"{video}: frames to magnify: {count}; motion needs two or more")
+    return InputError(f"{video}: frames to magnify: {count}; motion needs two or more, so give more of the video")
 
 
 def _check_length(video: Path, motion: MotionConfig, span: float, count: int) -> float:

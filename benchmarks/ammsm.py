@@ -9,7 +9,7 @@ dozen by 5-fold cross-validation over all subjects, with code that is not kept, 
 a Gaussian kernel on the same arrays, and differences on the same subjects. Goal: UF1 0.80; bar: two hours for all rows.
 
 What is done is kept in `.cache/ammsm`, so that rows can be run one by one; without a name all rows are shown, and those
-that are missing are run. A row that was interrupted counts its minutes from where it went on.
+that are missing are run. A row that was interrupted begins anew, so that its minutes are all of them.
 """
 
 from __future__ import annotations
@@ -108,9 +108,7 @@ def _predictions(name: str, examples: Examples) -> tuple[Predictions, float]:
     mine = of_setup(examples, config)
     CACHE.mkdir(parents=True, exist_ok=True)
     if name == ALL_PHASES:
-        predictions, groups = evaluate_phases(
-            config, mine, PLAN, searches=SEARCHES, seeds=SEEDS, folder=CACHE / digest, workers=WORKERS
-        )
+        predictions, groups = evaluate_phases(config, mine, PLAN, searches=SEARCHES, seeds=SEEDS, workers=WORKERS)
         for number, group in enumerate(groups):
             values = ", ".join(f"{path.rpartition('.')[2]} {value}" for path, value in group.values.items())
             place = f"seed {number // SEARCHES}, group {number % SEARCHES + 1}"

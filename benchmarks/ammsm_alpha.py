@@ -5,8 +5,8 @@ variant is close to the most that there is.
 Synthetic faces of `BENCH_V1` with one micro-expression each, at 30 frames per second, encoded and read again: flow from
 onset to apex in pixels, since on maps that are scaled each by its own peak alpha would mean nothing. Fixed values of
 alpha are trained jointly on train seeds; the searched one goes through all phases, its search scoring by people of
-choice seeds. All are tested on the same people of report seeds, with 95 % intervals over them. The gain is
-`|flow_mag| / |flow|` of the trained magnifier, on the report clips.
+choice seeds, and without the refit, which would learn from these too. All are tested on the same people of report
+seeds, with 95 % intervals over them. The gain is `|flow_mag| / |flow|` of the trained magnifier, on the report clips.
 """
 
 from __future__ import annotations

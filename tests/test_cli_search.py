@@ -65,7 +65,7 @@ def test_a_pipeline_is_trained_and_searched(
     options += ("--epochs", "2", "--recipe", tmp_path / "recipe.toml")
     code, text, err = run(capsys, "search", *files, *options)
     assert (code, err) == (0, "")
-    dials = "'temporal.kept', 'temporal.shift', 'temporal.blur'"
+    dials = "'temporal.kept', 'temporal.shift', 'temporal.blur', 'temporal.mode'"
     assert text.splitlines()[0] == (
         f"the weights are not adapted to other values of {dials}, which may score too low for it; give --adapt"
     )
@@ -108,6 +108,20 @@ def test_a_pipeline_is_trained_and_searched(
     assert (code, err) == (1, "error: --adapt: a saved model is not trained; give a pipeline file or preset\n")
     code, _, err = run(capsys, *saved[:4], "--out", tmp_path / "none")
     assert (code, err) == (1, "error: --trained-on: is missing for a saved model; say who it has seen\n")
+    code, _, err = run(capsys, "search", *files, *saved[4:6], "--out", tmp_path / "none")
+    assert (code, err) == (1, "error: --trained-on: is for a saved model; use --leave-out\n")
+    assert not (tmp_path / "none").exists()
+    elsewhere = tmp_path / "elsewhere.txt"
+    elsewhere.write_text("01\n02\n", encoding="utf-8")
+    code, text, _ = run(capsys, *saved[:4], "--trained-on", elsewhere, "--out", tmp_path / "others", "--workers", "1")
+    assert (code, text.splitlines()[1:3]) == (
+        0,
+        [
+            "nobody in --trained-on is among these subjects ('01' there, 'made/00' here): right if these are other "
+            "people",
+            "searching by 36 of 36 clips, of the 6 subjects that are in neither list",
+        ],
+    )
 
 
 def test_adapted_weights_are_searched_without_a_word(
@@ -174,6 +188,17 @@ def test_what_is_wrong_leaves_no_folder(
 ) -> None:
     code, _, err = run(capsys, "search", *files, "--out", tmp_path / "out", *words)
     assert (code, err, (tmp_path / "out").exists()) == (1, f"error: {message}\n", False)
+
+
+def test_a_dial_that_is_none_is_all_that_is_said(
+    tmp_path: Path, files: tuple[str, str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = tmp_path / "none.toml"
+    space.write_text("[dials]\n'temporal.blurr' = 'all'\n", encoding="utf-8")
+    code, text, err = run(capsys, "search", *files[:2], space, "--out", tmp_path / "out")
+    dials = "'temporal.kept', 'temporal.shift', 'temporal.blur', 'temporal.mode'"
+    assert err == f"error: {space}: dials: no dial 'temporal.blurr'; did you mean 'temporal.blur'? dials: {dials}\n"
+    assert (code, text, (tmp_path / "out").exists()) == (1, "", False)
 
 
 def test_a_file_in_place_of_the_folder(

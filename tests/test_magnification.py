@@ -147,8 +147,9 @@ def test_bad_input(clip: Path, tmp_path: Path) -> None:
         assert message(clip, out=own, overwrite=True) == fact
         assert clip.read_bytes() == before
     single = write_levels(tmp_path / "single.mp4", [100])
-    assert message(single) == f"{single}: frames to magnify: 1; motion needs two or more"
-    assert message(clip, start=60.0) == f"{clip}: frames to magnify: 0; motion needs two or more"
+    hint = "motion needs two or more, so give more of the video"
+    assert message(single) == f"{single}: frames to magnify: 1; {hint}"
+    assert message(clip, start=60.0) == f"{clip}: frames to magnify: 0; {hint}"
     assert message(clip, PhaseConfig(band=(0.2, 4.0))) == (
         f"{clip}: 2.5 s of video, a band from 0.2 Hz needs 5 s; raise its lower end"
     )

@@ -271,6 +271,9 @@ def test_who_was_trained_on_can_not_be_searched_by(model: Model, inner: Inner) -
     assert str(caught.value) == (
         f"examples: {subject!r} is among those that the weights were trained on; split with prepare_inner"
     )
+    with pytest.raises(InputError) as caught:
+        search(model, inner.validation, SPACE, trained_on=subject)
+    assert str(caught.value) == f"trained_on: {subject!r} is one text; give a list of subjects"
 
 
 def test_an_inner_split_needs_two_people() -> None:
@@ -676,5 +679,17 @@ def test_subjects_in_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         read_trained_on(path)
     assert str(caught.value) == f"{path}: names nobody; write a subject per line, such as casme2/01"
+    hint = "give the trained.json of a search, or a text file with a subject per line"
+    for name, content in (
+        ("trained.json", b"{"),
+        ("trained.json", b'{"a": 1}'),
+        ("trained.json", b"[]"),
+        ("p.txt", b"\xff"),
+    ):
+        wrong = tmp_path / name
+        wrong.write_bytes(content)
+        with pytest.raises(InputError) as caught:
+            read_trained_on(wrong)
+        assert str(caught.value) == f"{wrong}: names no subjects; {hint}"
     path.write_text("made/01\n\nmade/02\n", encoding="utf-8")
     assert read_trained_on(path) == ("made/01", "made/02")

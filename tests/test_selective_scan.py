@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -407,6 +408,9 @@ def test_wrong_types_and_places_are_refused() -> None:
         selective_scan(**inputs | {"A": torch.zeros(4, 3, dtype=torch.complex64)})
     assert str(caught.value) == "A: complex64 can't be scanned; give one of float32, float64, bfloat16, float16"
     with pytest.raises(InputError) as caught:
+        selective_scan(**{**make(1, 2, 3, 1), "B": np.zeros((1, 1, 3), np.float32)})
+    assert str(caught.value) == "B: ndarray; give a tensor, as torch.as_tensor makes"
+    with pytest.raises(InputError) as caught:
         selective_scan(**inputs | {"C": inputs["C"].to("meta")})
     assert str(caught.value) == "C: is on meta, but u is on cpu; move one of them"
 
@@ -475,6 +479,7 @@ def test_the_compiler_builds_once_and_says_so(fresh: Path, caplog: pytest.LogCap
     for path in (fresh / "cache").rglob("*.so"):
         path.unlink()
     assert describe_scan().startswith("native: C++, to be built at the first scan by /")
+    assert describe_scan().endswith("; where that fails, numba")
     with caplog.at_level("INFO", logger="affectkit.ops.scan_native"):
         assert choose() == "native"
     (made,) = (fresh / "cache" / "kernels").iterdir()
@@ -587,11 +592,25 @@ def test_a_compiler_that_fails_leaves_it_to_numba(fresh: Path, monkeypatch: pyte
     monkeypatch.setenv("CXX", str(broken))
     assert choose() == "numba"
     assert describe_scan() == f"numba: {broken} can't build it (no room)"
+    # a process that has not tried it says what comes then
+    scan_native._load.cache_clear()
+    untried = f"native: C++, to be built at the first scan by {broken}; where that fails,"
+    assert describe_scan() == f"{untried} numba"
+    with monkeypatch.context() as without:
+        without.setattr(scan_paths, "_try_numba", lambda: "numba is not installed")
+        assert describe_scan() == f"{untried} torch"
     with pytest.raises(MissingDependencyError) as caught:
         selective_scan(**make(1, 2, 3, 1), path="native")
     assert str(caught.value) == (
         f"path: 'native' can't be used: {broken} can't build it (no room); give path='torch', or none"
     )
+
+
+def test_a_compiler_that_is_no_command_leaves_it_to_numba(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usable("numba")
+    monkeypatch.setenv("CXX", "'c++")
+    assert choose() == "numba"
+    assert describe_scan() == f"numba: CXX={chr(34)}'c++{chr(34)} is no command (No closing quotation)"
 
 
 def test_a_cache_that_is_no_folder_leaves_it_to_numba(fresh: Path) -> None:

@@ -284,8 +284,8 @@ def test_only_one_direction_has_a_stream() -> None:
         ),
         ({"depth": 3}, "ratios: 2 values with depth=3; give one per layer, 0.0 for a layer that keeps all"),
         ({"ratios": ()}, "ratios: 0 values with depth=2; give one per layer, 0.0 for a layer that keeps all"),
-        ({"ratios": (0.5, 1.0)}, "ratios[1]: 1.0 is not in [0, 1); write 0.0 to keep all"),
-        ({"ratios": (-0.1, 0.5)}, "ratios[0]: -0.1 is not in [0, 1); write 0.0 to keep all"),
+        ({"ratios": (0.5, 1.0)}, "ratios[1]: 1.0 is not in [0, 1); write less than 1, and 0.0 to keep all"),
+        ({"ratios": (-0.1, 0.5)}, "ratios[0]: -0.1 is not in [0, 1); write less than 1, and 0.0 to keep all"),
         ({"ratios": (math.nan, 0.5)}, "ratios[0]: nan is not finite; write a finite number (SparseMambaConfig)"),
         (
             {"bidirectional": True, "window": 8},

@@ -44,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     """Search and print the front."""
     from affectkit.errors import ConfigError
+    from affectkit.files import errors_in_file
     from affectkit.lookup import is_saved_model
     from affectkit.search import join_search, read_space, search, search_fold
+    from affectkit.search.genes import find_genes
 
     is_saved = is_saved_model(args.pipeline)
     for is_wrong, option, fact, remedy in (
@@ -53,12 +55,15 @@ def run(args: argparse.Namespace, output: Output) -> int:
         (args.join and not is_saved, "--join", "needs the weights that are searched", "give OUT/model as PIPELINE"),
         (not args.join and args.out is None, "--out", "is missing", "name a folder for what is found"),
         (is_saved and args.adapt, "--adapt", "a saved model is not trained", "give a pipeline file or preset"),
+        (not is_saved and args.trained_on is not None, "--trained-on", "is for a saved model", "use --leave-out"),
         (is_saved and args.trained_on is None, "--trained-on", "is missing for a saved model", "say who it has seen"),
     ):
         if is_wrong:
             raise ConfigError(fact, remedy, path=option)
     space = read_space(args.space)
     config, recipe, gathered = read_arguments(args, output)
+    with errors_in_file(args.space):
+        find_genes(space, config)
     fold = _fold(gathered.examples, args.leave_out)
     unadapted = _say_unadapted(args, space, recipe, output) if not args.join else ()
     workers = args.workers if args.workers is not None else os.cpu_count() or 1
@@ -138,6 +143,9 @@ def _others(examples: Examples, fold: Fold, trained_on: tuple[str, ...], output:
         raise InputError(
             f"--trained-on: nobody is left to search by; give {examples.noun} of people that the model has not seen"
         )
+    if trained_on and not set(trained_on) & set(examples.subjects):
+        names = f"{trained_on[0]!r} there, {examples.subjects[0]!r} here"
+        output.text(f"nobody in --trained-on is among these subjects ({names}): right if these are other people")
     people = len({examples.subjects[row] for row in rows})
     counts = f"{len(rows)} of {len(examples)} {examples.noun}"
     output.text(f"searching by {counts}, of the {people} subjects that are in neither list")

@@ -34,6 +34,8 @@ def check_arguments(tensors: Mapping[str, Tensor | None]) -> None:
     for name, tensor in tensors.items():
         if tensor is not None:
             if tensor.dtype not in kinds:
+                if not isinstance(tensor, Tensor):
+                    raise InputError(f"{name}: {type(tensor).__name__}; give a tensor, as torch.as_tensor makes")
                 raise InputError(
                     f"{name}: {_name(tensor.dtype)} can't be scanned; give one of {', '.join(map(_name, kinds))}"
                 )

@@ -72,9 +72,13 @@ def explain_absence(build: bool = True) -> str:
 
 def describe_native() -> str:
     """What it is made by, and whether that was done."""
-    kernel, _ = _load() if _load.cache_info().currsize else _try(build=False)
-    made = "built" if kernel else "to be built at the first scan"
+    made = "built" if is_built() else "to be built at the first scan"
     return f"C++, {made} by {_written(find_compiler())}"
+
+
+def is_built() -> bool:
+    """Whether there is one; builds nothing."""
+    return (_load() if _load.cache_info().currsize else _try(build=False))[0] is not None
 
 
 @functools.cache
@@ -96,6 +100,9 @@ def _try(build: bool) -> tuple[NativeTiles | None, str]:
         return (NativeTiles(_build(compiler, folder, name)) if build else None), ""
     except subprocess.TimeoutExpired:
         return None, f"{_written(compiler)} did not build it in {_PATIENCE_SECONDS} s"
+    # of the compiler's name alone
+    except ValueError as error:
+        return None, f"CXX={os.environ.get('CXX', '')!r} is no command ({error})"
     except subprocess.CalledProcessError as error:
         said = (error.stderr or "").strip().splitlines() or [f"exit status {error.returncode}"]
         return None, f"{_written(compiler)} can't build it ({said[0]})"

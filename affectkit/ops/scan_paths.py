@@ -97,7 +97,9 @@ def _describe_on_cpu() -> str:
     if os.environ.get(VARIABLE):
         return f"{path}: {VARIABLE} names it"
     if path == "native":
-        return f"native: {scan_native.describe_native()}"
+        # a compiler that can't build it is found out by the first scan alone
+        otherwise = "" if scan_native.is_built() else f"; where that fails, {'torch' if _try_numba() else 'numba'}"
+        return f"native: {scan_native.describe_native()}{otherwise}"
     missing = (_explain_absence(better, build=False) for better in ("native", "numba")[: 1 + (path == "torch")])
     return f"{path}: {', and '.join(missing)}"
 

@@ -172,6 +172,8 @@ def _opened(
 ) -> Iterator[_Run]:
     """Everything checked and open; closed, and what lay on the disk for the workers alone deleted, whatever happens."""
     check_workers(workers)
+    if isinstance(trained_on, str):
+        raise InputError(f"trained_on: {trained_on!r} is one text; give a list of subjects")
     both = sorted(set(examples.subjects) & set(trained_on))
     if both:
         raise InputError(

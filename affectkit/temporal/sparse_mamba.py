@@ -73,7 +73,8 @@ class SparseMambaConfig(TemporalConfig):
             raise ConfigError(fact, "give one per layer, 0.0 for a layer that keeps all", path="ratios")
         for i, ratio in enumerate(self.ratios):
             if not 0 <= ratio < 1:
-                raise ConfigError(f"{ratio!r} is not in [0, 1)", "write 0.0 to keep all", path=f"ratios[{i}]")
+                hint = "write less than 1, and 0.0 to keep all"
+                raise ConfigError(f"{ratio!r} is not in [0, 1)", hint, path=f"ratios[{i}]")
         # the class attribute is the field's default, that is, what a config holds that says nothing
         if self.bidirectional and self.window != type(self).window:
             fact = f"{self.window!r} with bidirectional=True, which ranks the whole clip"

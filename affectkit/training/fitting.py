@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor
 
+from affectkit.batch_checks import check_batch
 from affectkit.caching import digest
 from affectkit.configs import ModelConfig
 from affectkit.errors import ConfigError, InputError, UntrainedWarning, unlike_targets
@@ -143,6 +144,9 @@ def fit_tail(
     """As `fit`, with every stage computed in every step, `start` as a state dict, and any checkpoint in `folder`."""
     hardware = Hardware() if hardware is None else hardware
     lightning = import_lightning()
+    if examples.pictures is None:
+        # before augmentation, which takes frames for what the streams say
+        check_batch(examples.inputs, config.input_streams())
     from affectkit.training.learner import Learner, make_loader
 
     folder = None if folder is None else Path(folder)

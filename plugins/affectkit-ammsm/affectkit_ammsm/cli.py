@@ -42,7 +42,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--pipeline", default="ammsm", help="ammsm, ammsm-flow, or a pipeline file; default: ammsm")
     parser.add_argument("--plan", metavar="FILE", type=Path, help="recipes of the phases and the space (.toml)")
     parser.add_argument("--epochs", metavar="N", type=int, help="of every phase, to try it")
-    parser.add_argument("--seed", metavar="N", type=int, default=0, help="of all that is random; default: 0")
+    parser.add_argument("--seed", metavar="N", type=int, help="of all that is random, but of loso; default: 0")
     parser.add_argument("--seeds", metavar="N", type=int, default=1, help="of loso: runs, from seed 0; default: 1")
     parser.add_argument(
         "--searches", metavar="K", type=int, default=8, help="of loso: groups with a search of their own; default: 8"
@@ -69,6 +69,8 @@ def _run(args: argparse.Namespace, output: Output) -> int:
             f"{args.pipeline}: is a saved model, whose dials and class weights may come from those who would be "
             "tested; give a preset or a pipeline file"
         )
+    if args.phase == "loso" and args.seed is not None:
+        raise AffectkitError(f"--seed: {args.seed} with loso, which begins at 0; say how many by --seeds")
     plan = Plan() if args.plan is None else read_plan(args.plan)
     if args.epochs is not None:
         plan = shorten(plan, args.epochs)
@@ -82,7 +84,7 @@ def _run(args: argparse.Namespace, output: Output) -> int:
         gathered.examples,
         plan,
         until="tune" if args.phase == "all" else args.phase,
-        seed=args.seed,
+        seed=args.seed or 0,
         folder=args.out,
         workers=args.workers,
         cache=not args.no_cache,

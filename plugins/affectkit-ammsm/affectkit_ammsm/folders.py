@@ -18,7 +18,8 @@ def open_folder(folder: Path, record: Mapping[str, Any]) -> None:
     """Make a run's folder, or find it again.
 
     Raises:
-        InputError: it is a file or can't be made, or holds a run of something else; names what differs.
+        InputError: it is a file or can't be made, or holds a run of something else, or of what nobody knows; names
+            what differs.
     """
     make_folder(folder, "the run")
     path = folder / RECORD
@@ -26,7 +27,10 @@ def open_folder(folder: Path, record: Mapping[str, Any]) -> None:
     plain = json.loads(json.dumps(dict(record)))
     # a start that failed has left the record alone, and nothing that another one could be mixed up with
     if path.is_file() and any(one.is_file() and one != path for one in folder.rglob("*")):
-        there = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            there = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise InputError(f"{path}: is no JSON, so nothing says of which run this is; give another folder") from None
         for name in sorted(plain.keys() | there.keys()):
             if there.get(name) != plain.get(name):
                 other = "other examples" if name == "examples" else f"another {name}"

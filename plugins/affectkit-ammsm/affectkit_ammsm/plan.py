@@ -70,7 +70,7 @@ class Plan(Config):
     @property
     def refits(self) -> bool:
         """Whether there is a search, and the first two phases come again behind it."""
-        return self.refit and self.space is not None
+        return self.refit and self.search != "none"
 
 
 def resolve_plan(plan: Plan, config: ModelConfig, *, evolution: Evolution | None = None) -> Plan:

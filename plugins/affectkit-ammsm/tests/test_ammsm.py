@@ -33,7 +33,7 @@ from affectkit import (
 from affectkit.errors import ConfigError, InputError
 from affectkit.files import write_config, write_text
 from affectkit.protocols.splits import leave_one_out
-from affectkit.recipes import Recipe
+from affectkit.recipes import Augmentation, Recipe
 from affectkit.search.space import Evolution, Limits, Objectives, SearchSpace
 from affectkit.sequences import Sequence, Targets
 from affectkit.training import Examples
@@ -108,7 +108,11 @@ def test_a_plan_searches_all_dials_unless_it_says_otherwise(tmp_path: Path) -> N
     dials = (ALPHA, RATIO, "branches.flow.features.ratios[1]")
     assert tuple(plan.space.dials) == plan.adaptation.random_dials == dials
     assert resolve_plan(plan, CONFIG) == plan
+    assert Plan().refits
+    assert plan.refits
+    assert not replace(plan, refit=False).refits
     none = resolve_plan(Plan(search="none"), CONFIG)
+    assert not none.refits
     assert (none.space, none.adaptation.random_dials) == (None, ())
 
 
@@ -324,6 +328,18 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     message = f"{tmp_path}: holds a run with another plan; give another folder"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         run_phases(CONFIG, clips(), PLAN, until="joint", folder=tmp_path)
+    (tmp_path / "run.json").write_text("{")
+    message = f"{tmp_path / 'run.json'}: is no JSON, so nothing says of which run this is; give another folder"
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run_phases(CONFIG, clips(), plan, until="joint", folder=tmp_path)
+
+
+def test_clips_of_other_channels_are_refused_before_they_are_augmented() -> None:
+    wide = replace(clips(), inputs={"clip": Sequence.of(torch.rand(18, 1, 3, 16, 16))})
+    plan = replace(PLAN, joint=replace(SHORT, augmentation=Augmentation(flip=0.5)))
+    with pytest.raises(InputError) as caught:
+        run_phases(CONFIG, wide, plan)
+    assert str(caught.value) == "batch.clip: shape (12, 1, 3, 16, 16); the input 'clip' is (B, 1, 2, 16, 16)"
 
 
 def test_nobodys_own_clips_choose_his_dials() -> None:
@@ -341,6 +357,17 @@ def test_nobodys_own_clips_choose_his_dials() -> None:
         # other groups' searches saw his clips, and notice: the poison can be seen where it may be
         assert is_same == ("made/00" in one.probabilities)
     assert len(predictions.columns["clip"]) == len(examples)
+    # nor is he learned from anywhere: with other labels he is predicted the same
+    relabeled = replace(examples, targets={"micro": Targets.of(labels)})
+    _, others = evaluate_phases(CONFIG, relabeled, PLAN, searches=3)
+    (before,), (after,) = (
+        [group for group in groups if "made/00" in group.probabilities] for groups in (plain, others)
+    )
+    assert after.probabilities["made/00"] == before.probabilities["made/00"]
+    # all others have learned from him
+    assert after.probabilities.keys() == before.probabilities.keys()
+    changed_for = [name for name, one in after.probabilities.items() if one != before.probabilities[name]]
+    assert changed_for == [name for name in after.probabilities if name != "made/00"]
 
 
 def test_leaving_out_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -409,6 +436,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         f"error: {saved}: is a saved model, whose dials and class weights may come from those who would be tested; "
         "give a preset or a pipeline file\n"
     )
+    assert main(["loso", *common, "--out", str(tmp_path / "no"), "--seed", "7"]) == 1
+    assert capsys.readouterr().err == "error: --seed: 7 with loso, which begins at 0; say how many by --seeds\n"
+    assert not (tmp_path / "no").exists()
     assert main(["all", *common, "--out", str(tmp_path / "run"), "--seed", "1"]) == 1
     assert capsys.readouterr().err == f"error: {tmp_path / 'run'}: holds a run with another seed; give another folder\n"
     assert main(["all", *common, "--out", str(tmp_path / "new"), "--seed", "-1"]) == 1
