@@ -39,6 +39,13 @@ SHAPES = [
 FORWARD, GRADIENTS = 1e-5, 1e-4
 
 
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(params=PATHS)
 def path(request: pytest.FixtureRequest) -> str:
     return usable(str(request.param))
@@ -303,6 +310,27 @@ def test_values_that_are_not_finite_are_named(path: str, name: str, value: float
     )
 
 
+@pytest.mark.parametrize("place", [(0, 0, 0), (0, 99, 149), (1, 50, 7), (1, 99, 149)])
+def test_every_part_of_the_work_is_looked_at(path: str, place: tuple[int, ...], two_threads: None) -> None:
+    # in a gate, which no state carries on: one value of all that come out
+    inputs = make(2, 100, 150, 16)
+    assert scan_tiles.LEAST < 2 * 100 * 150 * 16
+    inputs["z"][place] = torch.nan
+    with pytest.raises(InputError) as caught:
+        selective_scan(**inputs, delta_softplus=True, path=path)
+    assert str(caught.value).startswith(f"z: nan at {list(place)}, and 1 such values in all; ")
+
+
+def test_a_sum_that_overflows_is_no_fault(path: str) -> None:
+    inputs = make(2, 6, 5, 3) | {"u": torch.full((2, 6, 5), 2e38), "D": torch.ones(6)}
+    del inputs["z"], inputs["delta_bias"]
+    for name in ("delta", "B"):
+        inputs[name].zero_()
+    found = selective_scan(**inputs, path=path)
+    assert isinstance(found, Tensor)
+    assert torch.equal(found, inputs["u"])
+
+
 def test_strict_looks_at_inputs_that_do_no_harm() -> None:
     inputs = make(1, 2, 3, 1)
     inputs["A"][1] = -torch.inf
@@ -340,7 +368,7 @@ def test_mamba_ssm_names_them_too(fresh: Path, half: bool, monkeypatch: pytest.M
     assert selective_scan(**large) is large["u"]
 
 
-def test_on_cuda_the_host_looks_unless_a_graph_is_recorded(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_cuda_the_host_looks_unless_a_graph_is_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
     class There:
         def __init__(self, kind: str) -> None:
             self.device = torch.device(kind)
@@ -356,7 +384,8 @@ def test_on_cuda_the_host_looks_unless_a_graph_is_recorded(path: str, monkeypatc
     monkeypatch.setattr(scan_checks, "can_look", lambda out: False)
     inputs = make(2, 6, 5, 3)
     inputs["u"][0, 0, 0] = torch.nan
-    found = selective_scan(**inputs, delta_softplus=True, path=path)
+    # the one path that computes there too
+    found = selective_scan(**inputs, delta_softplus=True, path="torch")
     assert isinstance(found, Tensor)
     assert found[0, 0].isnan().all()
 

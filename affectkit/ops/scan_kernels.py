@@ -14,8 +14,9 @@ from affectkit.ops.scan_inputs import ScanGradients, ScanInputs, Scanned, ScanSi
 class ScanKernels(Protocol):
     """A forward and a backward pass that fit together."""
 
-    def forward(self, inputs: ScanInputs, keep: bool) -> Scanned:
-        """The scan, and with `keep` the checkpoints that `backward` needs."""
+    def forward(self, inputs: ScanInputs, keep: bool) -> tuple[Scanned, bool | None]:
+        """The scan, with `keep` the checkpoints that `backward` needs, and whether the sum of the output is finite, or
+        None where nobody has looked."""
 
     def backward(self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None) -> ScanGradients:
         """Gradients from those of the output and of the last state."""

@@ -50,7 +50,7 @@ struct Arguments {
 struct Job {
   Arguments arguments;
   int64_t tiles, parts;
-  std::atomic<int64_t> next;
+  std::atomic<int64_t> next, broken;
 
   Arguments of_part(int64_t part) const {
     Arguments p = arguments;
@@ -224,13 +224,13 @@ void load_step_sizes(const Arguments &p, const Tile &at, const float *from, int 
     for (int t = 0; t < steps; t++) delta[t] += bias, slope[t] = all(1.0f);
 }
 
-// N is the number of states where it is known to the compiler, else 0.
-template <int N> void forward_tile(const Arguments &p, const Tile &at, V *work) {
+// N is the number of states where it is known to the compiler, else 0. Returns the sum of the output, by lane.
+template <int N> V forward_tile(const Arguments &p, const Tile &at, V *work) {
   const int states = N ? N : (int)p.states;
   const int64_t vectors = p.state_vectors(), offset = at.sequence(p), per_state = at.pair(p) * p.states * p.length;
   // arrays of known size can stay in registers
   V own[N ? 2 * N : 1], *A = N ? own : work + 2 * T * vectors, *x = A + states, *B = work, *C = B + T * vectors;
-  V u[T], delta[T], gate[T], slope[T];
+  V u[T], delta[T], gate[T], slope[T], total = {};
   load_decays(p, at, A);
   std::fill_n(x, states, V{});
   const V D = load_some(p.D ? p.D + at.channel : nullptr, at.count);
@@ -258,10 +258,12 @@ template <int N> void forward_tile(const Arguments &p, const Tile &at, V *work) 
       load_columns(gate, 1, p.z + offset + begin, p.length, at.count, steps);
       for (int t = 0; t < steps; t++) u[t] *= gate[t] * sigmoid(gate[t]);
     }
+    for (int t = 0; t < steps; t++) total += u[t];
     store_columns(p.out + offset + begin, u, p.length, at.count, steps);
   }
   for (int j = 0; j < at.count; j++)
     for (int n = 0; n < states; n++) p.last[(at.item * p.channels() + at.channel + j) * states + n] = x[n][j];
+  return total;
 }
 
 // What the backward pass holds of one tile from chunk to chunk: the gradients of its states and of its weights.
@@ -369,9 +371,14 @@ template <int N> void backward_tiles(const Arguments &p, int64_t first, int64_t 
   }
 }
 
-template <int N> void forward(const Arguments &p, int64_t first, int64_t stop) {
+// Whether the output of these tiles is finite, by its sum, which may overflow: who is told otherwise has to look.
+template <int N> bool forward(const Arguments &p, int64_t first, int64_t stop) {
   std::unique_ptr<V[]> work(new V[2 * p.states + 2 * T * p.state_vectors()]);
-  for (int64_t i = first; i < stop; i++) forward_tile<N>(p, Tile(p, i), work.get());
+  V total = {};
+  for (int64_t i = first; i < stop; i++) total += forward_tile<N>(p, Tile(p, i), work.get());
+  for (int j = 0; j < W; j++)
+    if (total[j] - total[j] != 0.0f) return false;
+  return true;
 }
 template <int N> void backward(const Arguments &p, int64_t first, int64_t stop) {
   for (int64_t i = first, end; i < stop; i = end) {
@@ -386,8 +393,8 @@ extern "C" {
 int scan_width() { return W; }
 int scan_steps() { return T; }
 void scan_forward(Job *job) {
-  job->run([](const Arguments &p, int64_t first, int64_t stop) {
-    p.states == 16 ? forward<16>(p, first, stop) : forward<0>(p, first, stop);
+  job->run([job](const Arguments &p, int64_t first, int64_t stop) {
+    if (!(p.states == 16 ? forward<16>(p, first, stop) : forward<0>(p, first, stop))) job->broken = 1;
   });
 }
 void scan_backward(Job *job) {

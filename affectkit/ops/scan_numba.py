@@ -29,7 +29,7 @@ FORWARD, BACKWARD, STEPS = 48, 48, 32
 # channels that lie side by side in a checkpoint
 LANES = 16
 # places in a `ScanJob`, as an array: numba can't read its names
-_SIZES, _PARTS, _NEXT, _COUNT = 21, 28, 29, 30
+_SIZES, _PARTS, _NEXT, _BROKEN, _COUNT = 21, 28, 29, 30, 31
 LOG2E, LN2 = F(1 / math.log(2)), F(math.log(2))
 
 
@@ -186,10 +186,12 @@ def _advance_in_place(
 
 
 @_compiled
-def _end_forward(u: Array, y: Array, gate: Array, is_gated: bool, t: int) -> None:
-    """The output, in the place of u."""
+def _end_forward(u: Array, y: Array, gate: Array, total: Array, is_gated: bool, t: int) -> None:
+    """The output, in the place of u, and its sum over steps."""
     for j in range(FORWARD):
-        u[t, j] = y[j] * gate[t, j] * _sigmoid(gate[t, j]) if is_gated else y[j]
+        out = y[j] * gate[t, j] * _sigmoid(gate[t, j]) if is_gated else y[j]
+        u[t, j] = out
+        total[j] += out
 
 
 @_compiled
@@ -243,12 +245,13 @@ def _end_step(
 def _forward_tile(
     u: Array, delta: Array, a: Array, b: Array, c: Array, skip: Array, z: Array, bias: Array, softplus: bool,
     out: Array, last: Array, checkpoints: Array, channel: int, count: int,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """Whether the output is finite, by its sum, which may overflow."""
     states, length = b.shape
-    of_states, of_channels = np.zeros((2, states, FORWARD), F), np.zeros((4, FORWARD), F)
+    of_states, of_channels = np.zeros((2, states, FORWARD), F), np.zeros((5, FORWARD), F)
     of_steps = np.zeros((3, STEPS, FORWARD), F)
     x, decays = of_states[0], of_states[1]
-    skips, biases, enters, y = of_channels[0], of_channels[1], of_channels[2], of_channels[3]
+    skips, biases, enters, y, total = of_channels[0], of_channels[1], of_channels[2], of_channels[3], of_channels[4]
     us, deltas, gates = of_steps[0], of_steps[1], of_steps[2]
     _load_weights(a, skip, bias, decays, skips, biases, channel, count)
     for begin in range(0, length, STEPS):
@@ -265,11 +268,15 @@ def _forward_tile(
         for t in range(steps):
             _begin_step(deltas, us, enters, y, skips, biases, softplus, t)
             _advance_in_place(x, decays, deltas, enters, y, b, c, t, begin + t)
-            _end_forward(us, y, gates, z.size > 0, t)
+            _end_forward(us, y, gates, total, z.size > 0, t)
         _store(out, us, channel, count, begin, steps)
     for j in range(count):
         for n in range(states):
             last[channel + j, n] = x[n, j]
+    whole = F(0)
+    for j in range(count):
+        whole += total[j]
+    return math.isfinite(whole)
 
 
 @_compiled
@@ -381,11 +388,13 @@ def _forward(address: Any) -> None:
         for tile in range(first, stop):
             pair, start = tile // tiles, tile % tiles * FORWARD
             item, group = pair // groups, pair % groups
-            _forward_tile(
+            is_finite = _forward_tile(
                 u[item], delta[item], a, b[item, group], c[item, group], skip, z[item], bias, softplus,
                 out[item], last[item], kept[pair, start // LANES :], group * per_group + start,
                 min(FORWARD, per_group - start),
             )  # fmt: skip
+            if not is_finite:
+                job[_BROKEN] = 1
         part, first, stop = _take_tiles(job, len(u) * groups, tiles)
 
 

@@ -48,7 +48,7 @@ class TiledScan:
 
     kernels: TileKernels
 
-    def forward(self, inputs: ScanInputs, keep: bool) -> Scanned:
+    def forward(self, inputs: ScanInputs, keep: bool) -> tuple[Scanned, bool | None]:
         sizes = inputs.sizes
         tiles, parts = self._share_out(sizes)
         last = inputs.u.new_empty(sizes.batch, sizes.groups * sizes.per_group, sizes.states)
@@ -56,7 +56,7 @@ class TiledScan:
         out = torch.empty_like(inputs.u)
         job = make_job(inputs, sizes, (out, last, kept if keep else None, *(None,) * 10), tiles, parts)
         run_team(self.kernels.forward, job, parts)
-        return Scanned(out, last, kept)
+        return Scanned(out, last, kept), not job.broken
 
     def backward(self, inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None) -> ScanGradients:
         sizes = inputs.sizes

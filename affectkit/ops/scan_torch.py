@@ -44,8 +44,8 @@ class _Steps(NamedTuple):
     C: Tensor
 
 
-def forward(inputs: ScanInputs, keep: bool) -> Scanned:
-    """The scan, and with `keep` what `backward` needs."""
+def forward(inputs: ScanInputs, keep: bool) -> tuple[Scanned, bool | None]:
+    """The scan, and with `keep` what `backward` needs; nobody has looked at what came out."""
     sizes, steps = inputs.sizes, _steps(inputs)
     state = steps.u.new_zeros(sizes.batch * sizes.groups, sizes.states, sizes.per_group)
     y = torch.empty_like(steps.u)
@@ -64,7 +64,7 @@ def forward(inputs: ScanInputs, keep: bool) -> Scanned:
     last = state.reshape(sizes.batch, sizes.groups, sizes.states, sizes.per_group).transpose(2, 3)
     last = last.reshape(sizes.batch, inputs.u.shape[1], sizes.states).contiguous()
     kept = torch.stack(checkpoints) if keep and checkpoints else state.new_empty(0)
-    return Scanned(out.contiguous(), last, kept)
+    return Scanned(out.contiguous(), last, kept), None
 
 
 def backward(inputs: ScanInputs, checkpoints: Tensor, d_out: Tensor, d_last: Tensor | None) -> ScanGradients:
