@@ -65,7 +65,7 @@ def test_a_pipeline_is_trained_and_searched(
     options += ("--epochs", "2", "--recipe", tmp_path / "recipe.toml")
     code, text, err = run(capsys, "search", *files, *options)
     assert (code, err) == (0, "")
-    dials = "'temporal.kept', 'temporal.shift', 'temporal.blur', 'temporal.mode'"
+    dials = "'temporal.kept', 'temporal.shift', 'temporal.blur'"
     assert text.splitlines()[0] == (
         f"the weights are not adapted to other values of {dials}, which may score too low for it; give --adapt"
     )
