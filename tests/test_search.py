@@ -684,6 +684,7 @@ def test_subjects_in_a_file(tmp_path: Path) -> None:
         ("trained.json", b"{"),
         ("trained.json", b'{"a": 1}'),
         ("trained.json", b"[]"),
+        ("trained.json", b'{"subjects": null}'),
         ("p.txt", b"\xff"),
     ):
         wrong = tmp_path / name

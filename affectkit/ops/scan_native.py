@@ -88,10 +88,13 @@ def _load() -> tuple[NativeTiles | None, str]:
 
 def _try(build: bool) -> tuple[NativeTiles | None, str]:
     """The kernel, or why there is none; without `build`, no reason is given for one that was only never built."""
-    compiler: tuple[str, ...] | None = None
     try:
-        if (compiler := find_compiler()) is None:
-            return None, _no_compiler()
+        compiler = find_compiler()
+    except ValueError as error:
+        return None, f"CXX={os.environ.get('CXX', '')!r} is no command ({error})"
+    if compiler is None:
+        return None, _no_compiler()
+    try:
         folder, name = cache_folder() / "kernels", _library_name(compiler)
         for path in find_kept(folder, name):
             # whole, but made for a library of the system that is no longer there
@@ -100,9 +103,6 @@ def _try(build: bool) -> tuple[NativeTiles | None, str]:
         return (NativeTiles(_build(compiler, folder, name)) if build else None), ""
     except subprocess.TimeoutExpired:
         return None, f"{_written(compiler)} did not build it in {_PATIENCE_SECONDS} s"
-    # of the compiler's name alone
-    except ValueError as error:
-        return None, f"CXX={os.environ.get('CXX', '')!r} is no command ({error})"
     except subprocess.CalledProcessError as error:
         said = (error.stderr or "").strip().splitlines() or [f"exit status {error.returncode}"]
         return None, f"{_written(compiler)} can't build it ({said[0]})"

@@ -153,11 +153,11 @@ def read_trained_on(path: str | Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8")
         found = json.loads(text)["subjects"] if path.name == RECORD else [line.strip() for line in text.splitlines()]
+        names = tuple(name for name in found if name)
     # the first is of what is no text and no JSON, the others of other JSON
     except (ValueError, KeyError, TypeError):
         hint = f"give the {RECORD} of a search, or a text file with a subject per line"
         raise InputError(f"{path}: names no subjects; {hint}") from None
-    names = tuple(name for name in found if name)
     if not names:
         raise InputError(f"{path}: names nobody; write a subject per line, such as casme2/01")
     return names

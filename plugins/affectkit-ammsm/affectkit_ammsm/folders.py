@@ -28,9 +28,11 @@ def open_folder(folder: Path, record: Mapping[str, Any]) -> None:
     # a start that failed has left the record alone, and nothing that another one could be mixed up with
     if path.is_file() and any(one.is_file() and one != path for one in folder.rglob("*")):
         try:
-            there = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise InputError(f"{path}: is no JSON, so nothing says of which run this is; give another folder") from None
+            there = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (TypeError, ValueError):
+            raise InputError(
+                f"{path}: is no record, so nothing says of which run this is; give another folder"
+            ) from None
         for name in sorted(plain.keys() | there.keys()):
             if there.get(name) != plain.get(name):
                 other = "other examples" if name == "examples" else f"another {name}"

@@ -328,10 +328,11 @@ def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     message = f"{tmp_path}: holds a run with another plan; give another folder"
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         run_phases(CONFIG, clips(), PLAN, until="joint", folder=tmp_path)
-    (tmp_path / "run.json").write_text("{")
-    message = f"{tmp_path / 'run.json'}: is no JSON, so nothing says of which run this is; give another folder"
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        run_phases(CONFIG, clips(), plan, until="joint", folder=tmp_path)
+    message = f"{tmp_path / 'run.json'}: is no record, so nothing says of which run this is; give another folder"
+    for broken in ("{", "[1]"):
+        (tmp_path / "run.json").write_text(broken)
+        with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+            run_phases(CONFIG, clips(), plan, until="joint", folder=tmp_path)
 
 
 def test_clips_of_other_channels_are_refused_before_they_are_augmented() -> None:
